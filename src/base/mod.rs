@@ -1,0 +1,1 @@
+//! What the standard library might have had; nothing in here has heard of Redis.

@@ -1,0 +1,3 @@
+//! Russet, a Redis-compatible in-memory server. The modules are listed in reading order.
+
+pub mod base;
