@@ -1,1 +1,3 @@
 //! What the standard library might have had; nothing in here has heard of Redis.
+
+pub mod prefetch;

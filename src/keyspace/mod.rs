@@ -1,0 +1,3 @@
+//! Keys to values.
+
+pub mod table;

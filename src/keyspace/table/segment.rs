@@ -1,0 +1,362 @@
+//! A run of buckets for one range of hashes, and the art of filling it to the brim.
+//!
+//! Hashes map to home buckets in ascending order, whatever the number of buckets is. An entry lives in
+//! its home bucket, or as a guest in the one after it (the last bucket's guests go to the first), or in
+//! the stash. One rule keeps all searches short:
+//!
+//! > A bucket that has a free slot has no guests elsewhere and nothing in the stash.
+//!
+//! So a search looks at the next bucket only when the home bucket is full, and at the stash only when
+//! the bucket says so. To keep it, a removal pulls a guest back home, which may leave a hole in the
+//! next bucket and so on; and an insertion between two full buckets sends residents on, each one bucket
+//! further, until a free slot is met. Neither needs a hash, since the tag travels along and the guest
+//! bit tells where home is.
+
+use super::Entry;
+use super::bucket::{Bucket, SLOTS, tag_of};
+use super::cursor::{self, POSITION_SHIFT};
+
+/// No segment has more buckets: to rebuild one takes some ten microseconds, so that no command waits.
+pub(super) const MAX_BUCKETS: usize = 512;
+
+/// How many full buckets an insertion walks over in search of a free slot.
+const LONGEST_PUSH: usize = 24;
+
+/// How many buckets ahead of the hand records are asked for while a segment is taken apart.
+const LOOK_AHEAD: usize = 3;
+
+pub(super) struct Segment<E> {
+    buckets: Box<[Bucket<E>]>,
+    /// What found no place, with its hash. Short, except under a flood of colliding keys.
+    stash: Vec<(u64, E)>,
+    /// The lowest hash of our range; the range is all hashes with the same highest `depth` bits.
+    first: u64,
+    len: u32,
+    depth: u32,
+}
+
+/// Where an entry is: in a bucket's slot, or (the bucket number then being `STASH`) in the stash.
+#[derive(Clone, Copy)]
+pub(super) struct Spot {
+    bucket: usize,
+    slot: usize,
+}
+
+const STASH: usize = usize::MAX;
+
+impl<E: Entry> Segment<E> {
+    pub fn new(first: u64, depth: u32, buckets: usize) -> Segment<E> {
+        let buckets = (0..buckets.clamp(1, MAX_BUCKETS)).map(|_| Bucket::EMPTY).collect();
+        Segment { buckets, stash: Vec::new(), first, len: 0, depth }
+    }
+
+    /// A segment without even a bucket, to stand for one that is being rebuilt. Nothing looks into it.
+    pub fn hollow() -> Segment<E> {
+        Segment { buckets: Box::default(), stash: Vec::new(), first: 0, len: 0, depth: u32::MAX }
+    }
+
+    /// A segment of these entries; those that fit nowhere are stashed.
+    pub fn filled(first: u64, depth: u32, buckets: usize, entries: Vec<(u64, E)>) -> Segment<E> {
+        let mut segment = Segment::new(first, depth, buckets);
+        for (hash, entry) in entries {
+            if let Err(entry) = segment.place(hash, entry) {
+                segment.put_in_stash(hash, entry);
+            }
+        }
+        segment
+    }
+
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    pub fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    pub fn buckets(&self) -> usize {
+        self.buckets.len()
+    }
+
+    pub fn stash_len(&self) -> usize {
+        self.stash.len()
+    }
+
+    /// How many entries are in buckets, of a hundred that could be.
+    pub fn percent_placed(&self) -> usize {
+        (self.len() - self.stash.len()) * 100 / (self.buckets.len() * SLOTS)
+    }
+
+    /// Bytes on the heap.
+    pub fn memory(&self) -> usize {
+        size_of_val(&*self.buckets) + self.stash.capacity() * size_of::<(u64, E)>()
+    }
+
+    /// The home bucket of a hash in our range. Only the bits that a cursor can express take part, so
+    /// that every border between buckets is a cursor.
+    #[inline(always)]
+    fn home(&self, hash: u64) -> usize {
+        let within = (hash >> POSITION_SHIFT) << (POSITION_SHIFT + self.depth);
+        ((u128::from(within) * self.buckets.len() as u128) >> 64) as usize
+    }
+
+    #[inline(always)]
+    fn after(&self, bucket: usize) -> usize {
+        if bucket + 1 < self.buckets.len() { bucket + 1 } else { 0 }
+    }
+
+    /// The line that a search for `hash` begins with.
+    #[inline(always)]
+    pub fn home_bucket(&self, hash: u64) -> Option<&Bucket<E>> {
+        self.buckets.get(self.home(hash))
+    }
+
+    #[inline(always)]
+    pub fn find(&self, hash: u64, mut eq: impl FnMut(&E) -> bool) -> Option<&E> {
+        let tag = tag_of(hash);
+        let home = self.home(hash);
+        let bucket = self.buckets.get(home)?;
+        for slot in bucket.matches(tag) {
+            if let Some(entry) = bucket.get(slot)
+                && eq(entry)
+            {
+                return Some(entry);
+            }
+        }
+        if bucket.is_full() { self.at(self.locate_away(home, hash, eq)?) } else { None }
+    }
+
+    #[inline(always)]
+    pub fn locate(&self, hash: u64, mut eq: impl FnMut(&E) -> bool) -> Option<Spot> {
+        let tag = tag_of(hash);
+        let home = self.home(hash);
+        let bucket = self.buckets.get(home)?;
+        for slot in bucket.matches(tag) {
+            if bucket.get(slot).is_some_and(&mut eq) {
+                return Some(Spot { bucket: home, slot });
+            }
+        }
+        if bucket.is_full() { self.locate_away(home, hash, eq) } else { None }
+    }
+
+    /// The search beyond a full home bucket.
+    fn locate_away(&self, home: usize, hash: u64, mut eq: impl FnMut(&E) -> bool) -> Option<Spot> {
+        let next = self.after(home);
+        let bucket = &self.buckets[next];
+        for slot in bucket.matching_guests(tag_of(hash)) {
+            if bucket.get(slot).is_some_and(&mut eq) {
+                return Some(Spot { bucket: next, slot });
+            }
+        }
+        if !self.buckets[home].stashed() {
+            return None;
+        }
+        let slot = self.stash.iter().position(|(known, entry)| *known == hash && eq(entry))?;
+        Some(Spot { bucket: STASH, slot })
+    }
+
+    #[inline(always)]
+    pub fn at(&self, spot: Spot) -> Option<&E> {
+        match self.buckets.get(spot.bucket) {
+            Some(bucket) => bucket.get(spot.slot),
+            None => self.stash.get(spot.slot).map(|(_, entry)| entry),
+        }
+    }
+
+    #[inline(always)]
+    pub fn at_mut(&mut self, spot: Spot) -> Option<&mut E> {
+        match self.buckets.get_mut(spot.bucket) {
+            Some(bucket) => bucket.get_mut(spot.slot),
+            None => self.stash.get_mut(spot.slot).map(|(_, entry)| entry),
+        }
+    }
+
+    /// The entry in one of the `places()` numbered places: slots first, then the stash.
+    pub fn at_place(&self, place: usize) -> Option<&E> {
+        match self.buckets.get(place / SLOTS) {
+            Some(bucket) => bucket.get(place % SLOTS),
+            None => self.stash.get(place - self.buckets.len() * SLOTS).map(|(_, entry)| entry),
+        }
+    }
+
+    pub fn places(&self) -> usize {
+        self.buckets.len() * SLOTS + self.stash.len()
+    }
+
+    /// Finds a slot for a new entry, or hands it back.
+    #[inline]
+    pub fn place(&mut self, hash: u64, entry: E) -> Result<Spot, E> {
+        let home = self.home(hash);
+        let bucket = &mut self.buckets[home];
+        let tag = tag_of(hash);
+        if let Some(slot) = bucket.free_slot() {
+            bucket.put(slot, tag, false, entry);
+            self.len += 1;
+            return Ok(Spot { bucket: home, slot });
+        }
+        let Some(slot) = self.free_slot_after(home) else { return Err(entry) };
+        let next = self.after(home);
+        self.buckets[next].put(slot, tag, true, entry);
+        self.len += 1;
+        Ok(Spot { bucket: next, slot })
+    }
+
+    /// Puts an entry where there is always room.
+    pub fn put_in_stash(&mut self, hash: u64, entry: E) -> Spot {
+        let home = self.home(hash);
+        self.buckets[home].set_stashed(true);
+        self.stash.push((hash, entry));
+        self.len += 1;
+        Spot { bucket: STASH, slot: self.stash.len() - 1 }
+    }
+
+    /// Makes a free slot in the bucket after a full one, by sending residents one bucket further.
+    fn free_slot_after(&mut self, home: usize) -> Option<usize> {
+        let mut route = [0; LONGEST_PUSH];
+        let mut steps = 0;
+        let mut at = self.after(home);
+        let mut slot = loop {
+            if at == home {
+                return None;
+            }
+            if let Some(slot) = self.buckets[at].free_slot() {
+                break slot;
+            }
+            self.buckets[at].first_resident_when_full()?;
+            *route.get_mut(steps)? = at;
+            steps += 1;
+            at = self.after(at);
+        };
+        for &from in route[..steps].iter().rev() {
+            let resident = self.buckets[from].first_resident_when_full()?;
+            let (tag, entry) = self.buckets[from].take(resident)?;
+            self.buckets[at].put(slot, tag, true, entry);
+            (at, slot) = (from, resident);
+        }
+        Some(slot)
+    }
+
+    pub fn remove(&mut self, spot: Spot) -> Option<E> {
+        if spot.bucket == STASH {
+            return self.remove_from_stash(spot.slot);
+        }
+        let (_, entry) = self.buckets.get_mut(spot.bucket)?.take(spot.slot)?;
+        self.len -= 1;
+        self.fill_hole(spot.bucket, spot.slot);
+        Some(entry)
+    }
+
+    fn remove_from_stash(&mut self, index: usize) -> Option<E> {
+        if index >= self.stash.len() {
+            return None;
+        }
+        let (hash, entry) = self.stash.swap_remove(index);
+        self.len -= 1;
+        let home = self.home(hash);
+        let more = self.stash.iter().any(|(hash, _)| self.home(*hash) == home);
+        self.buckets[home].set_stashed(more);
+        if self.stash.is_empty() {
+            self.stash = Vec::new();
+        }
+        Some(entry)
+    }
+
+    /// Restores the rule after the bucket `at` got a free slot.
+    fn fill_hole(&mut self, mut at: usize, mut slot: usize) {
+        loop {
+            let before = if at == 0 { self.buckets.len() - 1 } else { at - 1 };
+            for (home, guest) in [(at, false), (before, true)] {
+                // With a single bucket "before" is the same one, and it has no guests.
+                if (guest && before == at) || !self.buckets[home].stashed() {
+                    continue;
+                }
+                let found = self.stash.iter().position(|(hash, _)| self.home(*hash) == home);
+                if let Some(index) = found {
+                    let hash = self.stash[index].0;
+                    if let Some(entry) = self.remove_from_stash(index) {
+                        self.buckets[at].put(slot, tag_of(hash), guest, entry);
+                        self.len += 1;
+                        return;
+                    }
+                }
+            }
+            let next = self.after(at);
+            let Some(guest) = self.buckets[next].first_guest() else { return };
+            let Some((tag, entry)) = self.buckets[next].take(guest) else { return };
+            self.buckets[at].put(slot, tag, false, entry);
+            (at, slot) = (next, guest);
+        }
+    }
+
+    /// Takes everything out, with its hash, in ascending order of home buckets.
+    pub fn dissolve(self, seed: u64) -> Vec<(u64, E)> {
+        let mut entries = Vec::with_capacity(self.len());
+        let mut buckets = self.buckets;
+        for at in 0..buckets.len() {
+            if let Some(ahead) = buckets.get(at + LOOK_AHEAD) {
+                ahead.entries().for_each(E::prefetch);
+            }
+            entries.extend(buckets[at].take_entries().map(|entry| (entry.hash(seed), entry)));
+        }
+        entries.extend(self.stash);
+        entries
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = &E> {
+        let placed = self.buckets.iter().flat_map(Bucket::entries);
+        placed.chain(self.stash.iter().map(|(_, entry)| entry))
+    }
+
+    pub fn into_entries(self) -> impl Iterator<Item = E> {
+        let placed = self.buckets.into_iter().flat_map(|bucket| bucket.into_entries());
+        placed.chain(self.stash.into_iter().map(|(_, entry)| entry))
+    }
+
+    /// The bucket of a position, the position where it begins and the one where the next begins.
+    pub fn stretch(&self, hash: u64) -> (usize, u64, u64) {
+        let home = self.home(hash);
+        (home, self.begin(home), self.begin(home + 1))
+    }
+
+    fn begin(&self, bucket: usize) -> u64 {
+        cursor::begin(self.first, self.depth, bucket, self.buckets.len())
+    }
+
+    /// All entries whose home is this bucket, wherever they are.
+    pub fn each_at_home(&self, home: usize, mut visit: impl FnMut(&E)) {
+        let Some(bucket) = self.buckets.get(home) else { return };
+        bucket.entries_that_are(false).for_each(&mut visit);
+        if !bucket.is_full() {
+            return;
+        }
+        self.buckets[self.after(home)].entries_that_are(true).for_each(&mut visit);
+        if bucket.stashed() {
+            let mine = self.stash.iter().filter(|(hash, _)| self.home(*hash) == home);
+            mine.for_each(|(_, entry)| visit(entry));
+        }
+    }
+
+    /// Everything that must hold inside a segment between two operations.
+    #[cfg(test)]
+    pub fn check(&self) {
+        let mut count = self.stash.len();
+        for (at, bucket) in self.buckets.iter().enumerate() {
+            let before = if at == 0 { self.buckets.len() - 1 } else { at - 1 };
+            for (guests, home) in [(true, before), (false, at)] {
+                for entry in bucket.entries_that_are(guests) {
+                    assert_eq!(self.home(entry.hash(0)), home);
+                    count += 1;
+                }
+            }
+            assert!(bucket.guests() == 0 || self.buckets[before].is_full());
+            let stashed = self.stash.iter().any(|(hash, _)| self.home(*hash) == at);
+            assert_eq!(bucket.stashed(), stashed);
+            assert!(!stashed || bucket.is_full());
+        }
+        assert_eq!(count, self.len());
+    }
+}
