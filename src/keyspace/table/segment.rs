@@ -15,19 +15,21 @@
 use super::Entry;
 use super::bucket::{Bucket, SLOTS, tag_of};
 use super::cursor::{self, POSITION_SHIFT};
+use crate::base::prefetch::prefetch;
 
 /// No segment has more buckets: to rebuild one takes some ten microseconds, so that no command waits.
 pub(super) const MAX_BUCKETS: usize = 512;
 
 /// How many full buckets an insertion walks over in search of a free slot.
-const LONGEST_PUSH: usize = 24;
+const LONGEST_PUSH: usize = 16;
 
 /// How many buckets ahead of the hand records are asked for while a segment is taken apart.
 const LOOK_AHEAD: usize = 3;
 
 pub(super) struct Segment<E> {
     buckets: Box<[Bucket<E>]>,
-    /// What found no place, with its hash. Short, except under a flood of colliding keys.
+    /// What found no slot, with its hash and in the order of hashes: what belongs to one bucket lies
+    /// together. A few per cent at most, except under a flood of colliding keys.
     stash: Vec<(u64, E)>,
     /// The lowest hash of our range; the range is all hashes with the same highest `depth` bits.
     first: u64,
@@ -109,10 +111,32 @@ impl<E: Entry> Segment<E> {
         if bucket + 1 < self.buckets.len() { bucket + 1 } else { 0 }
     }
 
-    /// The line that a search for `hash` begins with.
+    /// Asks for the lines that a search for `hash` looks at first.
     #[inline(always)]
-    pub fn home_bucket(&self, hash: u64) -> Option<&Bucket<E>> {
-        self.buckets.get(self.home(hash))
+    pub fn prefetch(&self, hash: u64) {
+        let home = self.home(hash);
+        if let Some(bucket) = self.buckets.get(home) {
+            prefetch(bucket);
+        }
+        if let Some(next) = self.buckets.get(home + 1) {
+            prefetch(next);
+        }
+    }
+
+    /// The first entry with the right tag, where a search would come across it.
+    #[inline(always)]
+    pub fn candidate(&self, hash: u64) -> Option<&E> {
+        let tag = tag_of(hash);
+        let home = self.home(hash);
+        let bucket = self.buckets.get(home)?;
+        if let Some(slot) = bucket.matches(tag).next() {
+            return bucket.get(slot);
+        }
+        if !bucket.is_full() {
+            return None;
+        }
+        let next = self.buckets.get(self.after(home))?;
+        next.get(next.matching_guests(tag).next()?)
     }
 
     #[inline(always)]
@@ -155,7 +179,9 @@ impl<E: Entry> Segment<E> {
         if !self.buckets[home].stashed() {
             return None;
         }
-        let slot = self.stash.iter().position(|(known, entry)| *known == hash && eq(entry))?;
+        let start = self.stash.partition_point(|(known, _)| *known < hash);
+        let same = self.stash.iter().skip(start).take_while(|(known, _)| *known == hash);
+        let slot = start + same.map(|(_, entry)| entry).position(eq)?;
         Some(Spot { bucket: STASH, slot })
     }
 
@@ -209,9 +235,14 @@ impl<E: Entry> Segment<E> {
     pub fn put_in_stash(&mut self, hash: u64, entry: E) -> Spot {
         let home = self.home(hash);
         self.buckets[home].set_stashed(true);
-        self.stash.push((hash, entry));
+        let slot = self.stash.partition_point(|(known, _)| *known <= hash);
+        if self.stash.len() == self.stash.capacity() {
+            // By halves: what doubling would leave unused is much of what a good fill gains.
+            self.stash.reserve_exact(self.stash.len() / 2 + 4);
+        }
+        self.stash.insert(slot, (hash, entry));
         self.len += 1;
-        Spot { bucket: STASH, slot: self.stash.len() - 1 }
+        Spot { bucket: STASH, slot }
     }
 
     /// Makes a free slot in the bucket after a full one, by sending residents one bucket further.
@@ -254,15 +285,20 @@ impl<E: Entry> Segment<E> {
         if index >= self.stash.len() {
             return None;
         }
-        let (hash, entry) = self.stash.swap_remove(index);
+        let (hash, entry) = self.stash.remove(index);
         self.len -= 1;
         let home = self.home(hash);
-        let more = self.stash.iter().any(|(hash, _)| self.home(*hash) == home);
-        self.buckets[home].set_stashed(more);
-        if self.stash.is_empty() {
-            self.stash = Vec::new();
+        self.buckets[home].set_stashed(self.first_stashed(home).is_some());
+        if self.stash.len() < self.stash.capacity() / 4 {
+            self.stash.shrink_to(self.stash.len() * 2);
         }
         Some(entry)
+    }
+
+    /// The first in the stash whose home this is; the others follow it.
+    fn first_stashed(&self, home: usize) -> Option<usize> {
+        let first = self.stash.partition_point(|(hash, _)| self.home(*hash) < home);
+        self.stash.get(first).is_some_and(|(hash, _)| self.home(*hash) == home).then_some(first)
     }
 
     /// Restores the rule after the bucket `at` got a free slot.
@@ -274,8 +310,7 @@ impl<E: Entry> Segment<E> {
                 if (guest && before == at) || !self.buckets[home].stashed() {
                     continue;
                 }
-                let found = self.stash.iter().position(|(hash, _)| self.home(*hash) == home);
-                if let Some(index) = found {
+                if let Some(index) = self.first_stashed(home) {
                     let hash = self.stash[index].0;
                     if let Some(entry) = self.remove_from_stash(index) {
                         self.buckets[at].put(slot, tag_of(hash), guest, entry);
@@ -334,8 +369,9 @@ impl<E: Entry> Segment<E> {
             return;
         }
         self.buckets[self.after(home)].entries_that_are(true).for_each(&mut visit);
-        if bucket.stashed() {
-            let mine = self.stash.iter().filter(|(hash, _)| self.home(*hash) == home);
+        if let Some(first) = self.first_stashed(home) {
+            let rest = self.stash.iter().skip(first);
+            let mine = rest.take_while(|(hash, _)| self.home(*hash) == home);
             mine.for_each(|(_, entry)| visit(entry));
         }
     }
@@ -357,6 +393,7 @@ impl<E: Entry> Segment<E> {
             assert_eq!(bucket.stashed(), stashed);
             assert!(!stashed || bucket.is_full());
         }
+        assert!(self.stash.is_sorted_by_key(|(hash, _)| *hash));
         assert_eq!(count, self.len());
     }
 }
