@@ -1,4 +1,22 @@
-//! Russet, a Redis-compatible in-memory server. The modules are listed in reading order.
+//! Russet, a Redis-compatible in-memory server.
+//!
+//! The modules in reading order; each may know only those above it:
+//! a request comes in through `server`, is parsed by `resp`, run by `engine` with a handler of
+//! `commands`, which reads and changes the `keyspace`.
 
 pub mod base;
+pub mod config;
+pub mod error;
+pub mod spec;
+pub mod world;
+
+pub mod resp;
+
+pub mod data;
 pub mod keyspace;
+
+pub mod engine;
+
+pub mod commands;
+
+pub mod server;

@@ -1,0 +1,142 @@
+//! The commands: one file for each family, rows on top, handlers below.
+//!
+//! From the rows come dispatch, arity checks, COMMAND INFO, DOCS and GETKEYS, and the prefetching
+//! of keys. The index of names is built while the crate compiles; two rows with one name do not.
+
+pub mod connection;
+pub mod info;
+pub mod string;
+pub mod transaction;
+
+use crate::engine::{Command, Family, Table};
+
+/// The families, in the order a reader should meet them. A new family is one line here.
+const FAMILIES: &[Family] = &[string::FAMILY, transaction::FAMILY, connection::FAMILY];
+
+/// All commands, as the engine is handed them.
+pub const TABLE: Table = Table { all: &COMMANDS, find, find_sub };
+
+const COUNT: usize = count(FAMILIES);
+static COMMANDS: [Command; COUNT] = flatten(FAMILIES);
+static INDEX: [u16; SLOTS] = build_index(&flatten::<COUNT>(FAMILIES));
+
+/// A power of two, well above twice the number of commands, so that probes stay short.
+const SLOTS: usize = 2048;
+const VACANT: u16 = u16::MAX;
+
+/// Finds a command by name in any case, without allocating.
+pub fn find(name: &[u8]) -> Option<&'static Command> {
+    look_up(name, &[])
+}
+
+/// Finds a subcommand of a container.
+pub fn find_sub(container: &'static Command, name: &[u8]) -> Option<&'static Command> {
+    look_up(container.spec.name.as_bytes(), name)
+}
+
+#[inline]
+fn look_up(name: &[u8], sub: &[u8]) -> Option<&'static Command> {
+    // A bar in what the client sent must not find a subcommand by the back door.
+    if name.contains(&b'|') {
+        return None;
+    }
+    match probe(&INDEX, &COMMANDS, name, sub) {
+        VACANT => None,
+        found => Some(&COMMANDS[found as usize]),
+    }
+}
+
+const fn count(families: &[Family]) -> usize {
+    let (mut total, mut at) = (0, 0);
+    while at < families.len() {
+        total += families[at].commands.len();
+        at += 1;
+    }
+    total
+}
+
+const fn flatten<const N: usize>(families: &[Family]) -> [Command; N] {
+    let mut table = [families[0].commands[0]; N];
+    let (mut family, mut to) = (0, 0);
+    while family < families.len() {
+        let mut from = 0;
+        while from < families[family].commands.len() {
+            table[to] = families[family].commands[from];
+            table[to].spec.group = families[family].group;
+            table[to].id = to as u16;
+            from += 1;
+            to += 1;
+        }
+        family += 1;
+    }
+    table
+}
+
+const fn build_index(table: &[Command]) -> [u16; SLOTS] {
+    assert!(table.len() * 2 <= SLOTS);
+    let mut index = [VACANT; SLOTS];
+    let mut at = 0;
+    while at < table.len() {
+        let name = table[at].spec.name.as_bytes();
+        assert!(probe(&index, table, name, &[]) == VACANT, "two commands share a name");
+        let mut slot = hash(name, &[]) % SLOTS;
+        while index[slot] != VACANT {
+            slot = (slot + 1) % SLOTS;
+        }
+        index[slot] = at as u16;
+        at += 1;
+    }
+    index
+}
+
+/// The row named `name`, or `name|sub`.
+const fn probe(index: &[u16; SLOTS], table: &[Command], name: &[u8], sub: &[u8]) -> u16 {
+    let mut slot = hash(name, sub) % SLOTS;
+    while index[slot] != VACANT {
+        let found = index[slot];
+        if same(table[found as usize].spec.name.as_bytes(), name, sub) {
+            return found;
+        }
+        slot = (slot + 1) % SLOTS;
+    }
+    VACANT
+}
+
+/// FNV-1a with the case bit folded; `same` settles what folding confuses.
+const fn hash(name: &[u8], sub: &[u8]) -> usize {
+    let mut hash = fold(0x811c_9dc5, name);
+    if !sub.is_empty() {
+        hash = fold(fold(hash, b"|"), sub);
+    }
+    hash as usize
+}
+
+const fn fold(mut hash: u32, name: &[u8]) -> u32 {
+    let mut at = 0;
+    while at < name.len() {
+        hash = (hash ^ (name[at] | 0x20) as u32).wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    hash
+}
+
+const fn same(row: &[u8], name: &[u8], sub: &[u8]) -> bool {
+    if sub.is_empty() {
+        return row.len() == name.len() && matches(row, 0, name);
+    }
+    row.len() == name.len() + 1 + sub.len()
+        && row[name.len()] == b'|'
+        && matches(row, 0, name)
+        && matches(row, name.len() + 1, sub)
+}
+
+const fn matches(row: &[u8], from: usize, word: &[u8]) -> bool {
+    let mut at = 0;
+    while at < word.len() {
+        if !row[from + at].eq_ignore_ascii_case(&word[at]) {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}

@@ -1,0 +1,245 @@
+//! Run a command, and what follows: the one place, whoever asked for it.
+
+use super::{Command, Ctx, Engine, Flow, InMulti, Limits, Out, Replies, Run, SessionKey};
+use super::{Closing, commandlog, gate};
+use crate::error::Error;
+use crate::resp::{Args, Reply, Stop};
+use crate::spec::{SKIP_SLOWLOG, WRITE};
+
+impl Engine {
+    /// One request of a client: refuse it, queue it, put it off, or run it.
+    pub(super) fn request(
+        &mut self,
+        who: SessionKey,
+        found: Result<&'static Command, Error>,
+        args: Args,
+        out: &mut Out,
+    ) -> Flow {
+        let start = out.len();
+        let command = match found {
+            Ok(command) => command,
+            Err(_) if gate::is_cross_protocol(args.get(0)) => {
+                self.host.log(
+                    crate::world::host::Level::Warning,
+                    "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or \
+                     Host: commands. This is likely due to an attacker attempting to use Cross \
+                     Protocol Scripting to compromise your instance. Connection aborted.",
+                );
+                self.sessions[who].closing = Closing::Now;
+                return Flow::Close;
+            }
+            Err(error) => {
+                self.reject(who, None, &error, out);
+                return self.finish(who, start, out);
+            }
+        };
+        if let Err(error) = self.admit(who, command, args) {
+            self.reject(who, Some(command), &error, out);
+            return self.finish(who, start, out);
+        }
+        if self.is_paused_for(who, command) {
+            self.sessions[who].postponed = true;
+            return Flow::Postponed;
+        }
+        let session = &mut self.sessions[who];
+        session.last_command = Some(command);
+        session.commands += 1;
+        if let Some(transaction) = &mut session.multi
+            && command.in_multi == InMulti::Queue
+        {
+            transaction.queue(command, args);
+            out.bytes.extend_from_slice(b"+QUEUED\r\n");
+            return self.finish(who, start, out);
+        }
+        session.argument_bytes = args.bytes();
+        self.call(who, command, args, out);
+        self.effects.seal();
+        self.finish(who, start, out)
+    }
+
+    /// Runs a command and makes everything follow that must.
+    pub fn call(&mut self, who: SessionKey, command: &'static Command, args: Args, out: &mut Out) {
+        let start = out.len();
+        let began = self.now.mono_us;
+        let session = &self.sessions[who];
+        let db = session.db;
+        self.keyspace.no_touch = session.no_touch && command.spec.name != "TOUCH";
+        let result = match command.run {
+            Run::Data(run) => {
+                let mut cx = Ctx {
+                    db,
+                    now: self.keyspace.now(),
+                    keyspace: &mut self.keyspace,
+                    effects: &mut self.effects,
+                    limits: Limits { string_bytes_max: self.config.proto_max_bulk_len },
+                };
+                run(&mut cx, args, Reply::new(out))
+            }
+            Run::Admin(run) => run(self, who, args, Reply::new(out)),
+            Run::Container => unreachable!("a container is never found by itself"),
+        };
+        let failed = match result {
+            Ok(_) => false,
+            Err(Stop::Refuse(error)) => {
+                // A half-written answer must not leak.
+                out.bytes.truncate(start);
+                self.stats.count_error(&error.message());
+                out.error(&error);
+                true
+            }
+        };
+        self.follow_up(db, Some(args));
+        let end = self.host.now();
+        let micros = end.mono_us.saturating_sub(began);
+        if self.in_exec {
+            // Inside a unit time stands still for commands, but not for the stopwatch.
+            self.now.mono_us = end.mono_us;
+        } else {
+            self.set_now(end);
+        }
+        let stat = &mut self.stats.commands[command.id as usize];
+        stat.calls += 1;
+        stat.micros += micros;
+        stat.failed += failed as u64;
+        self.stats.processed += 1;
+        self.log_if_remarkable(who, command, args, micros, out.len() - start);
+        if !self.monitors.is_empty() {
+            self.feed_monitors(who, command, args, db);
+        }
+    }
+
+    /// Everything that follows from a write, in one place and one order.
+    fn follow_up(&mut self, db: usize, args: Option<Args>) {
+        if !self.keyspace.changes.is_empty() {
+            self.tell_watchers();
+        }
+        self.effects.settle(db, args, &self.keyspace.changes);
+        self.keyspace.changes.clear();
+    }
+
+    /// Keys were removed because their time had come, outside of any command.
+    pub fn follow_removals(&mut self) {
+        self.follow_up(0, None);
+    }
+
+    fn reject(&mut self, who: SessionKey, command: Option<&Command>, error: &Error, out: &mut Out) {
+        if let Some(command) = command {
+            self.stats.commands[command.id as usize].rejected += 1;
+        }
+        self.stats.count_error(&error.message());
+        let session = &mut self.sessions[who];
+        session.commands += 1;
+        let is_exec = command.is_some_and(|command| command.spec.name == "EXEC");
+        match &mut session.multi {
+            // A refused EXEC is over with its transaction, and says so in its own words.
+            Some(_) if is_exec => {
+                let text = error.message();
+                let mut abort = b"EXECABORT Transaction discarded because of: ".to_vec();
+                abort.extend_from_slice(text.strip_prefix(b"-").unwrap_or(&text));
+                session.multi = None;
+                self.unwatch(who);
+                return out.error(&Error::Text(abort.into()));
+            }
+            Some(transaction) => transaction.spoiled = true,
+            None => (),
+        }
+        out.error(error);
+    }
+
+    /// Keeps back what the client does not want to hear, and looks at its fate.
+    fn finish(&mut self, who: SessionKey, start: usize, out: &mut Out) -> Flow {
+        let Some(session) = self.sessions.get_mut(who) else { return Flow::Close };
+        match session.replies {
+            Replies::On => (),
+            Replies::Off => out.bytes.truncate(start),
+            Replies::SkipNext => session.replies = Replies::Skip,
+            Replies::Skip => {
+                out.bytes.truncate(start);
+                session.replies = Replies::On;
+            }
+        }
+        session.reply_peak = session.reply_peak.max(out.len() - start.min(out.len()));
+        if session.closing != Closing::No {
+            return Flow::Close;
+        }
+        let limit = session.output_limit(&self.config).hard;
+        if limit > 0 && out.len() as u64 > limit {
+            self.cut_slow_reader(who, out.len());
+            return Flow::Close;
+        }
+        if self.exit.is_some() { Flow::Close } else { Flow::Continue }
+    }
+
+    #[inline]
+    fn log_if_remarkable(
+        &mut self,
+        who: SessionKey,
+        command: &'static Command,
+        args: Args,
+        micros: u64,
+        reply_bytes: usize,
+    ) {
+        if command.spec.has(SKIP_SLOWLOG) {
+            return;
+        }
+        let config = &self.config;
+        let over = |threshold: i64, amount: u64| threshold >= 0 && amount >= threshold as u64;
+        let slow = over(config.slowlog_log_slower_than, micros);
+        let large_request = over(config.commandlog_request_larger_than, args.bytes() as u64);
+        let large_reply = over(config.commandlog_reply_larger_than, reply_bytes as u64);
+        if slow || large_request || large_reply {
+            self.log_command(who, command, args, [
+                (slow, micros),
+                (large_request, args.bytes() as u64),
+                (large_reply, reply_bytes as u64),
+            ]);
+        }
+    }
+
+    #[cold]
+    fn log_command(
+        &mut self,
+        who: SessionKey,
+        command: &'static Command,
+        args: Args,
+        amounts: [(bool, u64); 3],
+    ) {
+        let Some(session) = self.sessions.get(who) else { return };
+        let origin = commandlog::Origin {
+            time: self.now.wall_us.div_euclid(1_000_000),
+            addr: &session.peer.addr,
+            name: &session.name,
+        };
+        let kept = commandlog::Kept {
+            words_max: self.config.slowlog_entry_max_argc as usize,
+            bytes_max: self.config.slowlog_entry_max_string_len as usize,
+        };
+        let mut words = commandlog::shortened(args, kept);
+        for (index, word) in words.iter_mut().enumerate().take(args.len()) {
+            if super::redact::is_secret(command, args, index) {
+                *word = b"(redacted)".to_vec();
+            }
+        }
+        let logs = &mut self.command_logs;
+        let kinds = [
+            (&mut logs.slow, self.config.slowlog_max_len),
+            (&mut logs.large_request, self.config.commandlog_large_request_max_len),
+            (&mut logs.large_reply, self.config.commandlog_large_reply_max_len),
+        ];
+        for ((log, len_max), (wanted, amount)) in kinds.into_iter().zip(amounts) {
+            if wanted {
+                log.push(amount, words.clone(), &origin, len_max as usize);
+            }
+        }
+    }
+
+    /// Could the command change data, now or when EXEC runs it?
+    pub(super) fn may_write(&self, who: SessionKey, command: &Command) -> bool {
+        command.spec.has(WRITE | crate::spec::MAY_REPLICATE)
+            || (command.spec.name == "EXEC"
+                && self.sessions[who].multi.as_ref().is_some_and(|multi| {
+                    multi.has_any(WRITE | crate::spec::MAY_REPLICATE)
+                }))
+    }
+
+}

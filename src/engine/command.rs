@@ -1,0 +1,194 @@
+//! A row of the command table: what a command is, and the function that runs it.
+//!
+//! Rows are plain values made by `const fn`s beside their handlers. The engine is handed the
+//! table; it does not know which commands exist.
+
+use super::{Engine, SessionKey};
+use crate::error::Error;
+use crate::keyspace::{Aging, Edit, Keyspace, Kind, Life};
+use crate::resp::{Args, Done, Reply};
+use crate::spec::{Arg, Group, KeySpec, READONLY, Spec, WRITE};
+use crate::world::Millis;
+
+use super::effects::Effects;
+
+#[derive(Clone, Copy)]
+pub struct Command {
+    pub spec: Spec,
+    pub run: Run,
+    /// Its place in the table; statistics are arrays beside it.
+    pub id: u16,
+    /// What the transaction does with it.
+    pub in_multi: InMulti,
+}
+
+/// What happens to a command that arrives between MULTI and EXEC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InMulti {
+    Queue,
+    /// MULTI, EXEC, DISCARD, WATCH, QUIT, RESET: they speak about the transaction itself.
+    RunAtOnce,
+}
+
+/// The difference between the arms is a capability.
+#[derive(Clone, Copy)]
+pub enum Run {
+    /// Touches keys only: runs alike for a client, a script, a replica link and the log.
+    Data(fn(&mut Ctx, Args, Reply) -> Done),
+    /// Touches the server itself.
+    Admin(fn(&mut Engine, SessionKey, Args, Reply) -> Done),
+    /// Has subcommands, and does nothing without one.
+    Container,
+}
+
+/// The commands of one kind, declared together.
+#[derive(Clone, Copy)]
+pub struct Family {
+    pub group: Group,
+    pub commands: &'static [Command],
+}
+
+/// All commands, and how one is found by name without allocating.
+pub struct Table {
+    pub all: &'static [Command],
+    pub find: fn(&[u8]) -> Option<&'static Command>,
+    pub find_sub: fn(&'static Command, &[u8]) -> Option<&'static Command>,
+}
+
+pub const fn read(name: &'static str, run: fn(&mut Ctx, Args, Reply) -> Done) -> Command {
+    row(name, READONLY, Run::Data(run))
+}
+pub const fn write(name: &'static str, run: fn(&mut Ctx, Args, Reply) -> Done) -> Command {
+    row(name, WRITE, Run::Data(run))
+}
+/// A command that looks at keys' neighbours rather than at keys (PING, TIME), or at the server.
+pub const fn admin(
+    name: &'static str,
+    run: fn(&mut Engine, SessionKey, Args, Reply) -> Done,
+) -> Command {
+    row(name, 0, Run::Admin(run))
+}
+pub const fn container(name: &'static str) -> Command {
+    row(name, 0, Run::Container).arity(-2)
+}
+
+const fn row(name: &'static str, flags: u32, run: Run) -> Command {
+    Command {
+        spec: Spec {
+            name,
+            arity: 0,
+            flags,
+            group: Group::Generic,
+            categories: 0,
+            keys: &[],
+            since: "",
+            complexity: "",
+            summary: "",
+            args: &[],
+            tips: &[],
+            deprecated: None,
+        },
+        run,
+        id: 0,
+        in_multi: InMulti::Queue,
+    }
+}
+
+impl Command {
+    pub const fn arity(mut self, arity: i16) -> Command {
+        self.spec.arity = arity;
+        self
+    }
+    pub const fn flags(mut self, flags: u32) -> Command {
+        self.spec.flags |= flags;
+        self
+    }
+    pub const fn categories(mut self, categories: u32) -> Command {
+        self.spec.categories |= categories;
+        self
+    }
+    pub const fn keys(mut self, keys: &'static [KeySpec]) -> Command {
+        self.spec.keys = keys;
+        self
+    }
+    pub const fn since(mut self, since: &'static str) -> Command {
+        self.spec.since = since;
+        self
+    }
+    pub const fn complexity(mut self, complexity: &'static str) -> Command {
+        self.spec.complexity = complexity;
+        self
+    }
+    pub const fn summary(mut self, summary: &'static str) -> Command {
+        self.spec.summary = summary;
+        self
+    }
+    pub const fn args(mut self, args: &'static [Arg]) -> Command {
+        self.spec.args = args;
+        self
+    }
+    pub const fn tips(mut self, tips: &'static [&'static str]) -> Command {
+        self.spec.tips = tips;
+        self
+    }
+    pub const fn deprecated(mut self, since: &'static str, instead: &'static str) -> Command {
+        self.spec.deprecated = Some((since, instead));
+        self
+    }
+    pub const fn at_once_in_multi(mut self) -> Command {
+        self.in_multi = InMulti::RunAtOnce;
+        self
+    }
+
+    pub fn arity_fits(&self, given: usize) -> bool {
+        let arity = self.spec.arity as isize;
+        if arity < 0 { -arity <= given as isize } else { arity == given as isize }
+    }
+}
+
+/// All that a data command may see: the keyspace, one frozen instant, seeded dice, its limits and
+/// a log of effects. It cannot see sessions, configuration or the network.
+pub struct Ctx<'e> {
+    /// The number of the client's database.
+    pub db: usize,
+    pub now: Millis,
+    pub keyspace: &'e mut Keyspace,
+    pub effects: &'e mut Effects,
+    pub limits: Limits,
+}
+
+/// Directives that data commands obey, frozen for the unit.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// `proto-max-bulk-len`: no string grows beyond this.
+    pub string_bytes_max: u64,
+}
+
+impl Ctx<'_> {
+    #[inline]
+    pub fn read<T: Kind>(&mut self, key: &[u8]) -> Result<Option<T::View<'_>>, Error> {
+        self.keyspace.read::<T>(self.db, key)
+    }
+
+    #[inline]
+    pub fn edit<T: Kind>(&mut self, key: &[u8]) -> Result<Option<Edit<'_, T>>, Error> {
+        self.keyspace.edit::<T>(self.db, key)
+    }
+
+    #[inline]
+    pub fn put_text(&mut self, key: &[u8], value: &[u8], life: Life, event: &'static str) {
+        self.keyspace.put_text(self.db, key, value, life, event);
+    }
+
+    pub fn contains(&mut self, key: &[u8]) -> bool {
+        self.keyspace.contains(self.db, key)
+    }
+
+    pub fn remove(&mut self, key: &[u8], event: &'static str) -> bool {
+        self.keyspace.remove(self.db, key, event)
+    }
+
+    pub fn aging(&self) -> Aging {
+        self.keyspace.aging
+    }
+}

@@ -1,0 +1,59 @@
+//! What must happen when nobody asks: keys that are due, clients that idle, samples of rates.
+
+use super::{Engine, SessionKey};
+use crate::world::host::Level;
+use crate::world::time::Now;
+
+/// How many due keys one slice removes before other work gets its turn.
+const SWEEP_SLICE: usize = 256;
+
+impl Engine {
+    /// Called about ten times a second.
+    pub fn tick(&mut self, now: Now) {
+        let span_us = now.mono_us.saturating_sub(self.now_of_last_tick);
+        self.now_of_last_tick = now.mono_us;
+        self.set_now(now);
+        let stats = &mut self.stats;
+        stats.instant.sample(span_us, stats.processed, stats.net_in, stats.net_out);
+        let used = self.host.memory().allocated;
+        self.stats.peak_memory = self.stats.peak_memory.max(used);
+        if self.paused.is_some_and(|pause| now.mono_us >= pause.until_us) {
+            self.unpause();
+        }
+        self.close_idle();
+        let slow: Vec<SessionKey> = self
+            .sessions
+            .iter()
+            .filter(|session| session.soft_limit_since_us.is_some())
+            .map(|session| session.key)
+            .collect();
+        slow.into_iter().for_each(|who| self.bound_output(who));
+    }
+
+    /// Removes a slice of the keys that are due; says whether more may be left.
+    pub fn sweep(&mut self, now: Now) -> bool {
+        self.set_now(now);
+        let more = self.keyspace.sweep(SWEEP_SLICE);
+        self.follow_removals();
+        self.effects.seal();
+        more
+    }
+
+    /// Ends connections that have been silent for longer than `timeout`.
+    fn close_idle(&mut self) {
+        let timeout_us = self.config.timeout as u64 * 1_000_000;
+        if timeout_us == 0 {
+            return;
+        }
+        let now_us = self.now.mono_us;
+        let idle = |session: &super::Session| {
+            !session.monitor
+                && !session.postponed
+                && now_us.saturating_sub(session.last_used_us) > timeout_us
+        };
+        for session in self.sessions.iter_mut().filter(|session| idle(session)) {
+            session.kill();
+            self.host.log(Level::Verbose, "Closing idle client");
+        }
+    }
+}

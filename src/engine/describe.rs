@@ -1,0 +1,93 @@
+//! One line about a client: CLIENT LIST, CLIENT INFO and the log.
+
+use super::{Closing, Engine, Session, SessionKey};
+use crate::base::bytes;
+use crate::resp::Proto;
+
+impl Engine {
+    pub fn describe(&self, who: SessionKey) -> String {
+        self.sessions.get(who).map_or_else(String::new, |session| self.line_of(session))
+    }
+
+    pub fn line_of(&self, session: &Session) -> String {
+        let now = self.now.mono_us;
+        let seconds = |since: u64| now.saturating_sub(since) / 1_000_000;
+        let (name, lib_name, lib_ver) = (
+            String::from_utf8_lossy(&session.name),
+            String::from_utf8_lossy(&session.lib_name),
+            String::from_utf8_lossy(&session.lib_ver),
+        );
+        let multi = session.multi.as_ref();
+        let multi_memory = multi.map_or(0, |transaction| transaction.memory());
+        let (held, room) = (session.input.partial.len(), session.input.partial.capacity());
+        let unread = session.unread();
+        let total = size_of::<Session>() + room + session.outbox.capacity() + multi_memory;
+        let command =
+            session.last_command.map_or("NULL".to_string(), |command| command.spec.lower_name());
+        format!(
+            "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={} capa={} db={} sub=0 \
+             psub=0 ssub=0 multi={} watch={} qbuf={held} qbuf-free={} argv-mem={} \
+             multi-mem={multi_memory} rbs={} rbp={} obl=0 oll={} omem={unread} tot-mem={} events={} \
+             cmd={command} user=default redir=-1 resp={} lib-name={lib_name} lib-ver={lib_ver} \
+             io-thread=0 tot-net-in={} tot-net-out={} tot-cmds={}",
+            session.id,
+            session.peer.addr,
+            session.peer.laddr,
+            session.peer.fd,
+            seconds(session.created_us),
+            seconds(session.last_used_us),
+            self.flags_of(session),
+            if session.redirect_capable { "r" } else { "" },
+            session.db,
+            multi.map_or(-1, |transaction| transaction.len() as i64),
+            session.watched.len(),
+            room - held,
+            session.argument_bytes,
+            session.reply_buffer(),
+            session.reply_peak,
+            (unread > 0) as u8,
+            total + session.argument_bytes,
+            if unread > 0 { "rw" } else { "r" },
+            if session.proto == Proto::Resp3 { 3 } else { 2 },
+            session.net_in,
+            session.net_out,
+            session.commands,
+        )
+    }
+
+    /// The letters that Redis' manual lists under CLIENT LIST.
+    pub fn flags_of(&self, session: &Session) -> String {
+        let mut flags = String::new();
+        let mut add = |set: bool, letter: char| {
+            if set {
+                flags.push(letter);
+            }
+        };
+        add(session.monitor, 'O');
+        add(session.multi.is_some(), 'x');
+        add(session.postponed, 'b');
+        add(session.watch_broken, 'd');
+        add(session.closing == Closing::AfterReply, 'c');
+        add(session.closing == Closing::Now, 'A');
+        add(session.peer.unix, 'U');
+        add(session.no_evict, 'e');
+        add(session.no_touch, 'T');
+        add(session.import_source, 'I');
+        if flags.is_empty() {
+            flags.push('N');
+        }
+        flags
+    }
+}
+
+/// Names may not hold what would make one line of CLIENT LIST look like two.
+pub fn is_plain(text: &[u8]) -> bool {
+    text.iter().all(|byte| (b'!'..=b'~').contains(byte))
+}
+
+/// A name in quotes, for the log.
+pub fn quoted(text: &[u8]) -> String {
+    let mut quoted = Vec::new();
+    bytes::quote(text, &mut quoted);
+    String::from_utf8_lossy(&quoted).into_owned()
+}

@@ -1,0 +1,98 @@
+//! What the log and the replicas are told: one stream of rewritten commands, sealed once for
+//! each unit of execution.
+//!
+//! A command is told as it was sent, unless its handler knows a more deterministic way to say
+//! what it did. Nothing is built while nobody listens.
+
+use crate::keyspace::{Cause, Changes};
+use crate::resp::{Args, ArgsBuf};
+
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Somebody listens: a log, or a replica.
+    pub wanted: bool,
+    /// Of the whole unit so far, each with its database.
+    lines: Vec<(u32, ArgsBuf)>,
+    /// Of the command now running, if it chose its own words.
+    own: Vec<ArgsBuf>,
+    silent: bool,
+    /// Sealed units, as the log would write them.
+    sealed: Vec<u8>,
+    selected: Option<u32>,
+}
+
+impl Effects {
+    /// Says what happened in other words than the client's.
+    pub fn instead(&mut self, words: &[&[u8]]) {
+        if self.wanted {
+            self.own.push(ArgsBuf::of(words));
+        }
+    }
+
+    /// Whatever changed, nobody need be told.
+    pub fn nothing(&mut self) {
+        self.silent = true;
+    }
+
+    /// The command is over: its own words, or those it came in, join the unit. Without a command
+    /// there are only removals that time brought about.
+    pub fn settle(&mut self, db: usize, args: Option<Args>, changes: &Changes) {
+        if !self.wanted {
+            return;
+        }
+        // A key expires when it is first touched, so its removal precedes what follows.
+        let mut acted = false;
+        for (change, key) in changes.iter() {
+            match change.cause {
+                Cause::Expiry => self.lines.push((change.db, ArgsBuf::of(&[b"DEL", key]))),
+                Cause::Command => acted = true,
+            }
+        }
+        if !self.own.is_empty() {
+            self.lines.extend(self.own.drain(..).map(|line| (db as u32, line)));
+        } else if let Some(args) = args
+            && acted
+            && !self.silent
+        {
+            self.lines.push((db as u32, args.to_buf()));
+        }
+        self.silent = false;
+    }
+
+    /// The unit is over: several lines become one transaction.
+    pub fn seal(&mut self) {
+        if self.lines.is_empty() {
+            return;
+        }
+        let whole = self.lines.len() > 1;
+        let lines = std::mem::take(&mut self.lines);
+        if whole {
+            self.write(&ArgsBuf::of(&[b"MULTI"]));
+        }
+        for (db, line) in &lines {
+            if self.selected != Some(*db) {
+                self.selected = Some(*db);
+                self.write(&ArgsBuf::of(&[b"SELECT", db.to_string().as_bytes()]));
+            }
+            self.write(line);
+        }
+        if whole {
+            self.write(&ArgsBuf::of(&[b"EXEC"]));
+        }
+    }
+
+    /// What was sealed since this was last asked, as RESP.
+    pub fn take_sealed(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.sealed)
+    }
+
+    fn write(&mut self, line: &ArgsBuf) {
+        let args = line.args();
+        self.sealed.extend_from_slice(format!("*{}\r\n", args.len()).as_bytes());
+        for word in args.iter() {
+            self.sealed.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+            self.sealed.extend_from_slice(word);
+            self.sealed.extend_from_slice(b"\r\n");
+        }
+    }
+}

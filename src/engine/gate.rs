@@ -1,0 +1,111 @@
+//! The questions asked before a command may run, in the order Redis asks them.
+
+use super::{Command, Engine, SessionKey};
+use crate::base::bytes;
+use crate::config::Allowed;
+use crate::error::Error;
+use crate::resp::Args;
+use crate::spec::{NO_AUTH, NO_MULTI, PROTECTED};
+
+/// How much of an unknown command is quoted back.
+const QUOTED_NAME_MAX: usize = 128;
+const QUOTED_ARGS_MAX: usize = 128;
+
+impl Engine {
+    /// The row of a command line: its command, or its subcommand.
+    pub fn find(&self, args: Args) -> Result<&'static Command, Error> {
+        let name = args.get(0);
+        let found = match self.renamed.is_empty() {
+            true => (self.table.find)(name),
+            // Names that the configuration took away or gave are looked up first.
+            false => match self.renamed.get(&name.to_ascii_lowercase()) {
+                Some(renamed) => *renamed,
+                None => (self.table.find)(name),
+            },
+        };
+        let Some(command) = found else { return Err(unknown_command(args)) };
+        if !matches!(command.run, super::Run::Container) {
+            return Ok(command);
+        }
+        if args.len() < 2 {
+            return Err(Error::Arity(command.spec.name));
+        }
+        (self.table.find_sub)(command, args.get(1)).ok_or_else(|| unknown_subcommand(command, args))
+    }
+
+    pub fn admit(&self, who: SessionKey, command: &'static Command, args: Args) -> Result<(), Error> {
+        if !command.arity_fits(args.len()) {
+            return Err(Error::Arity(command.spec.name));
+        }
+        self.is_not_protected(who, command)?;
+        let session = &self.sessions[who];
+        if !session.authenticated && !command.spec.has(NO_AUTH) {
+            return Err(Error::Say("NOAUTH Authentication required."));
+        }
+        if session.multi.is_some() && command.spec.has(NO_MULTI) {
+            return Err(Error::Say("ERR Command not allowed inside a transaction"));
+        }
+        Ok(())
+    }
+
+    /// Commands that can do harm beyond the data need a directive.
+    fn is_not_protected(&self, who: SessionKey, command: &'static Command) -> Result<(), Error> {
+        if !command.spec.has(PROTECTED) {
+            return Ok(());
+        }
+        let debug = command.spec.name.starts_with("DEBUG");
+        let allowed = if debug {
+            &self.config.enable_debug_command
+        } else {
+            &self.config.enable_module_command
+        };
+        let peer = &self.sessions[who].peer;
+        let permitted = match allowed {
+            Allowed::Yes => true,
+            Allowed::Local => peer.unix || peer.loopback,
+            Allowed::No => false,
+        };
+        if permitted {
+            return Ok(());
+        }
+        let (name, directive) =
+            if debug { ("DEBUG", "enable-debug-command") } else { ("MODULE", "enable-module-command") };
+        Err(Error::text(format!(
+            "ERR {name} command not allowed. If the {directive} option is set to \"local\", you can \
+             run it from a local connection, otherwise you need to set this option in the \
+             configuration file, and then restart the server."
+        )))
+    }
+}
+
+fn unknown_command(args: Args) -> Error {
+    let name = args.get(0);
+    let mut text = b"ERR unknown command '".to_vec();
+    text.extend_from_slice(&name[..name.len().min(QUOTED_NAME_MAX)]);
+    text.extend_from_slice(b"', with args beginning with: ");
+    let mut quoted = 0;
+    for word in args.tail(1).iter() {
+        if quoted >= QUOTED_ARGS_MAX {
+            break;
+        }
+        let shown = &word[..word.len().min(QUOTED_ARGS_MAX - quoted)];
+        text.push(b'\'');
+        text.extend_from_slice(shown);
+        text.extend_from_slice(b"' ");
+        quoted += shown.len() + 3;
+    }
+    Error::Text(text.into())
+}
+
+fn unknown_subcommand(command: &'static Command, args: Args) -> Error {
+    let name = args.get(1);
+    let mut text = b"ERR unknown subcommand '".to_vec();
+    text.extend_from_slice(&name[..name.len().min(QUOTED_NAME_MAX)]);
+    text.extend_from_slice(format!("'. Try {} HELP.", command.spec.name).as_bytes());
+    Error::Text(text.into())
+}
+
+/// POST and `Host:` are how a web page would speak to a server on somebody's machine.
+pub fn is_cross_protocol(name: &[u8]) -> bool {
+    bytes::same(name, b"post") || bytes::same(name, b"host:")
+}

@@ -1,0 +1,115 @@
+//! Bounds on what a client may make us keep for it: input that is not a request yet, output that
+//! it does not read.
+
+use super::{Closing, Engine, Session, SessionKey};
+use crate::config::{Config, OutputLimit};
+use crate::world::host::Level;
+
+/// What a client that has not logged in may leave lying about.
+const STRANGER_INPUT_MAX: usize = 16 * 1024 + 1024;
+const STRANGER_OUTPUT_MAX: usize = 1024;
+
+impl Session {
+    pub fn output_limit(&self, config: &Config) -> OutputLimit {
+        let limits = &config.client_output_buffer_limit;
+        if self.monitor { limits.replica } else { limits.normal }
+    }
+}
+
+impl Engine {
+    /// The socket's owner holds so many bytes that the client has not read.
+    pub fn set_in_flight(&mut self, who: SessionKey, bytes: usize) {
+        let Some(session) = self.sessions.get_mut(who) else { return };
+        session.in_flight = bytes;
+        self.bound_output(who);
+    }
+
+    /// Hands the outbox to the socket's owner, who holds nothing else of this client.
+    pub fn take_outbox(&mut self, who: SessionKey) -> Vec<u8> {
+        let Some(session) = self.sessions.get_mut(who) else { return Vec::new() };
+        let outbox = std::mem::take(&mut session.outbox);
+        session.in_flight = outbox.len();
+        outbox
+    }
+
+    /// Answers must not overtake what the client has not read yet.
+    pub(super) fn queue_behind_unsent(&mut self, who: SessionKey, answers: &mut Vec<u8>) {
+        let Some(session) = self.sessions.get_mut(who) else { return };
+        if session.unread() == 0 || answers.is_empty() {
+            return;
+        }
+        session.outbox.append(answers);
+        session.mailbox.ring();
+        self.bound_output(who);
+    }
+
+    /// Bytes went out.
+    pub fn count_sent(&mut self, who: SessionKey, bytes: usize) {
+        self.stats.net_out += bytes as u64;
+        if let Some(session) = self.sessions.get_mut(who) {
+            session.net_out += bytes as u64;
+        }
+    }
+
+    /// Sends a client something that is not the answer to its own request.
+    pub fn push_to(&mut self, who: SessionKey, bytes: &[u8]) {
+        if let Some(session) = self.sessions.get_mut(who) {
+            session.push(bytes);
+            self.bound_output(who);
+        }
+    }
+
+    pub(super) fn bound_input(&mut self, who: SessionKey) {
+        let Some(session) = self.sessions.get_mut(who) else { return };
+        let held = session.input.partial.len();
+        let stranger = !session.authenticated && held > STRANGER_INPUT_MAX;
+        if !stranger && held as u64 <= self.config.client_query_buffer_limit {
+            return;
+        }
+        session.closing = Closing::Now;
+        self.stats.query_limit_disconnections += 1;
+        let line = self.describe(who);
+        self.host.log(
+            Level::Warning,
+            &format!("Closing client that reached max query buffer length: {line}"),
+        );
+    }
+
+    pub(super) fn bound_output(&mut self, who: SessionKey) {
+        let now_us = self.now.mono_us;
+        let Some(session) = self.sessions.get_mut(who) else { return };
+        let held = session.unread();
+        let limit = session.output_limit(&self.config);
+        let stranger = !session.authenticated && held > STRANGER_OUTPUT_MAX;
+        let hard = limit.hard > 0 && held as u64 > limit.hard;
+        let over_soft = limit.soft > 0 && held as u64 > limit.soft;
+        let soft = if over_soft {
+            let since = *session.soft_limit_since_us.get_or_insert(now_us);
+            now_us.saturating_sub(since) > limit.soft_seconds as u64 * 1_000_000
+        } else {
+            session.soft_limit_since_us = None;
+            false
+        };
+        if stranger || hard || soft {
+            self.cut_slow_reader(who, held);
+        }
+    }
+
+    pub(super) fn cut_slow_reader(&mut self, who: SessionKey, held: usize) {
+        if self.sessions[who].closing == Closing::Now {
+            return;
+        }
+        let line = self.describe(who);
+        self.host.log(
+            Level::Warning,
+            &format!(
+                "Client {line} scheduled to be closed ASAP for overcoming of output buffer limits \
+                 ({held} bytes held)."
+            ),
+        );
+        self.stats.output_limit_disconnections += 1;
+        let session = &mut self.sessions[who];
+        session.outbox = Vec::new();
+        session.kill();
+    }
+}

@@ -1,0 +1,375 @@
+//! The engine: the single-threaded world in which commands run, one by one.
+//!
+//! It is a plain value. It is handed bytes and the time, and leaves answers; it never reads a
+//! clock, a socket or a file, and it does not know which commands exist: it is handed the table.
+
+pub mod call;
+pub mod command;
+pub mod commandlog;
+pub mod cron;
+pub mod describe;
+pub mod effects;
+pub mod gate;
+pub mod limits;
+pub mod monitor;
+pub mod pause;
+pub mod redact;
+pub mod session;
+pub mod stats;
+pub mod transaction;
+pub mod watch;
+
+pub use crate::resp::Out;
+pub use command::{Command, Ctx, Family, InMulti, Limits, Run, Table};
+pub use session::{Closing, Peer, Replies, Session, SessionKey, Sessions};
+
+use crate::base::map::Map;
+use crate::config::{Config, MaxmemoryPolicy};
+use crate::error::Error;
+use crate::keyspace::Keyspace;
+use crate::resp::args::Span;
+use crate::resp::parse::{Bounds, Parsed, Parser};
+use crate::resp::{Args, ArgsBuf};
+use crate::spec::Begin;
+use crate::world::Host;
+use crate::world::time::Now;
+use effects::Effects;
+use pause::Pause;
+use stats::Stats;
+use watch::Watchers;
+
+pub struct Engine {
+    /// The instant of the unit that runs.
+    pub now: Now,
+    pub config: Config,
+    pub keyspace: Keyspace,
+    pub sessions: Sessions,
+    pub effects: Effects,
+    pub stats: Stats,
+    pub command_logs: commandlog::CommandLogs,
+    pub host: Box<dyn Host>,
+    pub table: Table,
+    /// Names that `rename-command` gave, or took away.
+    pub renamed: Map<Vec<u8>, Option<&'static Command>>,
+    pub watchers: Watchers,
+    pub monitors: Vec<SessionKey>,
+    /// Somebody asked the server to stop.
+    pub exit: Option<Exit>,
+    /// What was removed as a whole, for the shell to free where it holds nobody up.
+    pub trash: Vec<Box<dyn std::any::Any + Send>>,
+    pub started: Now,
+    paused: Option<Pause>,
+    /// EXEC is running: one unit.
+    in_exec: bool,
+    now_of_last_tick: u64,
+    batch: Batch,
+}
+
+/// How the server is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    pub code: i32,
+}
+
+/// What becomes of the rest of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Continue,
+    /// It waits, and this request with it.
+    Postponed,
+    Close,
+}
+
+/// The requests of one read that are run together.
+#[derive(Default)]
+struct Batch {
+    spans: Vec<Span>,
+    requests: Vec<Request>,
+}
+
+struct Request {
+    found: Result<&'static Command, Error>,
+    spans: std::ops::Range<usize>,
+    /// Where it begins in the input.
+    start: usize,
+    /// The hash of its first key, once that has been computed.
+    hash: Option<u64>,
+}
+
+/// So many requests are parsed, and their keys fetched, before the first of them runs: enough to
+/// hide the memory's latency, few enough to stay in the nearest cache.
+const BATCH_MAX: usize = 32;
+
+impl Engine {
+    pub fn new(config: Config, table: Table, host: Box<dyn Host>, seed: u64) -> Engine {
+        let now = host.now();
+        let mut engine = Engine {
+            now,
+            keyspace: Keyspace::new(config.databases as usize, seed),
+            sessions: Sessions::default(),
+            effects: Effects::default(),
+            stats: Stats::new(&table),
+            command_logs: Default::default(),
+            host,
+            table,
+            renamed: Map::default(),
+            watchers: Watchers::default(),
+            monitors: Vec::new(),
+            exit: None,
+            trash: Vec::new(),
+            started: now,
+            paused: None,
+            in_exec: false,
+            now_of_last_tick: now.mono_us,
+            batch: Batch::default(),
+            config,
+        };
+        engine.set_now(now);
+        engine.apply_aging();
+        engine
+    }
+
+    /// Takes away or gives names, as `rename-command` lines say; an unknown name is an error.
+    pub fn rename_commands(&mut self, renames: &[(String, String)]) -> Result<(), String> {
+        for (old, new) in renames {
+            let old = old.to_ascii_lowercase().into_bytes();
+            let found = match self.renamed.get(&old) {
+                Some(found) => *found,
+                None => (self.table.find)(&old),
+            };
+            let Some(command) = found else { return Err("No such command in rename-command".into()) };
+            self.renamed.insert(old, None);
+            if !new.is_empty() {
+                let new = new.to_ascii_lowercase().into_bytes();
+                let taken = match self.renamed.get(&new) {
+                    Some(found) => found.is_some(),
+                    None => (self.table.find)(&new).is_some(),
+                };
+                if taken {
+                    return Err("Target command name already exists".into());
+                }
+                self.renamed.insert(new, Some(command));
+            }
+        }
+        Ok(())
+    }
+
+    /// A client has come.
+    pub fn connect(&mut self, peer: Peer, now: Now) -> SessionKey {
+        self.set_now(now);
+        self.stats.connections += 1;
+        let open = self.config.requirepass.is_empty();
+        let session = self.sessions.open(peer, now.mono_us);
+        session.authenticated = open;
+        session.key
+    }
+
+    /// A client has gone.
+    pub fn disconnect(&mut self, who: SessionKey) {
+        if self.sessions.get(who).is_some() {
+            self.unwatch(who);
+            self.stop_monitor(who);
+            self.sessions.close(who);
+        }
+    }
+
+    /// Takes what a client sent and runs what is complete of it. The answers are left in
+    /// `answers`, to be written at once; or in the outbox, behind what the client has not read.
+    pub fn receive(&mut self, who: SessionKey, fresh: &[u8], answers: &mut Vec<u8>, now: Now) {
+        self.set_now(now);
+        let Some(session) = self.sessions.get_mut(who) else { return };
+        session.net_in += fresh.len() as u64;
+        self.stats.net_in += fresh.len() as u64;
+        session.last_used_us = now.mono_us;
+        if session.postponed {
+            session.input.partial.extend_from_slice(fresh);
+            return self.bound_input(who);
+        }
+        let mut parser = std::mem::take(&mut session.input.parser);
+        let mut out = Out { bytes: std::mem::take(answers), proto: session.proto };
+        if session.input.partial.is_empty() {
+            let done = self.run(who, fresh, &mut parser, &mut out);
+            if let Some(session) = self.sessions.get_mut(who) {
+                session.input.parser = parser;
+                session.input.partial.extend_from_slice(&fresh[done..]);
+            }
+        } else {
+            let mut input = std::mem::take(&mut session.input.partial);
+            input.extend_from_slice(fresh);
+            session.input.peak = session.input.peak.max(input.len());
+            let done = match input.len() >= parser.wanted() {
+                true => self.run(who, &input, &mut parser, &mut out),
+                false => 0,
+            };
+            if let Some(session) = self.sessions.get_mut(who) {
+                session.input.parser = parser;
+                session.input.partial = leftover(input, done);
+            }
+        }
+        *answers = out.bytes;
+        self.bound_input(who);
+        self.queue_behind_unsent(who, answers);
+    }
+
+    /// Goes on with what was put off, if it may.
+    pub fn resume(&mut self, who: SessionKey, answers: &mut Vec<u8>, now: Now) {
+        if let Some(session) = self.sessions.get_mut(who)
+            && session.postponed
+        {
+            session.postponed = false;
+            self.receive(who, &[], answers, now);
+        }
+    }
+
+    /// Runs all complete requests of the input; says how many bytes of it are done with.
+    fn run(&mut self, who: SessionKey, input: &[u8], parser: &mut Parser, out: &mut Out) -> usize {
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut at = 0;
+        loop {
+            batch.spans.clear();
+            batch.requests.clear();
+            let bounds = Bounds {
+                authenticated: self.sessions[who].authenticated,
+                bulk_len_max: self.config.proto_max_bulk_len,
+            };
+            // What a stranger may send depends on whether the request before let him in.
+            let most = if bounds.authenticated { BATCH_MAX } else { 1 };
+            let mut inline = None;
+            let mut malformed = None;
+            let mut partial = false;
+            while batch.requests.len() < most {
+                let first = batch.spans.len();
+                match parser.next(input, at, bounds, &mut batch.spans) {
+                    Ok(Parsed::Request { end }) => {
+                        let spans = first..batch.spans.len();
+                        let args = Args::new(input, &batch.spans[spans.clone()]);
+                        let found = self.find(args);
+                        let hash = None;
+                        batch.requests.push(Request { found, spans, start: at, hash });
+                        at = end;
+                    }
+                    Ok(Parsed::Nothing { end }) => at = end,
+                    // An inline command has its words elsewhere, so it runs by itself.
+                    Ok(Parsed::Inline { words, end }) => {
+                        if batch.requests.is_empty() {
+                            inline = Some((words, at));
+                            at = end;
+                        }
+                        break;
+                    }
+                    Ok(Parsed::Partial) => {
+                        partial = true;
+                        break;
+                    }
+                    Err(error) => {
+                        malformed = Some(error);
+                        break;
+                    }
+                }
+            }
+            if batch.requests.len() > 1 {
+                self.fetch_keys(who, input, &mut batch);
+            }
+            for request in &batch.requests {
+                let args = Args::new(input, &batch.spans[request.spans.clone()]);
+                match self.request(who, request.found.clone(), args, out) {
+                    Flow::Continue => (),
+                    flow => {
+                        *parser = Parser::default();
+                        let start = request.start;
+                        self.batch = batch;
+                        return if flow == Flow::Postponed { start } else { input.len() };
+                    }
+                }
+            }
+            if let Some((words, start)) = inline {
+                match self.inline(who, words, out) {
+                    Flow::Continue => (),
+                    Flow::Postponed => {
+                        self.batch = batch;
+                        return start;
+                    }
+                    Flow::Close => {
+                        self.batch = batch;
+                        return input.len();
+                    }
+                }
+            }
+            if let Some(error) = malformed {
+                let error = Error::text(format!("ERR {}", error.0));
+                self.stats.count_error(&error.message());
+                out.error(&error);
+                self.sessions[who].closing = Closing::AfterReply;
+                self.batch = batch;
+                return input.len();
+            }
+            if partial || at == input.len() {
+                self.batch = batch;
+                return at;
+            }
+        }
+    }
+
+    fn inline(&mut self, who: SessionKey, words: ArgsBuf, out: &mut Out) -> Flow {
+        let found = self.find(words.args());
+        self.request(who, found, words.args(), out)
+    }
+
+    /// Starts loading the buckets, and then the records, of the batch's keys, so that they are
+    /// near when the requests run. The rows say where the keys are.
+    fn fetch_keys(&mut self, who: SessionKey, input: &[u8], batch: &mut Batch) {
+        let db = self.sessions[who].db;
+        let table = self.keyspace.db(db).table();
+        for request in &mut batch.requests {
+            let Ok(command) = request.found else { continue };
+            let Some(Begin::Index(index)) = command.spec.keys.first().map(|spec| spec.begin) else {
+                continue;
+            };
+            if request.spans.len() <= index as usize {
+                continue;
+            }
+            let args = Args::new(input, &batch.spans[request.spans.clone()]);
+            let hash = self.keyspace.hash(args.get(index as usize));
+            table.prefetch_bucket(hash);
+            request.hash = Some(hash);
+        }
+        for hash in batch.requests.iter().filter_map(|request| request.hash) {
+            if let Some(record) = table.candidate(hash) {
+                record.prefetch();
+            }
+        }
+    }
+
+    /// The unit before is over and another may begin.
+    pub(crate) fn set_now(&mut self, now: Now) {
+        self.now = now;
+        self.keyspace.begin(now.wall());
+        let seconds = now.wall_us.div_euclid(1_000_000) as u32;
+        self.keyspace.aging.set_clock(seconds);
+    }
+
+    /// Takes over what the configuration says of ageing.
+    pub fn apply_aging(&mut self) {
+        let aging = &mut self.keyspace.aging;
+        aging.lfu = matches!(
+            self.config.maxmemory_policy,
+            MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu
+        );
+        aging.log_factor = self.config.lfu_log_factor;
+        aging.decay_minutes = self.config.lfu_decay_time;
+    }
+}
+
+/// What is left of a buffer, without keeping a large one for a little.
+fn leftover(mut input: Vec<u8>, done: usize) -> Vec<u8> {
+    if done == input.len() {
+        return Vec::new();
+    }
+    if done > 0 {
+        input.drain(..done);
+        if input.capacity() > 4 * input.len() + 1024 {
+            input.shrink_to_fit();
+        }
+    }
+    input
+}

@@ -1,0 +1,48 @@
+//! MONITOR: every command, as it runs, to whoever asked for it.
+
+use super::{Command, Engine, SessionKey};
+use crate::base::bytes;
+use crate::resp::Args;
+use crate::spec::{ADMIN, SKIP_MONITOR};
+
+impl Engine {
+    pub fn start_monitor(&mut self, who: SessionKey) {
+        if !self.sessions[who].monitor {
+            self.sessions[who].monitor = true;
+            self.monitors.push(who);
+        }
+    }
+
+    pub fn stop_monitor(&mut self, who: SessionKey) {
+        self.sessions[who].monitor = false;
+        self.monitors.retain(|monitor| *monitor != who);
+    }
+
+    #[cold]
+    pub(super) fn feed_monitors(&mut self, who: SessionKey, command: &'static Command, args: Args, db: usize) {
+        if command.spec.has(SKIP_MONITOR | ADMIN) {
+            return;
+        }
+        let session = &self.sessions[who];
+        let (seconds, micros) =
+            (self.now.wall_us.div_euclid(1_000_000), self.now.wall_us.rem_euclid(1_000_000));
+        let addr = if session.peer.unix {
+            format!("unix:{}", session.peer.laddr.trim_end_matches(":0"))
+        } else {
+            session.peer.addr.clone()
+        };
+        let mut line = format!("+{seconds}.{micros:06} [{db} {addr}]").into_bytes();
+        for (index, word) in args.iter().enumerate() {
+            line.push(b' ');
+            if super::redact::is_secret(command, args, index) {
+                line.extend_from_slice(b"\"(redacted)\"");
+            } else {
+                bytes::quote(word, &mut line);
+            }
+        }
+        line.extend_from_slice(b"\r\n");
+        for monitor in self.monitors.clone() {
+            self.push_to(monitor, &line);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! CLIENT PAUSE: what clients send waits until the pause is over.
+
+use super::{Command, Engine, SessionKey};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// On the monotonic clock.
+    pub until_us: u64,
+    pub all: bool,
+}
+
+impl Engine {
+    pub fn pause(&mut self, micros: u64, all: bool) {
+        let until_us = self.now.mono_us.saturating_add(micros);
+        // A second pause may prolong the first and make it stricter, never the reverse.
+        self.paused = Some(match self.paused {
+            None => Pause { until_us, all },
+            Some(old) => Pause { until_us: old.until_us.max(until_us), all: old.all || all },
+        });
+    }
+
+    pub fn unpause(&mut self) {
+        self.paused = None;
+        for session in self.sessions.iter_mut().filter(|session| session.postponed) {
+            session.mailbox.ring();
+        }
+    }
+
+    pub(super) fn is_paused_for(&mut self, who: SessionKey, command: &'static Command) -> bool {
+        let Some(pause) = self.paused else { return false };
+        if self.now.mono_us >= pause.until_us {
+            self.unpause();
+            return false;
+        }
+        pause.all || self.may_write(who, command)
+    }
+
+    /// The pause, as INFO tells it: its purpose and the milliseconds that are left.
+    pub fn pause_state(&self) -> Option<(Pause, u64)> {
+        let pause = self.paused?;
+        let left = pause.until_us.checked_sub(self.now.mono_us)?;
+        Some((pause, left / 1000))
+    }
+}

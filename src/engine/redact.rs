@@ -1,0 +1,32 @@
+//! Which words of a command line are secrets: passwords never reach MONITOR, the command logs or
+//! the log file.
+
+use super::Command;
+use crate::resp::Args;
+
+/// Is the word at `index` one that nobody but its sender may see?
+pub fn is_secret(command: &Command, args: Args, index: usize) -> bool {
+    match command.spec.name {
+        "AUTH" => index >= 1,
+        // HELLO 3 AUTH user password SETNAME name
+        "HELLO" => (2..=index.saturating_sub(1))
+            .any(|at| args[at].eq_ignore_ascii_case(b"AUTH") && index - at <= 2 && index > at),
+        "CONFIG|SET" => {
+            index >= 3 && index % 2 == 1 && is_secret_directive(args.get(index - 1))
+        }
+        _ => false,
+    }
+}
+
+/// Directives whose values are passwords.
+fn is_secret_directive(name: &[u8]) -> bool {
+    const SECRETS: [&[u8]; 6] = [
+        b"requirepass",
+        b"masterauth",
+        b"primaryauth",
+        b"masteruser",
+        b"tls-key-file-pass",
+        b"tls-client-key-file-pass",
+    ];
+    SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+}

@@ -1,0 +1,270 @@
+//! What the engine knows of a client.
+//!
+//! Sessions are the engine's, not the connection's: another client may list, rename or kill them,
+//! and another thread may hold the socket. The socket's side is a waker and a flag, the outbox.
+
+use super::transaction::Transaction;
+use super::{Command, Out};
+use crate::resp::Proto;
+use crate::resp::parse::Parser;
+use atomic_waker::AtomicWaker;
+use std::ops::{Index, IndexMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Where a session is kept; reused when it is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionKey(u32);
+
+pub struct Session {
+    pub key: SessionKey,
+    /// Never reused; what CLIENT ID answers.
+    pub id: u64,
+    pub peer: Peer,
+    pub name: Vec<u8>,
+    pub lib_name: Vec<u8>,
+    pub lib_ver: Vec<u8>,
+    pub db: usize,
+    pub proto: Proto,
+    pub authenticated: bool,
+    pub multi: Option<Transaction>,
+    /// Keys of WATCH, with their database.
+    pub watched: Vec<(u32, Box<[u8]>)>,
+    /// A watched key was touched: EXEC will do nothing.
+    pub watch_broken: bool,
+    pub replies: Replies,
+    pub monitor: bool,
+    pub no_evict: bool,
+    pub no_touch: bool,
+    /// CLIENT CAPA and CLIENT IMPORT-SOURCE, which only Valkey has.
+    pub redirect_capable: bool,
+    pub import_source: bool,
+    pub closing: Closing,
+    /// Waits for CLIENT UNPAUSE with what it sent.
+    pub postponed: bool,
+    pub input: Input,
+    /// What the socket's owner has not taken yet.
+    pub outbox: Vec<u8>,
+    /// Bytes that the socket's owner took and could not write yet.
+    pub in_flight: usize,
+    pub mailbox: Arc<Mailbox>,
+    pub last_command: Option<&'static Command>,
+    pub created_us: u64,
+    pub last_used_us: u64,
+    /// Since when the soft limit of the output buffer has been exceeded.
+    pub soft_limit_since_us: Option<u64>,
+    pub net_in: u64,
+    pub net_out: u64,
+    pub commands: u64,
+    /// Bytes of the arguments of the request that is running.
+    pub argument_bytes: usize,
+    /// The largest reply of late, and when it was; for CLIENT LIST's `rbp`.
+    pub reply_peak: usize,
+}
+
+/// Both ends of a connection, as CLIENT LIST shows them.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    pub addr: String,
+    pub laddr: String,
+    pub fd: i32,
+    pub unix: bool,
+    pub loopback: bool,
+}
+
+/// Which answers the client wants to hear (CLIENT REPLY).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replies {
+    On,
+    Off,
+    /// The next answer is kept back.
+    SkipNext,
+    /// The answer to the request that is running is kept back.
+    Skip,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    No,
+    /// When what it has been told is written.
+    AfterReply,
+    Now,
+}
+
+/// What has arrived of a frame that is not complete.
+#[derive(Debug, Default)]
+pub struct Input {
+    pub partial: Vec<u8>,
+    pub parser: Parser,
+    /// The most `partial` held of late, for CLIENT LIST.
+    pub peak: usize,
+}
+
+/// Tells the task that owns the socket that the engine has something for it.
+#[derive(Debug, Default)]
+pub struct Mailbox {
+    waker: AtomicWaker,
+    mail: AtomicBool,
+}
+
+impl Mailbox {
+    pub fn ring(&self) {
+        self.mail.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    pub fn register(&self, waker: &std::task::Waker) {
+        self.waker.register(waker);
+    }
+
+    /// Takes the mark that there is mail.
+    pub fn take(&self) -> bool {
+        // Mostly there is none, and a load costs less than a swap.
+        self.mail.load(Ordering::Acquire) && self.mail.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Session {
+    fn new(key: SessionKey, id: u64, peer: Peer, now_us: u64) -> Session {
+        Session {
+            key,
+            id,
+            peer,
+            name: Vec::new(),
+            lib_name: Vec::new(),
+            lib_ver: Vec::new(),
+            db: 0,
+            proto: Proto::Resp2,
+            authenticated: false,
+            multi: None,
+            watched: Vec::new(),
+            watch_broken: false,
+            replies: Replies::On,
+            monitor: false,
+            no_evict: false,
+            no_touch: false,
+            redirect_capable: false,
+            import_source: false,
+            closing: Closing::No,
+            postponed: false,
+            input: Input::default(),
+            outbox: Vec::new(),
+            in_flight: 0,
+            mailbox: Arc::new(Mailbox::default()),
+            last_command: None,
+            created_us: now_us,
+            last_used_us: now_us,
+            soft_limit_since_us: None,
+            net_in: 0,
+            net_out: 0,
+            commands: 0,
+            argument_bytes: 0,
+            reply_peak: 0,
+        }
+    }
+
+    /// Sends bytes that are not the answer to the client's own request.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.closing == Closing::Now {
+            return;
+        }
+        self.outbox.extend_from_slice(bytes);
+        self.mailbox.ring();
+    }
+
+    /// Bytes that the client has not read.
+    pub fn unread(&self) -> usize {
+        self.outbox.len() + self.in_flight
+    }
+
+    /// Bytes of the reply buffer, as CLIENT LIST's `rbs` shows them: what answers of late needed,
+    /// between 1 KiB and 16 KiB. The buffer itself is shared by all clients.
+    pub fn reply_buffer(&self) -> usize {
+        self.reply_peak.next_power_of_two().clamp(1024, 16 * 1024)
+    }
+
+    /// An empty buffer in the client's protocol.
+    pub fn out(&self) -> Out {
+        Out::new(self.proto)
+    }
+
+    /// Ends the connection without another word.
+    pub fn kill(&mut self) {
+        self.closing = Closing::Now;
+        self.mailbox.ring();
+    }
+}
+
+/// All sessions, found by key at once and by id in a walk.
+#[derive(Default)]
+pub struct Sessions {
+    slots: Vec<Option<Box<Session>>>,
+    free: Vec<u32>,
+    last_id: u64,
+}
+
+impl Sessions {
+    pub fn open(&mut self, peer: Peer, now_us: u64) -> &mut Session {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() as u32 - 1
+        });
+        self.last_id += 1;
+        let session = Session::new(SessionKey(slot), self.last_id, peer, now_us);
+        self.slots[slot as usize].insert(Box::new(session))
+    }
+
+    pub fn close(&mut self, key: SessionKey) -> Option<Box<Session>> {
+        let session = self.slots[key.0 as usize].take()?;
+        self.free.push(key.0);
+        Some(session)
+    }
+
+    pub fn get(&self, key: SessionKey) -> Option<&Session> {
+        self.slots.get(key.0 as usize)?.as_deref()
+    }
+
+    pub fn get_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
+        self.slots.get_mut(key.0 as usize)?.as_deref_mut()
+    }
+
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.slots.iter().flatten().map(|session| &**session)
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.slots.iter_mut().flatten().map(|session| &mut **session)
+    }
+
+    /// In the order in which they came.
+    pub fn by_age(&self) -> Vec<&Session> {
+        let mut all: Vec<&Session> = self.iter().collect();
+        all.sort_unstable_by_key(|session| session.id);
+        all
+    }
+
+    pub fn by_id(&self, id: u64) -> Option<SessionKey> {
+        self.iter().find(|session| session.id == id).map(|session| session.key)
+    }
+}
+
+impl Index<SessionKey> for Sessions {
+    type Output = Session;
+    fn index(&self, key: SessionKey) -> &Session {
+        self.get(key).expect("a session outlives its requests")
+    }
+}
+
+impl IndexMut<SessionKey> for Sessions {
+    fn index_mut(&mut self, key: SessionKey) -> &mut Session {
+        self.get_mut(key).expect("a session outlives its requests")
+    }
+}

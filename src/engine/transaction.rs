@@ -1,0 +1,96 @@
+//! MULTI, EXEC and DISCARD: requests that wait for each other and then run as one.
+
+use super::{Command, Engine, SessionKey};
+use crate::error::Error;
+use crate::resp::{Args, ArgsBuf, Done, Reply};
+
+#[derive(Debug, Default)]
+pub struct Transaction {
+    steps: Vec<Step>,
+    /// A request was refused while it was to be queued: EXEC will refuse all.
+    pub spoiled: bool,
+}
+
+struct Step {
+    command: &'static Command,
+    line: ArgsBuf,
+}
+
+impl std::fmt::Debug for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{}", self.command.spec.name)
+    }
+}
+
+impl Transaction {
+    pub fn queue(&mut self, command: &'static Command, args: Args) {
+        // Nothing of a spoiled transaction will run, so nothing of it need be kept.
+        if !self.spoiled {
+            self.steps.push(Step { command, line: args.to_buf() });
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    pub fn has_any(&self, flags: u32) -> bool {
+        self.steps.iter().any(|step| step.command.spec.has(flags))
+    }
+
+    pub fn memory(&self) -> usize {
+        let lines: usize = self.steps.iter().map(|step| step.line.memory()).sum();
+        lines + self.steps.capacity() * size_of::<Step>()
+    }
+}
+
+impl Engine {
+    pub fn multi(&mut self, who: SessionKey, out: Reply) -> Done {
+        let session = &mut self.sessions[who];
+        if session.multi.is_some() {
+            return Err(Error::Say("ERR MULTI calls can not be nested").into());
+        }
+        session.multi = Some(Transaction::default());
+        out.ok()
+    }
+
+    pub fn discard(&mut self, who: SessionKey, out: Reply) -> Done {
+        if self.sessions[who].multi.take().is_none() {
+            return Err(Error::Say("ERR DISCARD without MULTI").into());
+        }
+        self.unwatch(who);
+        out.ok()
+    }
+
+    /// Runs what was queued: one unit, one instant, nobody in between.
+    pub fn exec(&mut self, who: SessionKey, out: Reply) -> Done {
+        let Some(transaction) = self.sessions[who].multi.take() else {
+            return Err(Error::Say("ERR EXEC without MULTI").into());
+        };
+        // A watched key that has expired since is a changed key, even if nobody looked.
+        let broken = self.watch_is_broken(who);
+        self.unwatch(who);
+        if transaction.spoiled {
+            return Err(
+                Error::Say("EXECABORT Transaction discarded because of previous errors.").into()
+            );
+        }
+        if broken {
+            return out.null_array();
+        }
+        self.in_exec = true;
+        let mut answers = out.list(transaction.len());
+        for step in &transaction.steps {
+            let slot = answers.slot();
+            let start = slot.len();
+            self.call(who, step.command, step.line.args(), slot);
+            debug_assert!(slot.len() > start || step.command.spec.name == "CLIENT|REPLY");
+        }
+        self.in_exec = false;
+        answers.end()
+    }
+}

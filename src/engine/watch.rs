@@ -1,0 +1,94 @@
+//! WATCH: a client is told, by an EXEC that does nothing, that a key it read has changed.
+
+use super::{Engine, SessionKey};
+use crate::keyspace::change;
+use std::collections::HashMap;
+
+/// Who watches which key of which database.
+#[derive(Default)]
+pub struct Watchers {
+    keys: HashMap<(u32, Box<[u8]>), Vec<SessionKey>>,
+}
+
+impl Engine {
+    pub fn watch(&mut self, who: SessionKey, key: &[u8]) {
+        let session = &self.sessions[who];
+        let db = session.db as u32;
+        if session.watched.iter().any(|(watched, name)| *watched == db && **name == *key) {
+            return;
+        }
+        // A key that is due counts as missing from here on, so that its removal is no change for
+        // this client; for those who watched it before, it is one.
+        if !self.keyspace.contains(db as usize, key) {
+            self.follow_removals();
+        }
+        let session = &mut self.sessions[who];
+        session.watched.push((db, key.into()));
+        self.watchers.keys.entry((db, key.into())).or_default().push(who);
+        self.keyspace.changes.interest |= change::WATCHERS;
+    }
+
+    pub fn unwatch(&mut self, who: SessionKey) {
+        let session = &mut self.sessions[who];
+        session.watch_broken = false;
+        for entry in std::mem::take(&mut session.watched) {
+            if let Some(watchers) = self.watchers.keys.get_mut(&entry) {
+                watchers.retain(|watcher| *watcher != who);
+                if watchers.is_empty() {
+                    self.watchers.keys.remove(&entry);
+                }
+            }
+        }
+        if self.watchers.keys.is_empty() {
+            self.keyspace.changes.interest &= !change::WATCHERS;
+        }
+    }
+
+    pub fn watch_is_broken(&mut self, who: SessionKey) -> bool {
+        let watched = std::mem::take(&mut self.sessions[who].watched);
+        for (db, key) in &watched {
+            self.keyspace.contains(*db as usize, key);
+        }
+        self.sessions[who].watched = watched;
+        self.follow_removals();
+        self.sessions[who].watch_broken
+    }
+
+    /// Marks the sessions that watch a key which changed.
+    pub fn tell_watchers(&mut self) {
+        if self.watchers.keys.is_empty() {
+            return;
+        }
+        for (change, key) in self.keyspace.changes.iter() {
+            // Looking up needs an owned key; watching is rare enough for that.
+            let Some(watchers) = self.watchers.keys.get(&(change.db, Box::from(key))) else {
+                continue;
+            };
+            for watcher in watchers {
+                if let Some(session) = self.sessions.get_mut(*watcher) {
+                    session.watch_broken = true;
+                }
+            }
+        }
+    }
+
+    /// A whole database is about to be emptied or swapped with another: keys that are there now,
+    /// or will be there then, have changed for whoever watches them.
+    pub fn tell_watchers_of(&mut self, db: usize, replaced_by: Option<usize>) {
+        for ((watched, key), watchers) in &self.watchers.keys {
+            if *watched as usize != db {
+                continue;
+            }
+            let there = self.keyspace.record(db, key).is_some();
+            let arrives = replaced_by.is_some_and(|other| self.keyspace.record(other, key).is_some());
+            if !there && !arrives {
+                continue;
+            }
+            for watcher in watchers {
+                if let Some(session) = self.sessions.get_mut(*watcher) {
+                    session.watch_broken = true;
+                }
+            }
+        }
+    }
+}

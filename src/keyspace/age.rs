@@ -1,0 +1,79 @@
+//! How long a key has not been used, or how often it has: 24 bits in each record.
+//!
+//! Under an LRU policy they are the second of the last use. Under an LFU policy the upper 16 are
+//! the minute of the last decay and the lower 8 a logarithmic counter, as Redis describes it:
+//! <https://redis.io/docs/latest/develop/reference/eviction/#lfu-eviction>
+
+use super::record::Record;
+use rand::Rng;
+use rand::rngs::SmallRng;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Aging {
+    pub lfu: bool,
+    pub log_factor: u32,
+    /// Minutes after which the counter is lowered by one; 0 never lowers it.
+    pub decay_minutes: u32,
+    seconds: u32,
+}
+
+const LRU_MASK: u32 = (1 << 24) - 1;
+const MINUTES_MASK: u32 = (1 << 16) - 1;
+/// New keys start here, so that they are not the first to go.
+const LFU_START: u32 = 5;
+
+impl Default for Aging {
+    fn default() -> Aging {
+        Aging { lfu: false, log_factor: 10, decay_minutes: 1, seconds: 0 }
+    }
+}
+
+impl Aging {
+    pub fn set_clock(&mut self, seconds: u32) {
+        self.seconds = seconds;
+    }
+
+    pub fn newborn(&self) -> u32 {
+        if self.lfu { (self.minutes() << 8) | LFU_START } else { self.seconds & LRU_MASK }
+    }
+
+    /// The key was used.
+    #[inline]
+    pub fn touch(&self, record: &mut Record, dice: &mut SmallRng) {
+        let age = if self.lfu { self.used_again(record.age(), dice) } else { self.seconds & LRU_MASK };
+        if age != record.age() {
+            record.set_age(age);
+        }
+    }
+
+    /// Seconds since the last use.
+    pub fn idle_seconds(&self, record: &Record) -> u32 {
+        self.seconds.wrapping_sub(record.age()) & LRU_MASK
+    }
+
+    /// The logarithmic counter, decayed to this moment.
+    pub fn frequency(&self, record: &Record) -> u32 {
+        let age = record.age();
+        let periods = match self.decay_minutes {
+            0 => 0,
+            minutes => (self.minutes().wrapping_sub(age >> 8) & MINUTES_MASK) / minutes,
+        };
+        (age & 0xff).saturating_sub(periods)
+    }
+
+    fn used_again(&self, age: u32, dice: &mut SmallRng) -> u32 {
+        let periods = match self.decay_minutes {
+            0 => 0,
+            minutes => (self.minutes().wrapping_sub(age >> 8) & MINUTES_MASK) / minutes,
+        };
+        let counter = (age & 0xff).saturating_sub(periods);
+        let above_start = counter.saturating_sub(LFU_START);
+        let odds = 1.0 / (above_start as f64 * self.log_factor as f64 + 1.0);
+        let grows = counter < 255 && dice.random::<f64>() < odds;
+        (self.minutes() << 8) | (counter + grows as u32)
+    }
+
+    fn minutes(&self) -> u32 {
+        (self.seconds / 60) & MINUTES_MASK
+    }
+}

@@ -1,0 +1,373 @@
+//! Replies: written straight into the connection's buffer, exactly one for each request.
+//!
+//! `Reply` is the right to answer once: every method takes `self` and returns the proof that a
+//! handler must return, so answering twice or never does not compile. RESP2 is a downgrade that
+//! the writer knows; handlers speak in RESP3's shapes.
+
+use crate::base::numbers;
+use crate::data::string::{Digits, Text};
+use crate::error::Error;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proto {
+    Resp2,
+    Resp3,
+}
+
+/// The bytes that go to one client, in the protocol it speaks.
+///
+/// Everything a client is told goes through here, so this is where line breaks are taken out of
+/// simple strings and errors: no answer can be made to look like two.
+#[derive(Debug)]
+pub struct Out {
+    pub bytes: Vec<u8>,
+    pub proto: Proto,
+}
+
+/// The right to answer one request, once.
+pub struct Reply<'a> {
+    out: &'a mut Out,
+}
+
+/// Proof that the answer was written. Only `Reply` and its lists can make one.
+#[derive(Debug)]
+pub struct Replied(());
+
+/// Why a handler did not answer.
+#[derive(Debug)]
+pub enum Stop {
+    Refuse(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Refuse(error)
+    }
+}
+
+pub type Done = Result<Replied, Stop>;
+
+macro_rules! once {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*);)*) => {
+        impl Reply<'_> {
+            $($(#[$doc])* pub fn $name(self $(, $arg: $type)*) -> Done {
+                self.out.$name($($arg),*);
+                Ok(Replied(()))
+            })*
+        }
+        impl List<'_> {
+            $($(#[$doc])* pub fn $name(&mut self $(, $arg: $type)*) {
+                self.took_one();
+                self.out.$name($($arg),*);
+            })*
+        }
+    };
+}
+
+once! {
+    int(value: i64);
+    bulk(value: &[u8]);
+    /// A string value, in whatever form it is kept.
+    text(value: Text);
+    /// A status such as `OK`.
+    simple(text: &str);
+    null();
+    /// RESP2 has two nulls; this is the one that stands for a missing array.
+    null_array();
+    double(value: f64);
+    boolean(value: bool);
+    /// Decimal digits of any length.
+    big_number(digits: &[u8]);
+    /// Text that redis-cli shows as it is; `format` is three letters, `txt` or `mkd`.
+    verbatim(format: &str, text: &[u8]);
+    error(error: &Error);
+}
+
+impl<'a> Reply<'a> {
+    pub fn new(out: &'a mut Out) -> Reply<'a> {
+        Reply { out }
+    }
+
+    pub fn proto(&self) -> Proto {
+        self.out.proto
+    }
+
+    pub fn ok(self) -> Done {
+        self.out.bytes.extend_from_slice(b"+OK\r\n");
+        Ok(Replied(()))
+    }
+
+    /// For the few requests that are answered by silence (CLIENT REPLY OFF).
+    pub fn nothing(self) -> Done {
+        Ok(Replied(()))
+    }
+
+    /// Answers in another protocol from here on (HELLO).
+    pub fn switch(&mut self, proto: Proto) {
+        self.out.proto = proto;
+    }
+
+    pub fn list(self, len: usize) -> List<'a> {
+        self.out.open(b'*', len);
+        List { out: self.out, left: len, header: None }
+    }
+
+    /// A list whose length is known when it ends.
+    pub fn list_of_some(self) -> List<'a> {
+        let at = self.out.bytes.len();
+        List { out: self.out, left: usize::MAX, header: Some((at, b'*')) }
+    }
+
+    /// `len` pairs.
+    pub fn map(self, len: usize) -> List<'a> {
+        self.out.open_map(len);
+        List { out: self.out, left: len * 2, header: None }
+    }
+
+    /// A map whose length is known when it ends.
+    pub fn map_of_some(self) -> List<'a> {
+        let at = self.out.bytes.len();
+        List { out: self.out, left: usize::MAX - 1, header: Some((at, b'%')) }
+    }
+
+    pub fn set(self, len: usize) -> List<'a> {
+        self.out.open_set(len);
+        List { out: self.out, left: len, header: None }
+    }
+
+    /// Bulk strings, all of them known.
+    pub fn bulks<'b>(self, words: impl ExactSizeIterator<Item = &'b [u8]>) -> Done {
+        let mut list = self.list(words.len());
+        words.for_each(|word| list.bulk(word));
+        list.end()
+    }
+
+    /// The lines of a HELP, as status replies.
+    pub fn help(self, command: &str, lines: &[&str]) -> Done {
+        let mut list = self.list(lines.len() + 3);
+        list.simple(&format!(
+            "{command} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+        ));
+        lines.iter().for_each(|line| list.simple(line));
+        list.simple("HELP");
+        list.simple("    Print this help.");
+        list.end()
+    }
+}
+
+/// An array, set, map or push being written. `end` turns it into the proof and checks the length
+/// that was promised; a list of unknown length gets its header then.
+#[must_use]
+pub struct List<'a> {
+    out: &'a mut Out,
+    left: usize,
+    header: Option<(usize, u8)>,
+}
+
+impl List<'_> {
+    pub fn end(mut self) -> Done {
+        self.close();
+        Ok(Replied(()))
+    }
+
+    /// Ends a list that stands inside another.
+    pub fn close(&mut self) {
+        match self.header.take() {
+            None => assert_eq!(self.left, 0, "a list ended before its promised length"),
+            Some((at, mark)) => {
+                let full = if mark == b'%' { usize::MAX - 1 } else { usize::MAX };
+                self.out.patch(at, mark, full - self.left);
+            }
+        }
+    }
+
+    pub fn list(&mut self, len: usize) -> List<'_> {
+        self.took_one();
+        Reply { out: self.out }.list(len)
+    }
+
+    pub fn list_of_some(&mut self) -> List<'_> {
+        self.took_one();
+        Reply { out: self.out }.list_of_some()
+    }
+
+    pub fn map(&mut self, len: usize) -> List<'_> {
+        self.took_one();
+        Reply { out: self.out }.map(len)
+    }
+
+    pub fn map_of_some(&mut self) -> List<'_> {
+        self.took_one();
+        Reply { out: self.out }.map_of_some()
+    }
+
+    pub fn set(&mut self, len: usize) -> List<'_> {
+        self.took_one();
+        Reply { out: self.out }.set(len)
+    }
+
+    pub fn bulks<'b>(&mut self, words: impl ExactSizeIterator<Item = &'b [u8]>) {
+        let mut list = self.list(words.len());
+        words.for_each(|word| list.bulk(word));
+        list.close();
+    }
+
+    /// A place for one answer that somebody else writes (the steps of EXEC).
+    pub fn slot(&mut self) -> &mut Out {
+        self.took_one();
+        self.out
+    }
+
+    fn took_one(&mut self) {
+        debug_assert!(self.left > 0, "a list is longer than it promised");
+        self.left -= 1;
+    }
+}
+
+impl Out {
+    pub fn new(proto: Proto) -> Out {
+        Out { bytes: Vec::new(), proto }
+    }
+
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub fn int(&mut self, value: i64) {
+        // Small answers are by far the most frequent ones.
+        match value {
+            0 => self.bytes.extend_from_slice(b":0\r\n"),
+            1 => self.bytes.extend_from_slice(b":1\r\n"),
+            _ => self.line(b':', itoa::Buffer::new().format(value).as_bytes()),
+        }
+    }
+
+    #[inline]
+    pub fn bulk(&mut self, value: &[u8]) {
+        self.bytes.reserve(value.len() + 24);
+        self.header(b'$', value.len());
+        self.bytes.extend_from_slice(value);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    pub fn text(&mut self, value: Text) {
+        self.bulk(value.bytes(&mut Digits::new()));
+    }
+
+    pub fn simple(&mut self, text: &str) {
+        self.clean_line(b'+', text.as_bytes());
+    }
+
+    pub fn error(&mut self, error: &Error) {
+        self.clean_line(b'-', &error.message());
+    }
+
+    pub fn null(&mut self) {
+        let null: &[u8] = if self.proto == Proto::Resp3 { b"_\r\n" } else { b"$-1\r\n" };
+        self.bytes.extend_from_slice(null);
+    }
+
+    pub fn null_array(&mut self) {
+        let null: &[u8] = if self.proto == Proto::Resp3 { b"_\r\n" } else { b"*-1\r\n" };
+        self.bytes.extend_from_slice(null);
+    }
+
+    pub fn double(&mut self, value: f64) {
+        let mut text = Vec::with_capacity(32);
+        numbers::write_f64(value, &mut text);
+        match self.proto {
+            Proto::Resp3 => self.line(b',', &text),
+            Proto::Resp2 => self.bulk(&text),
+        }
+    }
+
+    pub fn boolean(&mut self, value: bool) {
+        match self.proto {
+            Proto::Resp3 => self.line(b'#', if value { b"t" } else { b"f" }),
+            Proto::Resp2 => self.int(value as i64),
+        }
+    }
+
+    pub fn big_number(&mut self, digits: &[u8]) {
+        match self.proto {
+            Proto::Resp3 => self.line(b'(', digits),
+            Proto::Resp2 => self.bulk(digits),
+        }
+    }
+
+    pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+        debug_assert_eq!(format.len(), 3);
+        if self.proto == Proto::Resp2 {
+            return self.bulk(text);
+        }
+        self.header(b'=', text.len() + 4);
+        self.bytes.extend_from_slice(format.as_bytes());
+        self.bytes.push(b':');
+        self.bytes.extend_from_slice(text);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    /// A message nobody asked for; an array where the client speaks RESP2.
+    pub fn push(&mut self, len: usize) -> List<'_> {
+        let mark = if self.proto == Proto::Resp3 { b'>' } else { b'*' };
+        self.open(mark, len);
+        List { out: self, left: len, header: None }
+    }
+
+    /// Attributes come before the reply they describe, and only in RESP3.
+    pub fn attributes(&mut self, len: usize) -> List<'_> {
+        debug_assert_eq!(self.proto, Proto::Resp3);
+        self.open(b'|', len);
+        List { out: self, left: len * 2, header: None }
+    }
+
+    fn open(&mut self, mark: u8, len: usize) {
+        self.header(mark, len);
+    }
+
+    fn open_map(&mut self, len: usize) {
+        match self.proto {
+            Proto::Resp3 => self.open(b'%', len),
+            Proto::Resp2 => self.open(b'*', len * 2),
+        }
+    }
+
+    fn open_set(&mut self, len: usize) {
+        self.open(if self.proto == Proto::Resp3 { b'~' } else { b'*' }, len);
+    }
+
+    /// Puts the header of a list in front of what was written since `at`.
+    fn patch(&mut self, at: usize, mark: u8, items: usize) {
+        let end = self.bytes.len();
+        match mark {
+            b'%' => self.open_map(items / 2),
+            _ => self.open(mark, items),
+        }
+        let header = self.bytes.len() - end;
+        self.bytes[at..].rotate_right(header);
+    }
+
+    fn header(&mut self, mark: u8, len: usize) {
+        if len < 10 {
+            return self.bytes.extend_from_slice(&[mark, b'0' + len as u8, b'\r', b'\n']);
+        }
+        self.line(mark, itoa::Buffer::new().format(len).as_bytes());
+    }
+
+    fn line(&mut self, mark: u8, text: &[u8]) {
+        self.bytes.push(mark);
+        self.bytes.extend_from_slice(text);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    fn clean_line(&mut self, mark: u8, text: &[u8]) {
+        self.bytes.push(mark);
+        let breaks = |byte: u8| byte == b'\r' || byte == b'\n';
+        self.bytes.extend(text.iter().map(|&byte| if breaks(byte) { b' ' } else { byte }));
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+}

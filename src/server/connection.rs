@@ -1,0 +1,189 @@
+//! One client's socket: read what is there, run it, write the answers.
+//!
+//! All connections of a thread share one buffer to read into and one to answer in. A connection
+//! costs memory of its own only while a frame is incomplete or an answer is not taken.
+
+use super::door::Door;
+use crate::engine::session::Mailbox;
+use crate::engine::{Closing, SessionKey};
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+const READ_BYTES: usize = 64 * 1024;
+/// An answer buffer that has grown beyond this is not kept.
+const ANSWER_BYTES_KEPT: usize = 1024 * 1024;
+
+thread_local! {
+    static BUFFERS: RefCell<Buffers> = RefCell::new(Buffers {
+        read: vec![0; READ_BYTES].into_boxed_slice(),
+        answers: Vec::with_capacity(READ_BYTES),
+    });
+}
+
+struct Buffers {
+    read: Box<[u8]>,
+    answers: Vec<u8>,
+}
+
+/// Serves a client until one side ends the connection.
+pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, door: Door, who: SessionKey) {
+    let mailbox = door.enter(|engine| engine.sessions[who].mailbox.clone());
+    let mut connection = Connection { stream, door, who, mailbox, unsent: Vec::new(), sent: 0 };
+    loop {
+        match poll_fn(|cx| connection.turn(cx)).await {
+            Ok(Turn::Again) => (),
+            // Others get their turn before the next full buffer.
+            Ok(Turn::Yield) => tokio::task::yield_now().await,
+            Ok(Turn::Over) | Err(_) => break,
+        }
+    }
+    connection.door.enter(|engine| engine.disconnect(who));
+}
+
+struct Connection<S> {
+    stream: S,
+    door: Door,
+    who: SessionKey,
+    mailbox: Arc<Mailbox>,
+    /// Bytes that the socket did not take, and how many of them it has taken since.
+    unsent: Vec<u8>,
+    sent: usize,
+}
+
+enum Turn {
+    Again,
+    Yield,
+    Over,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    fn turn(&mut self, cx: &mut Context) -> Poll<io::Result<Turn>> {
+        self.mailbox.register(cx.waker());
+        if self.mailbox.take() {
+            return Poll::Ready(self.mail(cx));
+        }
+        if !self.unsent.is_empty() && self.flush(cx)? {
+            return Poll::Ready(Ok(self.fate()));
+        }
+        BUFFERS.with_borrow_mut(|buffers| {
+            let mut read = ReadBuf::new(&mut buffers.read);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+            let fresh = read.filled();
+            if fresh.is_empty() {
+                return Poll::Ready(Ok(Turn::Over));
+            }
+            let answers = &mut buffers.answers;
+            answers.clear();
+            let now = self.door.now();
+            let closing = self.door.enter(|engine| {
+                engine.receive(self.who, fresh, answers, now);
+                engine.sessions[self.who].closing
+            });
+            let full = fresh.len() == READ_BYTES;
+            let turn = self.answer(answers, closing, cx);
+            if answers.capacity() > ANSWER_BYTES_KEPT {
+                *answers = Vec::with_capacity(READ_BYTES);
+            }
+            Poll::Ready(match turn {
+                Ok(Turn::Again) if full => Ok(Turn::Yield),
+                turn => turn,
+            })
+        })
+    }
+
+    /// The engine has something for this client: a message, a resumption, an end.
+    fn mail(&mut self, cx: &mut Context) -> io::Result<Turn> {
+        let now = self.door.now();
+        let mut answers = Vec::new();
+        let idle = self.unsent.is_empty();
+        let closing = self.door.enter(|engine| {
+            if idle {
+                answers = engine.take_outbox(self.who);
+            }
+            let mut resumed = Vec::new();
+            engine.resume(self.who, &mut resumed, now);
+            // What was taken is still in flight, so resumed answers may be in the outbox by now.
+            answers.append(&mut resumed);
+            engine.sessions[self.who].closing
+        });
+        self.answer(&mut answers, closing, cx)
+    }
+
+    /// Writes what the socket takes at once and keeps the rest.
+    fn answer(
+        &mut self,
+        answers: &mut Vec<u8>,
+        closing: Closing,
+        cx: &mut Context,
+    ) -> io::Result<Turn> {
+        if closing == Closing::Now {
+            return Ok(Turn::Over);
+        }
+        if !answers.is_empty() {
+            let mut sent = 0;
+            while sent < answers.len() {
+                match Pin::new(&mut self.stream).poll_write(cx, &answers[sent..]) {
+                    Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                    Poll::Ready(Ok(bytes)) => sent += bytes,
+                    Poll::Ready(Err(error)) => return Err(error),
+                    Poll::Pending => break,
+                }
+            }
+            let left = answers.len() - sent;
+            if left > 0 {
+                self.unsent = answers[sent..].to_vec();
+                self.sent = 0;
+            }
+            self.door.enter(|engine| {
+                engine.count_sent(self.who, sent);
+                engine.set_in_flight(self.who, left);
+            });
+        }
+        Ok(self.fate())
+    }
+
+    /// Goes on writing what the socket did not take; says whether all of it is gone now.
+    fn flush(&mut self, cx: &mut Context) -> io::Result<bool> {
+        let before = self.sent;
+        while self.sent < self.unsent.len() {
+            match Pin::new(&mut self.stream).poll_write(cx, &self.unsent[self.sent..]) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(bytes)) => self.sent += bytes,
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => break,
+            }
+        }
+        let (written, left) = (self.sent - before, self.unsent.len() - self.sent);
+        if left == 0 {
+            self.unsent = Vec::new();
+            self.sent = 0;
+        }
+        let more = self.door.enter(|engine| {
+            engine.count_sent(self.who, written);
+            engine.set_in_flight(self.who, left);
+            left == 0 && !engine.sessions[self.who].outbox.is_empty()
+        });
+        if more {
+            // What piled up behind is the next mail.
+            self.mailbox.ring();
+        }
+        Ok(left == 0)
+    }
+
+    fn fate(&self) -> Turn {
+        let (closing, waiting) = self.door.enter(|engine| {
+            let session = &engine.sessions[self.who];
+            (session.closing, session.unread() > 0)
+        });
+        match closing {
+            Closing::No => Turn::Again,
+            Closing::AfterReply if waiting => Turn::Again,
+            Closing::AfterReply | Closing::Now => Turn::Over,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Living with the system: going to the background, telling a supervisor, looking at the kernel.
+
+use crate::config::Supervised;
+use std::io;
+use std::os::fd::AsRawFd;
+
+/// Leaves the terminal: the parent ends, the child goes on in a session of its own. Must be
+/// called before any thread is started.
+pub fn detach() -> io::Result<()> {
+    #[expect(unsafe_code, reason = "fork and setsid have no safe wrapper")]
+    // SAFETY: no other thread exists yet, so the child may go on as if nothing had happened.
+    unsafe {
+        match libc::fork() {
+            -1 => return Err(io::Error::last_os_error()),
+            0 => (),
+            _ => libc::_exit(0),
+        }
+        if libc::setsid() == -1 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
+    for stream in 0..=2 {
+        #[expect(unsafe_code, reason = "dup2 has no safe wrapper")]
+        // SAFETY: both descriptors are open; the standard streams are ours to replace.
+        if unsafe { libc::dup2(null.as_raw_fd(), stream) } == -1 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Says "ready" to whoever started us and waits for it.
+pub fn tell_supervisor(supervised: Supervised) {
+    let socket = std::env::var_os("NOTIFY_SOCKET");
+    let upstart = std::env::var_os("UPSTART_JOB").is_some();
+    match supervised {
+        Supervised::No => (),
+        Supervised::Systemd | Supervised::Auto if socket.is_some() => {
+            if let Err(error) = notify_systemd(&socket.unwrap_or_default()) {
+                tracing::warn!("Can't notify systemd: {error}");
+            }
+        }
+        Supervised::Upstart | Supervised::Auto if upstart => {
+            #[expect(unsafe_code, reason = "raise has no safe wrapper")]
+            // SAFETY: stopping oneself is what upstart waits for; it sends SIGCONT.
+            unsafe {
+                libc::raise(libc::SIGSTOP);
+            }
+        }
+        Supervised::Systemd => tracing::warn!("systemd supervision requested or auto-detected, but NOTIFY_SOCKET not set"),
+        Supervised::Upstart => tracing::warn!("upstart supervision requested, but UPSTART_JOB not set"),
+        Supervised::Auto => (),
+    }
+}
+
+fn notify_systemd(name: &std::ffi::OsStr) -> io::Result<()> {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+    let addr = match name.as_bytes() {
+        [b'@', abstract_name @ ..] => SocketAddr::from_abstract_name(abstract_name)?,
+        _ => SocketAddr::from_pathname(name)?,
+    };
+    UnixDatagram::unbound()?
+        .send_to_addr(b"STATUS=Ready to accept connections\nREADY=1\n", &addr)
+        .map(|_| ())
+}
+
+/// `--check-system`: settings of the kernel that are known to hurt.
+pub fn check_system() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_string();
+    let mut report = String::new();
+    let mut line = |name: &str, fine: bool, advice: &str| {
+        let verdict = if fine { "OK" } else { advice };
+        report.push_str(&format!("[{name}] {verdict}\n"));
+    };
+    let clock = read("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+    line(
+        "slow-clocksource",
+        clock != "xen" && clock != "hpet" && clock != "acpi_pm",
+        "The clock source is slow to read; prefer tsc or kvm-clock.",
+    );
+    let backlog = read("/proc/sys/net/core/somaxconn").parse().unwrap_or(u32::MAX);
+    line(
+        "tcp-backlog",
+        backlog >= 511,
+        "net.core.somaxconn is below 511, so tcp-backlog cannot be as large as its default.",
+    );
+    let huge = read("/sys/kernel/mm/transparent_hugepage/enabled");
+    line(
+        "transparent-hugepages",
+        !huge.contains("[always]"),
+        "Transparent huge pages are always on, which costs memory; prefer madvise.",
+    );
+    // Snapshots do not fork, so overcommit is no concern of ours.
+    line("overcommit", true, "");
+    report
+}

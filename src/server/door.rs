@@ -1,0 +1,120 @@
+//! The one door to the engine.
+//!
+//! Connections and engine live on one thread, so entering is a borrow: no channel, no lock. The
+//! engine is entered once for each read, with everything that was read, and nobody awaits inside.
+
+use crate::engine::{Engine, Exit};
+use crate::world::time::Now;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use tokio::sync::Notify;
+
+#[derive(Clone)]
+pub struct Door {
+    room: Rc<Room>,
+}
+
+struct Room {
+    engine: RefCell<Engine>,
+    clock: super::host::Clock,
+    exit: Cell<Option<Exit>>,
+    stop: Notify,
+    /// Until when the sweeper sleeps, in milliseconds since 1970; it is woken for anything earlier.
+    sweep_at: Cell<i64>,
+    sweep: Notify,
+}
+
+impl Door {
+    pub fn new(engine: Engine, clock: super::host::Clock) -> Door {
+        Door {
+            room: Rc::new(Room {
+                engine: RefCell::new(engine),
+                clock,
+                exit: Cell::new(None),
+                stop: Notify::new(),
+                sweep_at: Cell::new(i64::MAX),
+                sweep: Notify::new(),
+            }),
+        }
+    }
+
+    /// Does something with the engine, and carries out what it left to be done.
+    #[inline]
+    pub fn enter<R>(&self, act: impl FnOnce(&mut Engine) -> R) -> R {
+        let mut engine = self.room.engine.borrow_mut();
+        let result = act(&mut engine);
+        if !engine.trash.is_empty() {
+            free_elsewhere(std::mem::take(&mut engine.trash));
+        }
+        if engine.exit.is_some() && self.room.exit.get().is_none() {
+            self.room.exit.set(engine.exit);
+            self.room.stop.notify_one();
+        }
+        if let Some(deadline) = engine.keyspace.next_deadline()
+            && deadline.0 < self.room.sweep_at.get()
+        {
+            self.room.sweep_at.set(deadline.0);
+            self.room.sweep.notify_one();
+        }
+        result
+    }
+
+    pub fn now(&self) -> Now {
+        self.room.clock.now()
+    }
+
+    /// Waits until somebody asks the server to stop.
+    pub async fn stopped(&self) -> Exit {
+        loop {
+            if let Some(exit) = self.room.exit.get() {
+                return exit;
+            }
+            self.room.stop.notified().await;
+        }
+    }
+
+    /// Removes keys when their time has come, a slice at a time, so that other work gets its turn.
+    pub async fn sweep(self) {
+        use std::time::Duration;
+        loop {
+            let wait = self.room.sweep_at.get().saturating_sub(self.now().wall().0);
+            if wait > 0 {
+                // A wall clock that is set forward must not leave keys lying for long.
+                let wait = Duration::from_millis(wait.min(1000) as u64);
+                let idle = self.room.sweep_at.get() == i64::MAX;
+                tokio::select! {
+                    () = tokio::time::sleep(wait), if !idle => (),
+                    () = self.room.sweep.notified() => (),
+                }
+            }
+            let now = self.now();
+            if now.wall().0 < self.room.sweep_at.get() {
+                continue;
+            }
+            self.room.sweep_at.set(i64::MAX);
+            let more = self.enter(|engine| engine.sweep(now));
+            if more {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Ten times a second: time-outs, rates, the end of a pause.
+    pub async fn tick(self) {
+        let mut beat = tokio::time::interval(std::time::Duration::from_millis(100));
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            beat.tick().await;
+            let now = self.now();
+            self.enter(|engine| engine.tick(now));
+        }
+    }
+}
+
+/// Freeing a large value takes longer than anybody should wait.
+fn free_elsewhere(trash: Vec<Box<dyn std::any::Any + Send>>) {
+    let thread = std::thread::Builder::new().name("free".into());
+    if let Err(error) = thread.spawn(move || drop(trash)) {
+        tracing::warn!("Cannot free in the background: {error}");
+    }
+}

@@ -1,0 +1,183 @@
+//! The real machine behind `Host`: clocks, memory figures, the configuration file, the log.
+#![expect(clippy::disallowed_methods, reason = "this is the seam to clocks and files")]
+
+use crate::world::Host;
+use crate::world::host::{Cpu, Facts, Level, Memory};
+use crate::world::time::Now;
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Both clocks at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    started: Instant,
+}
+
+impl Clock {
+    pub fn start() -> Clock {
+        Clock { started: Instant::now() }
+    }
+
+    pub fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Now { wall_us: wall.as_micros() as i64, mono_us: self.started.elapsed().as_micros() as u64 }
+    }
+}
+
+pub struct Machine {
+    clock: Clock,
+    facts: Facts,
+    relisten: Relisten,
+    /// The kernel is asked for memory figures at most once in this many microseconds.
+    memory: Cell<(u64, Memory)>,
+}
+
+/// Opens other sockets when `bind` or `port` is changed.
+pub type Relisten = Box<dyn FnMut(&crate::config::Config) -> io::Result<()> + Send>;
+
+const MEMORY_AGE_MAX_US: u64 = 50_000;
+
+impl Machine {
+    pub fn new(clock: Clock, facts: Facts, relisten: Relisten) -> Machine {
+        Machine { clock, facts, relisten, memory: Cell::default() }
+    }
+}
+
+impl Host for Machine {
+    fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    fn sleep(&self, micros: u64) {
+        std::thread::sleep(Duration::from_micros(micros));
+    }
+
+    fn memory(&self) -> Memory {
+        let now = self.clock.now().mono_us;
+        let (at, known) = self.memory.get();
+        if at != 0 && now < at + MEMORY_AGE_MAX_US {
+            return known;
+        }
+        let fresh = memory_now();
+        self.memory.set((now, fresh));
+        fresh
+    }
+
+    fn cpu(&self) -> Cpu {
+        let (main, all) = (usage(libc::RUSAGE_THREAD), usage(libc::RUSAGE_SELF));
+        Cpu { system: all.1, user: all.0, main_system: main.1, main_user: main.0 }
+    }
+
+    fn replace_file(&self, path: &str, content: &[u8]) -> io::Result<()> {
+        let path = Path::new(path);
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+        let write = || -> io::Result<()> {
+            let mut file = std::fs::File::create(&temporary)?;
+            file.write_all(content)?;
+            if let Ok(old) = std::fs::metadata(path) {
+                file.set_permissions(old.permissions())?;
+            }
+            file.sync_all()?;
+            std::fs::rename(&temporary, path)?;
+            std::fs::File::open(folder)?.sync_all()
+        };
+        write().inspect_err(|_| drop(std::fs::remove_file(&temporary)))
+    }
+
+    fn read_file(&self, path: &str) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        match level {
+            Level::Debug => tracing::trace!("{text}"),
+            Level::Verbose => tracing::debug!("{text}"),
+            Level::Notice => tracing::info!("{text}"),
+            Level::Warning => tracing::warn!("{text}"),
+        }
+    }
+
+    fn set_log_level(&self, level: crate::config::LogLevel) {
+        super::log::set_level(level);
+    }
+
+    fn relisten(&mut self, config: &crate::config::Config) -> io::Result<()> {
+        (self.relisten)(config)
+    }
+
+    fn change_folder(&self, path: &str) -> io::Result<String> {
+        std::env::set_current_dir(path)?;
+        Ok(std::env::current_dir()?.to_string_lossy().into_owned())
+    }
+
+    fn allow_clients(&self, clients: u32) -> bool {
+        super::listen::raise_file_limit(clients) >= clients as u64
+    }
+
+    fn purge_memory(&self) {
+        // Every arena gives back what it keeps; 4096 stands for all of them.
+        #[expect(unsafe_code, reason = "jemalloc's control call takes and returns nothing here")]
+        // SAFETY: `arena.<all>.purge` neither reads nor writes a value.
+        unsafe {
+            drop(tikv_jemalloc_ctl::raw::write(b"arena.4096.purge\0", ()));
+        }
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+fn memory_now() -> Memory {
+    use tikv_jemalloc_ctl::{epoch, stats};
+    // The figures are a snapshot that is taken when the epoch advances.
+    let _ = epoch::advance();
+    let figure = |read: Result<usize, _>| read.unwrap_or(0) as u64;
+    Memory {
+        allocated: figure(stats::allocated::read()),
+        active: figure(stats::active::read()),
+        resident: figure(stats::resident::read()),
+        rss: resident_set(),
+        system: physical_memory(),
+    }
+}
+
+fn resident_set() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * page_size()
+}
+
+fn physical_memory() -> u64 {
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = line.and_then(|rest| rest.trim().split(' ').next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+fn page_size() -> u64 {
+    #[expect(unsafe_code, reason = "a plain question to libc")]
+    // SAFETY: sysconf has no preconditions.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(size).unwrap_or(4096)
+}
+
+/// User and system seconds.
+fn usage(who: libc::c_int) -> (f64, f64) {
+    #[expect(unsafe_code, reason = "getrusage fills a struct of plain numbers")]
+    // SAFETY: the struct is valid for writes, and all zeroes is a value of it.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(who, &mut usage);
+        usage
+    };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    (seconds(usage.ru_utime), seconds(usage.ru_stime))
+}

@@ -1,0 +1,259 @@
+//! Listening sockets: TCP on several addresses, and a Unix socket.
+
+use super::connection;
+use super::door::Door;
+use crate::config::Config;
+use crate::engine::Peer;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+const DENIED: &str = "-DENIED Russet is running in protected mode because protected mode is \
+enabled and no password is set for the default user. In this mode connections are only accepted \
+from the loopback interface. If you want to connect from external computers you may adopt one of \
+the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET \
+protected-mode no' from the loopback interface by connecting from the same host the server is \
+running, however MAKE SURE it is not publicly accessible from internet if you do so. Use CONFIG \
+REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode \
+by editing the configuration file, and setting the protected mode option to 'no', and then \
+restarting the server. 3) If you started the server manually just for testing, restart it with \
+the '--protected-mode no' option. 4) Set up an authentication password for the default user. \
+NOTE: You only need to do one of the above things in order for the server to start accepting \
+connections from the outside.\r\n";
+const FULL: &[u8] = b"-ERR max number of clients reached\r\n";
+
+/// Opens all addresses that the configuration names, or none.
+pub fn open_tcp(config: &Config) -> io::Result<Vec<std::net::TcpListener>> {
+    let mut listeners = Vec::new();
+    if config.port == 0 {
+        return Ok(listeners);
+    }
+    for name in &config.bind {
+        // A leading minus: no harm if this machine does not have the address.
+        let (name, optional) = match name.strip_prefix('-') {
+            Some(name) => (name, true),
+            None => (name.as_str(), false),
+        };
+        let addr = match name {
+            "*" => "0.0.0.0",
+            "::*" => "::",
+            name => name,
+        };
+        let opened = addr
+            .parse::<IpAddr>()
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "not an IP address"))
+            .or_else(|error| resolve(addr).ok_or(error))
+            .and_then(|ip| open_one(SocketAddr::new(ip, config.port), config));
+        match opened {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if optional && is_missing_address(&error) => (),
+            Err(error) => {
+                tracing::warn!(
+                    "Warning: Could not create server TCP listening socket {name}:{}: {error}",
+                    config.port
+                );
+                return Err(error);
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+/// Opens the Unix socket, if there is to be one. It gets its mode before it gets its name, so
+/// that there is no moment at which others may connect.
+pub fn open_unix(config: &Config) -> io::Result<Option<std::os::unix::net::UnixListener>> {
+    use std::os::unix::fs::PermissionsExt;
+    if config.unixsocket.is_empty() {
+        return Ok(None);
+    }
+    let hidden = format!("{}.{}", config.unixsocket, std::process::id());
+    let _ = std::fs::remove_file(&hidden);
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&socket2::SockAddr::unix(&hidden)?)?;
+    if config.unixsocketperm != 0 {
+        let mode = std::fs::Permissions::from_mode(config.unixsocketperm);
+        std::fs::set_permissions(&hidden, mode)?;
+    }
+    if !config.unixsocketgroup.is_empty() {
+        give_to_group(&hidden, &config.unixsocketgroup)?;
+    }
+    socket.listen(config.tcp_backlog as i32)?;
+    socket.set_nonblocking(true)?;
+    std::fs::rename(&hidden, &config.unixsocket)?;
+    Ok(Some(socket.into()))
+}
+
+/// Accepts clients until the task is dropped.
+pub async fn accept_tcp(listener: std::net::TcpListener, door: Door) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::warn!("Cannot listen: {error}"),
+    };
+    loop {
+        match listener.accept().await {
+            Ok((stream, addr)) => welcome_tcp(stream, addr, &door),
+            Err(error) => not_accepted(error).await,
+        }
+    }
+}
+
+pub async fn accept_unix(listener: std::os::unix::net::UnixListener, path: String, door: Door) {
+    let listener = match UnixListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::warn!("Cannot listen: {error}"),
+    };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => welcome_unix(stream, &path, &door),
+            Err(error) => not_accepted(error).await,
+        }
+    }
+}
+
+/// Makes room for so many clients beside our own files; says for how many there is.
+pub fn raise_file_limit(clients: u32) -> u64 {
+    const OWN_FILES: u64 = 32;
+    let wanted = clients as u64 + OWN_FILES;
+    #[expect(unsafe_code, reason = "rlimit calls fill and read a struct of two numbers")]
+    // SAFETY: the struct is valid for reads and writes during the calls.
+    unsafe {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) != 0 {
+            return clients as u64;
+        }
+        if limit.rlim_cur < wanted {
+            let raised =
+                libc::rlimit { rlim_cur: wanted, rlim_max: limit.rlim_max.max(wanted) };
+            // Root may raise the hard limit too; others get as much as it allows.
+            if libc::setrlimit(libc::RLIMIT_NOFILE, &raised) != 0 {
+                let most = libc::rlimit { rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max };
+                libc::setrlimit(libc::RLIMIT_NOFILE, &most);
+            }
+            libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
+        }
+        limit.rlim_cur.saturating_sub(OWN_FILES)
+    }
+}
+
+fn open_one(addr: SocketAddr, config: &Config) -> io::Result<std::net::TcpListener> {
+    let domain = if addr.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        // IPv4 has a socket of its own.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(config.tcp_backlog as i32)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn resolve(name: &str) -> Option<IpAddr> {
+    use std::net::ToSocketAddrs;
+    (name, 0).to_socket_addrs().ok()?.next().map(|addr| addr.ip())
+}
+
+/// The machine has no such address, or not even its kind.
+fn is_missing_address(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::EADDRNOTAVAIL
+                | libc::EAFNOSUPPORT
+                | libc::EPROTONOSUPPORT
+                | libc::ESOCKTNOSUPPORT
+                | libc::ENOPROTOOPT
+                | libc::EINVAL
+        )
+    )
+}
+
+fn give_to_group(path: &str, group: &str) -> io::Result<()> {
+    let groups = std::fs::read_to_string("/etc/group")?;
+    let gid = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(group)).then(|| fields.nth(1)?.parse::<u32>().ok())?
+    });
+    let gid = gid.or_else(|| group.parse().ok());
+    let Some(gid) = gid else {
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("no group {group}")));
+    };
+    std::os::unix::fs::chown(path, None, Some(gid))
+}
+
+fn welcome_tcp(stream: TcpStream, addr: SocketAddr, door: &Door) {
+    let local = stream.local_addr().ok();
+    // An IPv4 address that came in through IPv6 is still an IPv4 address.
+    let ip = addr.ip().to_canonical();
+    let peer = Peer {
+        addr: addr.to_string(),
+        laddr: local.map_or_else(String::new, |local| local.to_string()),
+        fd: stream.as_raw_fd(),
+        unix: false,
+        loopback: ip.is_loopback(),
+    };
+    let keepalive = door.enter(|engine| engine.config.tcp_keepalive);
+    let socket = SockRef::from(&stream);
+    let _ = socket.set_tcp_nodelay(true);
+    if keepalive > 0 {
+        let seconds = Duration::from_secs(keepalive as u64);
+        let probes = TcpKeepalive::new()
+            .with_time(seconds)
+            .with_interval(Duration::from_secs((keepalive as u64 / 3).max(1)))
+            .with_retries(3);
+        let _ = socket.set_tcp_keepalive(&probes);
+    }
+    let refusal = refusal(door, &peer);
+    match refusal {
+        Some(text) => drop(stream.try_write(text)),
+        None => {
+            let now = door.now();
+            let who = door.enter(|engine| engine.connect(peer, now));
+            tokio::task::spawn_local(connection::serve(stream, door.clone(), who));
+        }
+    }
+}
+
+fn welcome_unix(stream: UnixStream, path: &str, door: &Door) {
+    let peer = Peer {
+        addr: format!("{path}:0"),
+        laddr: format!("{path}:0"),
+        fd: stream.as_raw_fd(),
+        unix: true,
+        loopback: true,
+    };
+    match refusal(door, &peer) {
+        Some(text) => drop(stream.try_write(text)),
+        None => {
+            let now = door.now();
+            let who = door.enter(|engine| engine.connect(peer, now));
+            tokio::task::spawn_local(connection::serve(stream, door.clone(), who));
+        }
+    }
+}
+
+/// What to tell a client that may not come in.
+fn refusal(door: &Door, peer: &Peer) -> Option<&'static [u8]> {
+    door.enter(|engine| {
+        let config = &engine.config;
+        let refused = if engine.sessions.len() >= config.maxclients as usize {
+            FULL
+        } else if config.protected_mode && config.requirepass.is_empty() && !peer.loopback {
+            DENIED.as_bytes()
+        } else {
+            return None;
+        };
+        engine.stats.rejected_connections += 1;
+        Some(refused)
+    })
+}
+
+/// Out of file descriptors, most likely: trying again at once would only burn the processor.
+async fn not_accepted(error: io::Error) {
+    tracing::warn!("Accepting client connection: {error}");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}

@@ -1,0 +1,10 @@
+//! The tokio shell around the engine: sockets, timers, signals, files. tokio begins here.
+
+pub mod connection;
+pub mod daemon;
+pub mod door;
+pub mod host;
+pub mod listen;
+pub mod log;
+pub mod run;
+pub mod signals;

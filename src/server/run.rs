@@ -1,0 +1,355 @@
+//! From the command line to a running server, and to its end.
+
+use super::door::Door;
+use super::host::{Clock, Machine};
+use super::{daemon, listen, log, signals};
+use crate::commands;
+use crate::config::{self, Config, Includes, Invocation};
+use crate::engine::Engine;
+use crate::world::host::Facts;
+use anyhow::Context as _;
+use std::cell::RefCell;
+use std::io::Read;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use tokio::task::{AbortHandle, LocalSet};
+
+/// The version of Redis whose commands and replies this server has.
+pub use crate::commands::info::REDIS_VERSION;
+
+/// Reads the configuration of a run and serves until somebody stops the server.
+pub fn run(run: config::Run) -> anyhow::Result<i32> {
+    let (config, loaded, file) = match configure(&run)? {
+        Ok(configured) => configured,
+        Err(fatal) => {
+            eprint!("{fatal}");
+            return Ok(1);
+        }
+    };
+    if config.daemonize {
+        daemon::detach().context("cannot daemonize")?;
+    }
+    if let Err(error) = log::start(&config.logfile, config.loglevel) {
+        eprintln!("Can't open the log file: {error}");
+        return Ok(1);
+    }
+    tracing::info!("oO0OoO0OoO0Oo Russet is starting oO0OoO0OoO0Oo");
+    tracing::info!(
+        "Russet version={}, bits=64, commit=00000000, modified=0, pid={}, just started",
+        env!("CARGO_PKG_VERSION"),
+        std::process::id()
+    );
+    match &file {
+        Some(_) => tracing::info!("Configuration loaded"),
+        None if run.lines.is_empty() && !run.stdin => tracing::warn!(
+            "Warning: no config file specified, using the default config. In order to specify a \
+             config file use russet-server /path/to/redis.conf"
+        ),
+        None => (),
+    }
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = LocalSet::new();
+    let code = local.block_on(&runtime, serve(config, loaded, file))?;
+    Ok(code)
+}
+
+type Configured = (Config, config::Loaded, Option<String>);
+
+fn configure(run: &config::Run) -> anyhow::Result<Result<Configured, config::Fatal>> {
+    let mut config = Config::default();
+    let mut file_text = Vec::new();
+    let mut path = None;
+    if let Some(file) = &run.file {
+        let name = String::from_utf8_lossy(file).into_owned();
+        match std::fs::read(&name) {
+            Ok(text) => file_text = text,
+            Err(error) => {
+                // Redis says it in its log's manner, but there is no log yet.
+                eprintln!("Fatal error, can't open config file '{name}': {error}");
+                return Ok(Err(config::Fatal { place: None, reason: error.to_string().into() }));
+            }
+        }
+        // The server may change its folder; the file stays where it is.
+        path = Some(std::path::absolute(&name)?.to_string_lossy().into_owned());
+    }
+    let mut stdin = Vec::new();
+    if run.stdin {
+        std::io::stdin().read_to_end(&mut stdin).context("cannot read standard input")?;
+    }
+    let text = run.text(&file_text, &stdin);
+    let loaded = match config::load(&mut config, &text, &mut Files) {
+        Ok(loaded) => loaded,
+        Err(fatal) => return Ok(Err(fatal)),
+    };
+    if config.dir != "." {
+        std::env::set_current_dir(&config.dir)
+            .with_context(|| format!("Can't chdir to '{}'", config.dir))?;
+    }
+    config.dir = std::env::current_dir()?.to_string_lossy().into_owned();
+    Ok(Ok((config, loaded, path)))
+}
+
+async fn serve(
+    mut config: Config,
+    loaded: config::Loaded,
+    file: Option<String>,
+) -> anyhow::Result<i32> {
+    if config.always_show_logo {
+        log::raw(&logo(&config));
+    }
+    fit_clients(&mut config);
+    let opened = match listen::open_tcp(&config) {
+        Ok(listeners) => listeners,
+        Err(_) => {
+            tracing::warn!("Failed listening on port {} (tcp), aborting.", config.port);
+            return Ok(1);
+        }
+    };
+    let unix = match listen::open_unix(&config) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::warn!("Failed opening Unix socket: bind: {error}");
+            return Ok(1);
+        }
+    };
+    if opened.is_empty() && unix.is_none() {
+        tracing::warn!("Configured to not listen anywhere, exiting.");
+        return Ok(1);
+    }
+    let clock = Clock::start();
+    let (send, mut other_sockets) = tokio::sync::mpsc::unbounded_channel();
+    let open = Arc::new(Mutex::new((config.clone(), duplicates(&opened))));
+    let relisten = Box::new(move |config: &Config| {
+        let mut open = open.lock().expect("nothing in here panics");
+        let fresh = replace_sockets(&mut open, config)?;
+        // The receiver lives as long as the server.
+        let _ = send.send(fresh);
+        Ok(())
+    });
+    let machine = Machine::new(clock, facts(&config, file), relisten);
+    let seed = rand::random();
+    let (pidfile, unixsocket) = (pidfile(&config), config.unixsocket.clone());
+    let supervised = config.supervised;
+    let mut engine = Engine::new(config, commands::TABLE, Box::new(machine), seed);
+    if let Err(error) = rename(&mut engine, &loaded) {
+        eprintln!("\n*** FATAL CONFIG FILE ERROR ({}) ***\n{error}", config::PRODUCT);
+        return Ok(1);
+    }
+    if let Some(path) = &pidfile
+        && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
+    {
+        tracing::warn!("Failed to write PID file: {error}");
+    }
+    let door = Door::new(engine, clock);
+
+    tracing::info!("Server initialized");
+    let accepting: Rc<RefCell<Vec<AbortHandle>>> = Rc::default();
+    let listens_on_tcp = !opened.is_empty();
+    accept_all(opened, &door, &accepting);
+    if listens_on_tcp {
+        tracing::info!("Ready to accept connections tcp");
+    }
+    if let Some(listener) = unix {
+        tokio::task::spawn_local(listen::accept_unix(listener, unixsocket.clone(), door.clone()));
+        tracing::info!("Ready to accept connections unix");
+    }
+    daemon::tell_supervisor(supervised);
+
+    tokio::task::spawn_local(door.clone().sweep());
+    tokio::task::spawn_local(door.clone().tick());
+    tokio::task::spawn_local(signals::watch(door.clone()));
+    let others = door.clone();
+    tokio::task::spawn_local(async move {
+        while let Some(fresh) = other_sockets.recv().await {
+            accepting.borrow_mut().drain(..).for_each(|task| task.abort());
+            accept_all(fresh, &others, &accepting);
+        }
+    });
+
+    let exit = door.stopped().await;
+    tracing::warn!("User requested shutdown...");
+    if let Some(path) = &pidfile {
+        tracing::info!("Removing the pid file.");
+        let _ = std::fs::remove_file(path);
+    }
+    if !unixsocket.is_empty() {
+        tracing::info!("Removing the unix socket file.");
+        let _ = std::fs::remove_file(&unixsocket);
+    }
+    tracing::warn!("Russet is now ready to exit, bye bye...");
+    Ok(exit.code)
+}
+
+/// Accepts only as many clients as the system has descriptors for.
+fn fit_clients(config: &mut Config) {
+    let room = listen::raise_file_limit(config.maxclients);
+    if room < config.maxclients as u64 {
+        tracing::warn!(
+            "You requested maxclients of {} requiring more open files than the system allows. \
+             Current maximum open files is {}. maxclients has been reduced to {room} to \
+             compensate for low ulimit.",
+            config.maxclients,
+            room + 32
+        );
+        config.maxclients = room.max(1) as u32;
+    }
+}
+
+fn accept_all(
+    listeners: Vec<std::net::TcpListener>,
+    door: &Door,
+    accepting: &RefCell<Vec<AbortHandle>>,
+) {
+    for listener in listeners {
+        let task = tokio::task::spawn_local(listen::accept_tcp(listener, door.clone()));
+        accepting.borrow_mut().push(task.abort_handle());
+    }
+}
+
+type Sockets = (Config, Vec<std::net::TcpListener>);
+
+/// Closes the sockets that are open and opens others; if those cannot be had, the old ones again.
+fn replace_sockets(
+    open: &mut Sockets,
+    config: &Config,
+) -> std::io::Result<Vec<std::net::TcpListener>> {
+    // An address may stay, or be covered by a wider one, so the old sockets must go first. Shut
+    // down, they are dead at once, although the accepting tasks still hold them.
+    for old in open.1.drain(..) {
+        let _ = socket2::SockRef::from(&old).shutdown(std::net::Shutdown::Both);
+    }
+    let (result, now) = match listen::open_tcp(config) {
+        Ok(fresh) => (Ok(fresh), config.clone()),
+        Err(error) => (Err(error), open.0.clone()),
+    };
+    open.0 = now;
+    match result {
+        Ok(fresh) => {
+            open.1 = duplicates(&fresh);
+            Ok(fresh)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn duplicates(listeners: &[std::net::TcpListener]) -> Vec<std::net::TcpListener> {
+    listeners.iter().filter_map(|listener| listener.try_clone().ok()).collect()
+}
+
+fn rename(engine: &mut Engine, loaded: &config::Loaded) -> Result<(), String> {
+    let mut renames = Vec::new();
+    for statement in &loaded.renames {
+        let word = |at: usize| {
+            statement.words.get(at).map(|word| String::from_utf8_lossy(word).into_owned())
+        };
+        if let (Some(old), Some(new)) = (word(1), word(2)) {
+            renames.push((old, new));
+        }
+    }
+    engine.rename_commands(&renames)
+}
+
+/// A daemon has one even if the configuration names none.
+fn pidfile(config: &Config) -> Option<String> {
+    match (config.pidfile.is_empty(), config.daemonize) {
+        (false, _) => Some(config.pidfile.clone()),
+        (true, true) => Some("/var/run/redis.pid".into()),
+        (true, false) => None,
+    }
+}
+
+fn facts(config: &Config, file: Option<String>) -> Facts {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_string();
+    Facts {
+        pid: std::process::id(),
+        os: format!("Linux {} {}", read("/proc/sys/kernel/osrelease"), std::env::consts::ARCH),
+        executable: std::env::current_exe()
+            .map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned()),
+        config_file: file.unwrap_or_default(),
+        run_id: (0..40).map(|_| char::from(b"0123456789abcdef"[rand::random_range(0..16)])).collect(),
+        supervised: config.supervised.name().to_string(),
+    }
+}
+
+struct Files;
+
+impl Includes for Files {
+    fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
+        std::fs::read(path).map_err(|error| error.to_string())
+    }
+
+    fn expand(&mut self, pattern: &str) -> Vec<String> {
+        // Only the last part may hold a pattern, which is how configuration folders are included.
+        let path = std::path::Path::new(pattern);
+        let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
+            return Vec::new();
+        };
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => std::path::Path::new("."),
+        };
+        let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+        let mut found: Vec<String> = entries
+            .flatten()
+            .filter(|entry| {
+                let file = entry.file_name();
+                crate::base::glob::matches(name.as_bytes(), file.as_encoded_bytes(), false)
+            })
+            .map(|entry| entry.path().to_string_lossy().into_owned())
+            .collect();
+        found.sort();
+        found
+    }
+}
+
+fn logo(config: &Config) -> String {
+    format!(
+        "\n        .-^-.        Russet {}\n       /  |  \\\n      |   |   |      Running in standalone mode\n       \
+         \\  |  /       Port: {}\n        `-.-'        PID: {}\n\n",
+        env!("CARGO_PKG_VERSION"),
+        config.port,
+        std::process::id()
+    )
+}
+
+/// What `--help` prints.
+pub fn help() -> String {
+    "Usage: russet-server [/path/to/redis.conf] [--directive value ...] [-]\n\
+     \u{20}      russet-server - (read the configuration from standard input)\n\
+     \u{20}      russet-server -v or --version\n\
+     \u{20}      russet-server -h or --help\n\
+     \n\
+     Examples:\n\
+     \u{20}      russet-server (port 6379, nothing saved)\n\
+     \u{20}      echo 'maxmemory 128mb' | russet-server -\n\
+     \u{20}      russet-server /etc/redis/6379.conf\n\
+     \u{20}      russet-server --port 7777 --requirepass secret\n\
+     \u{20}      russet-server /etc/myredis.conf --loglevel verbose -\n"
+        .to_string()
+}
+
+/// What `--version` prints, in the form that scripts take apart.
+pub fn version() -> String {
+    format!(
+        "Russet server v={} sha=00000000:0 malloc=jemalloc bits=64 build=0 redis_version={REDIS_VERSION}\n",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+/// Does what the arguments say; the result is the exit status.
+pub fn main(args: &[Vec<u8>]) -> anyhow::Result<i32> {
+    match config::invocation(args) {
+        Invocation::Version => print!("{}", version()),
+        Invocation::Help => print!("{}", help()),
+        Invocation::CheckSystem => print!("{}", daemon::check_system()),
+        Invocation::Refused(reason) => {
+            eprintln!("{reason}");
+            return Ok(1);
+        }
+        Invocation::Run(it) => return run(it),
+    }
+    Ok(0)
+}

@@ -1,0 +1,67 @@
+//! `Host`: the few things that a command may ask of the machine it runs on. The real one lives
+//! in `server`; tests have their own.
+
+use super::time::Now;
+use std::io;
+
+pub trait Host: Send {
+    /// The time, for durations alone: what commands see is frozen for their unit.
+    fn now(&self) -> Now;
+    /// Stops the world (DEBUG SLEEP).
+    fn sleep(&self, micros: u64);
+    fn memory(&self) -> Memory;
+    fn cpu(&self) -> Cpu;
+    /// Replaces the configuration file as a whole (CONFIG REWRITE).
+    fn replace_file(&self, path: &str, content: &[u8]) -> io::Result<()>;
+    fn read_file(&self, path: &str) -> io::Result<Vec<u8>>;
+    /// Appends a line to the log.
+    fn log(&self, level: Level, text: &str);
+    fn set_log_level(&self, level: crate::config::LogLevel);
+    /// Opens sockets as the configuration says now; on failure the old ones stay.
+    fn relisten(&mut self, config: &crate::config::Config) -> io::Result<()>;
+    /// Changes the working directory; says its absolute path.
+    fn change_folder(&self, path: &str) -> io::Result<String>;
+    /// Makes room for so many connections, if the system allows it.
+    fn allow_clients(&self, clients: u32) -> bool;
+    /// Gives memory that is free back to the system.
+    fn purge_memory(&self);
+    /// Facts of the process that do not change: for INFO.
+    fn facts(&self) -> &Facts;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    Debug,
+    Verbose,
+    Notice,
+    Warning,
+}
+
+/// Bytes, as the allocator and the kernel see them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    pub allocated: u64,
+    pub active: u64,
+    pub resident: u64,
+    pub rss: u64,
+    pub system: u64,
+}
+
+/// Seconds of processor time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cpu {
+    pub system: f64,
+    pub user: f64,
+    pub main_system: f64,
+    pub main_user: f64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    pub pid: u32,
+    pub os: String,
+    pub executable: String,
+    pub config_file: String,
+    pub run_id: String,
+    pub supervised: String,
+}

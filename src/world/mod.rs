@@ -1,0 +1,7 @@
+//! The seams to the outside: what the deterministic core is given instead of looking it up.
+
+pub mod host;
+pub mod time;
+
+pub use host::Host;
+pub use time::Millis;
