@@ -147,8 +147,15 @@ pub const CATEGORY_NAMES: &[&str] = &[
 pub const C_KEYSPACE: u32 = 1 << 0;
 pub const C_READ: u32 = 1 << 1;
 pub const C_WRITE: u32 = 1 << 2;
+pub const C_SET: u32 = 1 << 3;
+pub const C_SORTEDSET: u32 = 1 << 4;
+pub const C_LIST: u32 = 1 << 5;
+pub const C_HASH: u32 = 1 << 6;
 pub const C_STRING: u32 = 1 << 7;
 pub const C_BITMAP: u32 = 1 << 8;
+pub const C_HYPERLOGLOG: u32 = 1 << 9;
+pub const C_GEO: u32 = 1 << 10;
+pub const C_STREAM: u32 = 1 << 11;
 pub const C_PUBSUB: u32 = 1 << 12;
 pub const C_ADMIN: u32 = 1 << 13;
 pub const C_FAST: u32 = 1 << 14;
@@ -237,7 +244,7 @@ pub const K_DELETE: u8 = 1 << 3;
 /// Not a key, though it routes like one.
 pub const K_NOT_KEY: u8 = 1 << 4;
 pub const K_INCOMPLETE: u8 = 1 << 5;
-pub const K_VARIABLE: u8 = 1 << 6;
+pub const K_VARIABLE_FLAGS: u8 = 1 << 6;
 
 /// Exactly one key, at an index.
 pub const fn key_at(index: i16, access: Access, flags: u8) -> KeySpec {
@@ -293,15 +300,7 @@ pub enum Shape {
 }
 
 const fn arg(name: &'static str, shape: Shape) -> Arg {
-    Arg {
-        name,
-        shape,
-        token: "",
-        optional: false,
-        repeats: false,
-        repeats_token: false,
-        since: "",
-    }
+    Arg { name, shape, token: "", optional: false, repeats: false, repeats_token: false, since: "" }
 }
 pub const fn key(name: &'static str) -> Arg {
     arg(name, Shape::Key)
@@ -344,6 +343,12 @@ impl Arg {
     pub const fn repeats_token(mut self) -> Arg {
         self.repeats = true;
         self.repeats_token = true;
+        self
+    }
+    /// For a word whose name in the documentation is another.
+    pub const fn named(mut self, name: &'static str) -> Arg {
+        self.token = self.name;
+        self.name = name;
         self
     }
     /// The word that announces this argument.

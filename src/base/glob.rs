@@ -1,1 +1,3 @@
-pub fn matches(p: &[u8], t: &[u8], _n: bool) -> bool { p == b"*" || p == t }
+pub fn matches(p: &[u8], t: &[u8], _n: bool) -> bool {
+    p == b"*" || p == t
+}

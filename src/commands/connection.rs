@@ -7,16 +7,14 @@ use crate::spec::{FAST, Group, string};
 
 pub const FAMILY: Family = Family {
     group: Group::Connection,
-    commands: &[
-        admin("PING", ping)
-            .arity(-1)
-            .flags(FAST)
-            .categories(crate::spec::C_CONNECTION)
-            .since("1.0.0")
-            .complexity("O(1)")
-            .summary("Answers PONG, or what it was sent.")
-            .args(&[string("message").optional()]),
-    ],
+    commands: &[admin("PING", ping)
+        .arity(-1)
+        .flags(FAST)
+        .categories(crate::spec::C_CONNECTION)
+        .since("1.0.0")
+        .complexity("O(1)")
+        .summary("Answers PONG, or what it was sent.")
+        .args(&[string("message").optional()])],
 };
 
 fn ping(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {

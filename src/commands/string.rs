@@ -4,9 +4,7 @@ use crate::engine::command::{read, write};
 use crate::engine::{Ctx, Family};
 use crate::keyspace::{Life, Str};
 use crate::resp::{Args, Done, Reply};
-use crate::spec::{
-    Access, DENYOOM, FAST, Group, K_ACCESS, K_UPDATE, key, key_at, string,
-};
+use crate::spec::{Access, DENYOOM, FAST, Group, K_ACCESS, K_UPDATE, key, key_at, string};
 
 pub const FAMILY: Family = Family {
     group: Group::String,

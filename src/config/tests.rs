@@ -25,7 +25,8 @@ fn read(text: &str) -> Result<(Config, Loaded), String> {
 
 fn read_with(text: &str, mut files: Files) -> Result<(Config, Loaded), String> {
     let mut config = Config::default();
-    let loaded = load(&mut config, text.as_bytes(), &mut files).map_err(|fatal| fatal.to_string())?;
+    let loaded =
+        load(&mut config, text.as_bytes(), &mut files).map_err(|fatal| fatal.to_string())?;
     Ok((config, loaded))
 }
 
@@ -62,9 +63,8 @@ fn changed() -> Config {
             spellings.iter().filter_map(|words| directive.parse(words, &default).ok()).collect();
         if let Kind::Choice(names) | Kind::ChoiceOr(names, _) | Kind::Flags(names) = directive.kind
         {
-            let all = names.iter().filter_map(|name| {
-                directive.parse(&[name.as_bytes()], &default).ok()
-            });
+            let all =
+                names.iter().filter_map(|name| directive.parse(&[name.as_bytes()], &default).ok());
             candidates.extend(all);
         }
         let other = candidates.into_iter().find(|value| *value != default);
@@ -83,7 +83,11 @@ fn names_are_unique_and_lower_case() {
     for name in DIRECTIVES.iter().flat_map(Directive::names) {
         assert!(seen.insert(name), "{name} is there twice");
         assert_eq!(name, name.to_ascii_lowercase());
-        assert_eq!(find(name.to_ascii_uppercase().as_bytes()).map(|row| row.names().any(|known| known == name)), Some(true));
+        assert_eq!(
+            find(name.to_ascii_uppercase().as_bytes())
+                .map(|row| row.names().any(|known| known == name)),
+            Some(true)
+        );
     }
     for directive in DIRECTIVES {
         assert!(directive.summary.ends_with('.'), "{}", directive.name);
@@ -233,11 +237,7 @@ fn refusals_have_the_words_that_clients_know() {
         ("maxmemory", "-1", "argument must be a memory value"),
         ("maxmemory", "99999999999999999999gb", "argument must be a memory value"),
         ("maxmemory", "18446744073709551615kb", "argument must be a memory value"),
-        (
-            "repl-backlog-size",
-            "0",
-            "argument must be between 1 and 9223372036854775807 inclusive",
-        ),
+        ("repl-backlog-size", "0", "argument must be between 1 and 9223372036854775807 inclusive"),
         ("maxmemory-clients", "200%", "percentage argument must be less or equal to 100"),
         ("maxmemory-clients", "abc", "argument must be a memory or percent value"),
         (
@@ -271,11 +271,7 @@ fn refusals_have_the_words_that_clients_know() {
             "normal a 0 0",
             &format!("Error in hard, soft or soft_seconds setting in {classes}"),
         ),
-        (
-            "notify-keyspace-events",
-            "Q",
-            "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.",
-        ),
+        ("notify-keyspace-events", "Q", "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
         (
             "latency-tracking-info-percentiles",
             "50 101",
@@ -314,7 +310,8 @@ fn refusals_have_the_words_that_clients_know() {
     }
 
     let mut config = Config::default();
-    let error = config.set(&[(b"maxmemory", b"1"), (b"MAXMEMORY", b"2")], LOCAL).expect_err("twice");
+    let error =
+        config.set(&[(b"maxmemory", b"1"), (b"MAXMEMORY", b"2")], LOCAL).expect_err("twice");
     assert_eq!(error.to_string(), failed("MAXMEMORY", "duplicate parameter"));
     let error = config.set(&[(b"maxmemory", b"1"), (b"foo\n", b"2")], LOCAL).expect_err("unknown");
     assert_eq!(
@@ -334,9 +331,10 @@ fn dangerous_directives_ask_who_is_there() {
         let (mut config, _) = read(&format!("enable-protected-configs {allowed}")).expect("a file");
         config.set(&[(b"dbfilename", b"x")], Source { local, loading: false }).is_ok()
     };
-    assert_eq!([may("no", true), may("local", false), may("local", true), may("yes", false)], [
-        false, false, true, true
-    ]);
+    assert_eq!(
+        [may("no", true), may("local", false), may("local", true), may("yes", false)],
+        [false, false, true, true]
+    );
     let (mut config, _) = read("enable-protected-configs yes").expect("a file");
     let loading = Source { local: true, loading: true };
     assert_eq!(config.set(&[(b"dir", b"x")], loading), Err(SetError::Loading));
@@ -391,7 +389,11 @@ fn files_are_read_as_redis_reads_them() {
         ("  PORT\t\"1\" \r\n", "port", "1"),
         ("shutdown-on-sigint \"now force\"", "shutdown-on-sigint", "now force"),
         ("shutdown-on-sigint force now", "shutdown-on-sigint", "now force"),
-        ("hash-max-ziplist-entries 1\nhash-max-listpack-entries 2", "hash-max-ziplist-entries", "2"),
+        (
+            "hash-max-ziplist-entries 1\nhash-max-listpack-entries 2",
+            "hash-max-ziplist-entries",
+            "2",
+        ),
         ("maxmemory 5GB", "maxmemory", "5368709120"),
         ("maxmemory 5g", "maxmemory", "5000000000"),
         ("maxmemory 9223372036854775808", "maxmemory", "9223372036854775808"),
@@ -402,7 +404,11 @@ fn files_are_read_as_redis_reads_them() {
         ("oom-score-adj relative", "oom-score-adj", "yes"),
         ("notify-keyspace-events mKEA", "notify-keyspace-events", "AKEm"),
         ("notify-keyspace-events xKg", "notify-keyspace-events", "gxK"),
-        ("latency-tracking-info-percentiles 50.10 100", "latency-tracking-info-percentiles", "50.1 100"),
+        (
+            "latency-tracking-info-percentiles 50.10 100",
+            "latency-tracking-info-percentiles",
+            "50.1 100",
+        ),
         ("bind \"\"", "bind", ""),
         ("replicaof h 1\nreplicaof no one", "slaveof", ""),
         ("slaveof h 1", "replicaof", "h 1"),
@@ -417,7 +423,10 @@ fn files_are_read_as_redis_reads_them() {
         assert_eq!(get(&config, name), value, "{file}");
     }
     let (config, _) = read("client-output-buffer-limit replica 1 2 3 normal 4 5 6\nclient-output-buffer-limit slave 7 8 9").expect("limits");
-    assert_eq!(config.client_output_buffer_limit.replica, OutputLimit { hard: 7, soft: 8, soft_seconds: 9 });
+    assert_eq!(
+        config.client_output_buffer_limit.replica,
+        OutputLimit { hard: 7, soft: 8, soft_seconds: 9 }
+    );
     assert_eq!(config.client_output_buffer_limit.normal.hard, 4);
 }
 
@@ -487,7 +496,8 @@ fn includes_are_read_in_place() {
 
 #[test]
 fn statements_are_handed_back_with_their_places() {
-    let (_, loaded) = read("user a on #aa # b\n\nRename-Command A \"\" # gone").expect("statements");
+    let (_, loaded) =
+        read("user a on #aa # b\n\nRename-Command A \"\" # gone").expect("statements");
     assert_eq!(loaded.users[0].words.len(), 6, "a user line has no comment");
     assert_eq!(loaded.renames[0].words[1..], [b"A".to_vec(), Vec::new()]);
     assert_eq!(loaded.renames[0].place.number, 3);
@@ -500,7 +510,11 @@ fn mistakes_on_the_command_line_are_shown_as_lines() {
         (&["--port"][..], "'port'", "wrong number of arguments"),
         (&["--port", "6380", "--loglevel"], "'loglevel'", "wrong number of arguments"),
         (&["--port", "--loglevel", "verbose"], "'port \"--loglevel\" \"verbose\"'", "wrong number"),
-        (&["--logfile", "--x", "--loglevel", "--y"], "'loglevel \"--y\"'", "argument(s) must be one of"),
+        (
+            &["--logfile", "--x", "--loglevel", "--y"],
+            "'loglevel \"--y\"'",
+            "argument(s) must be one of",
+        ),
         (&["--shutdown-on-sigint"], "'shutdown-on-sigint'", "argument(s) must be one of"),
         (&["--replicaof", "--1", "--abc"], "'replicaof \"--1\"'", "wrong number of arguments"),
         (&["--invalid"], "'invalid'", "Bad directive or wrong number of arguments"),
@@ -508,7 +522,8 @@ fn mistakes_on_the_command_line_are_shown_as_lines() {
         let args: Vec<Vec<u8>> = args.iter().map(|arg| arg.as_bytes().to_vec()).collect();
         let Invocation::Run(run) = invocation(&args) else { panic!("{args:?}") };
         let text = run.text(b"", b"");
-        let fatal = load(&mut Config::default(), &text, &mut Files::default()).expect_err("a mistake");
+        let fatal =
+            load(&mut Config::default(), &text, &mut Files::default()).expect_err("a mistake");
         let fatal = fatal.to_string();
         assert!(fatal.contains(line) && fatal.contains(reason), "{fatal}");
     }

@@ -16,9 +16,7 @@ pub type Digits = itoa::Buffer;
 impl<'a> Text<'a> {
     pub fn len(&self) -> usize {
         match self {
-            Text::Int(value) => {
-                numbers::decimal_len(value.unsigned_abs()) + (*value < 0) as usize
-            }
+            Text::Int(value) => numbers::decimal_len(value.unsigned_abs()) + (*value < 0) as usize,
             Text::Bytes(bytes) => bytes.len(),
         }
     }

@@ -1,7 +1,7 @@
 //! Run a command, and what follows: the one place, whoever asked for it.
 
-use super::{Command, Ctx, Engine, Flow, InMulti, Limits, Out, Replies, Run, SessionKey};
 use super::{Closing, commandlog, gate};
+use super::{Command, Ctx, Engine, Flow, InMulti, Limits, Out, Replies, Run, SessionKey};
 use crate::error::Error;
 use crate::resp::{Args, Reply, Stop};
 use crate::spec::{SKIP_SLOWLOG, WRITE};
@@ -188,11 +188,16 @@ impl Engine {
         let large_request = over(config.commandlog_request_larger_than, args.bytes() as u64);
         let large_reply = over(config.commandlog_reply_larger_than, reply_bytes as u64);
         if slow || large_request || large_reply {
-            self.log_command(who, command, args, [
-                (slow, micros),
-                (large_request, args.bytes() as u64),
-                (large_reply, reply_bytes as u64),
-            ]);
+            self.log_command(
+                who,
+                command,
+                args,
+                [
+                    (slow, micros),
+                    (large_request, args.bytes() as u64),
+                    (large_reply, reply_bytes as u64),
+                ],
+            );
         }
     }
 
@@ -237,9 +242,9 @@ impl Engine {
     pub(super) fn may_write(&self, who: SessionKey, command: &Command) -> bool {
         command.spec.has(WRITE | crate::spec::MAY_REPLICATE)
             || (command.spec.name == "EXEC"
-                && self.sessions[who].multi.as_ref().is_some_and(|multi| {
-                    multi.has_any(WRITE | crate::spec::MAY_REPLICATE)
-                }))
+                && self.sessions[who]
+                    .multi
+                    .as_ref()
+                    .is_some_and(|multi| multi.has_any(WRITE | crate::spec::MAY_REPLICATE)))
     }
-
 }

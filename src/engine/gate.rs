@@ -33,7 +33,12 @@ impl Engine {
         (self.table.find_sub)(command, args.get(1)).ok_or_else(|| unknown_subcommand(command, args))
     }
 
-    pub fn admit(&self, who: SessionKey, command: &'static Command, args: Args) -> Result<(), Error> {
+    pub fn admit(
+        &self,
+        who: SessionKey,
+        command: &'static Command,
+        args: Args,
+    ) -> Result<(), Error> {
         if !command.arity_fits(args.len()) {
             return Err(Error::Arity(command.spec.name));
         }
@@ -68,8 +73,11 @@ impl Engine {
         if permitted {
             return Ok(());
         }
-        let (name, directive) =
-            if debug { ("DEBUG", "enable-debug-command") } else { ("MODULE", "enable-module-command") };
+        let (name, directive) = if debug {
+            ("DEBUG", "enable-debug-command")
+        } else {
+            ("MODULE", "enable-module-command")
+        };
         Err(Error::text(format!(
             "ERR {name} command not allowed. If the {directive} option is set to \"local\", you can \
              run it from a local connection, otherwise you need to set this option in the \

@@ -137,7 +137,9 @@ impl Engine {
                 Some(found) => *found,
                 None => (self.table.find)(&old),
             };
-            let Some(command) = found else { return Err("No such command in rename-command".into()) };
+            let Some(command) = found else {
+                return Err("No such command in rename-command".into());
+            };
             self.renamed.insert(old, None);
             if !new.is_empty() {
                 let new = new.to_ascii_lowercase().into_bytes();

@@ -19,7 +19,13 @@ impl Engine {
     }
 
     #[cold]
-    pub(super) fn feed_monitors(&mut self, who: SessionKey, command: &'static Command, args: Args, db: usize) {
+    pub(super) fn feed_monitors(
+        &mut self,
+        who: SessionKey,
+        command: &'static Command,
+        args: Args,
+        db: usize,
+    ) {
         if command.spec.has(SKIP_MONITOR | ADMIN) {
             return;
         }

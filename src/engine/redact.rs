@@ -11,9 +11,7 @@ pub fn is_secret(command: &Command, args: Args, index: usize) -> bool {
         // HELLO 3 AUTH user password SETNAME name
         "HELLO" => (2..=index.saturating_sub(1))
             .any(|at| args[at].eq_ignore_ascii_case(b"AUTH") && index - at <= 2 && index > at),
-        "CONFIG|SET" => {
-            index >= 3 && index % 2 == 1 && is_secret_directive(args.get(index - 1))
-        }
+        "CONFIG|SET" => index >= 3 && index % 2 == 1 && is_secret_directive(args.get(index - 1)),
         _ => false,
     }
 }

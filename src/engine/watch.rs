@@ -80,7 +80,8 @@ impl Engine {
                 continue;
             }
             let there = self.keyspace.record(db, key).is_some();
-            let arrives = replaced_by.is_some_and(|other| self.keyspace.record(other, key).is_some());
+            let arrives =
+                replaced_by.is_some_and(|other| self.keyspace.record(other, key).is_some());
             if !there && !arrives {
                 continue;
             }

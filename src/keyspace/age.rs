@@ -40,7 +40,8 @@ impl Aging {
     /// The key was used.
     #[inline]
     pub fn touch(&self, record: &mut Record, dice: &mut SmallRng) {
-        let age = if self.lfu { self.used_again(record.age(), dice) } else { self.seconds & LRU_MASK };
+        let age =
+            if self.lfu { self.used_again(record.age(), dice) } else { self.seconds & LRU_MASK };
         if age != record.age() {
             record.set_age(age);
         }

@@ -193,7 +193,14 @@ impl Keyspace {
 
     /// Stores a string, whatever was there before.
     #[inline]
-    pub fn put_text(&mut self, db: usize, key: &[u8], value: &[u8], life: Life, event: &'static str) {
+    pub fn put_text(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        value: &[u8],
+        life: Life,
+        event: &'static str,
+    ) {
         let (hash, aging, now) = (self.hash(key), self.aging, self.now);
         let home = &mut self.dbs[db];
         let Some(record) = home.table.find_mut(hash, |record| record.key() == key) else {
@@ -248,7 +255,13 @@ impl Keyspace {
     }
 
     /// Gives a key that is there a deadline, or takes it away.
-    pub fn set_deadline(&mut self, db: usize, key: &[u8], deadline: Option<Millis>, event: &'static str) {
+    pub fn set_deadline(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        deadline: Option<Millis>,
+        event: &'static str,
+    ) {
         let hash = self.hash(key);
         let home = &mut self.dbs[db];
         let Some(record) = home.table.find_mut(hash, |record| record.key() == key) else { return };
@@ -327,7 +340,14 @@ impl Keyspace {
         }
     }
 
-    fn insert(&mut self, db: usize, hash: u64, mut record: Record, life: Life, event: &'static str) {
+    fn insert(
+        &mut self,
+        db: usize,
+        hash: u64,
+        mut record: Record,
+        life: Life,
+        event: &'static str,
+    ) {
         let deadline = match life {
             Life::Until(deadline) => Some(deadline),
             Life::Keep | Life::Forever => None,
@@ -397,11 +417,9 @@ impl Db {
             self.deadlines.file(after, hash);
             if self.deadlines.is_bloated(self.expires) {
                 let table = &self.table;
-                self.deadlines.rebuild(
-                    table.iter().filter_map(|record| {
-                        Some((record.deadline()?, self::hash(table.seed(), record.key())))
-                    }),
-                );
+                self.deadlines.rebuild(table.iter().filter_map(|record| {
+                    Some((record.deadline()?, self::hash(table.seed(), record.key())))
+                }));
             }
         }
     }

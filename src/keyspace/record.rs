@@ -229,7 +229,8 @@ impl Record {
         let place = self.payload().cast::<Vec<u8>>();
         // SAFETY: the payload is a Vec; it is moved out and, whatever `change` does, moved in
         // again by the guard, so that it is owned once at every moment.
-        let mut value = PutBack { place, value: ManuallyDrop::new(unsafe { place.read_unaligned() }) };
+        let mut value =
+            PutBack { place, value: ManuallyDrop::new(unsafe { place.read_unaligned() }) };
         change(&mut value.value)
     }
 
@@ -283,19 +284,15 @@ impl Record {
 
     /// The payload is left for the caller to initialise.
     fn allocate(key: &[u8], form: Form, word: u64) -> Record {
-        let key_len = u32::try_from(key.len()).expect("a key came in a frame, and frames are bounded");
+        let key_len =
+            u32::try_from(key.len()).expect("a key came in a frame, and frames are bounded");
         let layout = layout(key_len, form, word);
         // SAFETY: the layout is never of size zero; head and key are initialised before use.
         unsafe {
             let Some(head) = NonNull::new(alloc(layout).cast::<Head>()) else {
                 handle_alloc_error(layout)
             };
-            head.write(Head {
-                deadline: NO_DEADLINE,
-                age_and_form: form as u32,
-                key_len,
-                word,
-            });
+            head.write(Head { deadline: NO_DEADLINE, age_and_form: form as u32, key_len, word });
             head.as_ptr().cast::<u8>().add(HEAD).copy_from_nonoverlapping(key.as_ptr(), key.len());
             Record { head }
         }

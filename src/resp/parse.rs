@@ -169,7 +169,8 @@ impl Parser {
         };
         let line = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
         let end = start + end + 1;
-        let words = bytes::split_line(line).ok_or_else(|| malformed("unbalanced quotes in request"))?;
+        let words =
+            bytes::split_line(line).ok_or_else(|| malformed("unbalanced quotes in request"))?;
         if words.is_empty() {
             return Ok(Parsed::Nothing { end });
         }

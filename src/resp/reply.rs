@@ -145,9 +145,7 @@ impl<'a> Reply<'a> {
     /// The lines of a HELP, as status replies.
     pub fn help(self, command: &str, lines: &[&str]) -> Done {
         let mut list = self.list(lines.len() + 3);
-        list.simple(&format!(
-            "{command} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
-        ));
+        list.simple(&format!("{command} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
         lines.iter().for_each(|line| list.simple(line));
         list.simple("HELP");
         list.simple("    Print this help.");

@@ -48,8 +48,12 @@ pub fn tell_supervisor(supervised: Supervised) {
                 libc::raise(libc::SIGSTOP);
             }
         }
-        Supervised::Systemd => tracing::warn!("systemd supervision requested or auto-detected, but NOTIFY_SOCKET not set"),
-        Supervised::Upstart => tracing::warn!("upstart supervision requested, but UPSTART_JOB not set"),
+        Supervised::Systemd => tracing::warn!(
+            "systemd supervision requested or auto-detected, but NOTIFY_SOCKET not set"
+        ),
+        Supervised::Upstart => {
+            tracing::warn!("upstart supervision requested, but UPSTART_JOB not set")
+        }
         Supervised::Auto => (),
     }
 }

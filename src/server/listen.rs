@@ -125,8 +125,7 @@ pub fn raise_file_limit(clients: u32) -> u64 {
             return clients as u64;
         }
         if limit.rlim_cur < wanted {
-            let raised =
-                libc::rlimit { rlim_cur: wanted, rlim_max: limit.rlim_max.max(wanted) };
+            let raised = libc::rlimit { rlim_cur: wanted, rlim_max: limit.rlim_max.max(wanted) };
             // Root may raise the hard limit too; others get as much as it allows.
             if libc::setrlimit(libc::RLIMIT_NOFILE, &raised) != 0 {
                 let most = libc::rlimit { rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max };

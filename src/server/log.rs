@@ -51,7 +51,8 @@ struct Lines;
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let level = *event.metadata().level();
-        if rank(level) < LEAST.load(Ordering::Relaxed) || !event.metadata().target().starts_with("russet")
+        if rank(level) < LEAST.load(Ordering::Relaxed)
+            || !event.metadata().target().starts_with("russet")
         {
             return;
         }

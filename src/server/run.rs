@@ -269,7 +269,9 @@ fn facts(config: &Config, file: Option<String>) -> Facts {
         executable: std::env::current_exe()
             .map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned()),
         config_file: file.unwrap_or_default(),
-        run_id: (0..40).map(|_| char::from(b"0123456789abcdef"[rand::random_range(0..16)])).collect(),
+        run_id: (0..40)
+            .map(|_| char::from(b"0123456789abcdef"[rand::random_range(0..16)]))
+            .collect(),
         supervised: config.supervised.name().to_string(),
     }
 }
