@@ -115,5 +115,5 @@ fn unknown_subcommand(command: &'static Command, args: Args) -> Error {
 
 /// POST and `Host:` are how a web page would speak to a server on somebody's machine.
 pub fn is_cross_protocol(name: &[u8]) -> bool {
-    bytes::same(name, b"post") || bytes::same(name, b"host:")
+    bytes::eq_nocase(name, b"post") || bytes::eq_nocase(name, b"host:")
 }
