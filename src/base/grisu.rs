@@ -68,9 +68,9 @@ fn generate(high: Scaled, wide: u64, target: u64, mut exponent: i32) -> Decimal 
     let (mut wide, mut target) = (wide, target);
     loop {
         fraction *= 10;
-        // Both stay below `fraction`, or the loop would have ended.
-        wide = wide.wrapping_mul(10);
-        target = target.wrapping_mul(10);
+        // Neither was above the fraction, or digits would have been enough before.
+        wide *= 10;
+        target *= 10;
         digits = digits * 10 + (fraction >> shift);
         fraction &= one - 1;
         exponent -= 1;
@@ -129,7 +129,7 @@ static TENS: [Scaled; POWERS] = powers_of_ten();
 fn power_for(exponent: i32) -> (Scaled, i32) {
     const LOG10_2: f64 = std::f64::consts::LOG10_2;
 
-    // The guess is a little off on purpose or by history; where two powers fit, it decides.
+    // Where two powers fit, the guess decides; a better one would give other digits.
     let guess = (-f64::from(exponent + POWERS as i32) * LOG10_2) as i32;
     let mut at = ((guess - POWER_FIRST) / POWER_STEP) as usize;
     loop {

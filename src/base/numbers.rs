@@ -72,7 +72,7 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
 /// enough digits to be read back as the same double, with an exponent only where a plain form
 /// would be all zeros: `0.1`, `1e-7`, `1e+20`, `inf`, `-0`.
 pub fn write_f64(value: f64, out: &mut Vec<u8>) {
-    // Half of the range of i64, as the peers have it; beyond, the digits below take over.
+    // Half of the range of i64. Clients know larger whole numbers by their shortest digits.
     const WHOLE_MAX: f64 = (i64::MAX / 2) as f64;
 
     if value.is_nan() {
