@@ -115,6 +115,9 @@ impl Engine {
         }
         self.effects.settle(db, args, &self.keyspace.changes);
         self.keyspace.changes.clear();
+        if !self.keyspace.trash.is_empty() {
+            self.trash.push(Box::new(std::mem::take(&mut self.keyspace.trash)));
+        }
     }
 
     /// Keys were removed because their time had come, outside of any command.
