@@ -1,0 +1,203 @@
+//! Where the server listens, and what a connection may cost.
+
+use super::{INT, LONG, SIZE, UINT};
+use crate::config::directive::{Directive, Follow, Home, at, fixed, live};
+use crate::config::kind::Kind;
+
+pub(super) const NETWORK: &[Directive] = &[
+    live("port", Kind::Number(0, 65535), "6379", at!(port), "The TCP port; 0 means no TCP at all.")
+        .then(Follow::Port),
+    live(
+        "bind",
+        Kind::Addresses,
+        "* -::*",
+        at!(bind),
+        "The addresses to listen on, at most sixteen; one behind a minus sign may be missing.",
+    )
+    .then(Follow::Bind),
+    live(
+        "bind-source-addr",
+        Kind::Text,
+        "",
+        at!(bind_source_addr),
+        "The address from which connections to other servers are made.",
+    ),
+    fixed(
+        "unixsocket",
+        Kind::Text,
+        "",
+        at!(unixsocket),
+        "The path of a Unix socket to listen on; none if empty.",
+    ),
+    fixed(
+        "unixsocketperm",
+        Kind::Octal(0o777),
+        "0",
+        at!(unixsocketperm),
+        "The mode of the Unix socket, in octal; 0 leaves it to the umask.",
+    ),
+    fixed(
+        "unixsocketgroup",
+        Kind::Text,
+        "",
+        at!(unixsocketgroup),
+        "The group that shall own the Unix socket.",
+    ),
+    live(
+        "protected-mode",
+        Kind::Switch,
+        "yes",
+        at!(protected_mode),
+        "While the default user has no password, serve only clients of this machine.",
+    ),
+    fixed(
+        "tcp-backlog",
+        Kind::Number(0, INT),
+        "511",
+        at!(tcp_backlog),
+        "How many connections may wait to be accepted; the kernel has a limit of its own.",
+    ),
+    live(
+        "tcp-keepalive",
+        Kind::Number(0, INT),
+        "300",
+        at!(tcp_keepalive),
+        "Seconds of silence after which a connection is probed; 0 never probes.",
+    )
+    .then(Follow::Clients),
+    fixed(
+        "io-threads",
+        Kind::Number(1, 256),
+        "1",
+        at!(io_threads),
+        "Threads that own connections; the dataset has one owner at any time.",
+    )
+    .because("one thread serves connections and dataset with no hand-over between them"),
+    fixed(
+        "mptcp",
+        Kind::Switch,
+        "no",
+        Home::Later("multipath TCP"),
+        "Listen with multipath TCP where the kernel has it.",
+    ),
+    fixed(
+        "socket-mark-id",
+        Kind::Number(0, UINT),
+        "0",
+        Home::Later("socket marks"),
+        "A mark for the packets of listening sockets, for the system's filters.",
+    ),
+    live(
+        "max-new-connections-per-cycle",
+        Kind::Number(1, 1000),
+        "10",
+        Home::Idle("accepting never holds up the clients there are"),
+        "New connections to accept at once.",
+    ),
+    live(
+        "max-new-tls-connections-per-cycle",
+        Kind::Number(1, 1000),
+        "1",
+        Home::Idle("accepting never holds up the clients there are"),
+        "New TLS connections to accept at once.",
+    ),
+    live(
+        "prefetch-batch-max-size",
+        Kind::Number(0, 128),
+        "16",
+        Home::Idle("a batch is whatever one read of the socket brought"),
+        "Commands whose keys are fetched into the cache together.",
+    ),
+    live(
+        "lookahead",
+        Kind::Number(1, INT),
+        "16",
+        Home::Idle("a batch is whatever one read of the socket brought"),
+        "Pipelined commands to parse ahead.",
+    ),
+    live(
+        "rdma-bind",
+        Kind::Addresses,
+        "",
+        Home::Later("RDMA"),
+        "The addresses to listen on by RDMA.",
+    ),
+    live(
+        "rdma-port",
+        Kind::Number(0, 65535),
+        "0",
+        Home::Later("RDMA"),
+        "The RDMA port; 0 means none.",
+    ),
+    fixed(
+        "rdma-rx-size",
+        Kind::Number(65536, 16777216),
+        "1048576",
+        Home::Later("RDMA"),
+        "The receive buffer of an RDMA connection, in bytes.",
+    ),
+    fixed(
+        "rdma-completion-vector",
+        Kind::Number(-1, 1024),
+        "-1",
+        Home::Later("RDMA"),
+        "The completion vector of RDMA connections; -1 takes any.",
+    ),
+];
+
+pub(super) const CLIENTS: &[Directive] = &[
+    live(
+        "maxclients",
+        Kind::Number(1, UINT),
+        "10000",
+        at!(maxclients),
+        "How many clients may be connected at once.",
+    )
+    .then(Follow::MaxClients),
+    live(
+        "timeout",
+        Kind::Number(0, INT),
+        "0",
+        at!(timeout),
+        "Seconds after which an idle client is disconnected; 0 means never.",
+    )
+    .then(Follow::Clients),
+    live(
+        "client-output-buffer-limit",
+        Kind::OutputLimits,
+        "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+        at!(client_output_buffer_limit),
+        "For a class of clients: the bytes of unsent output at which a client is disconnected at \
+         once, and those it may exceed for so many seconds.",
+    )
+    .then(Follow::OutputLimits),
+    live(
+        "client-query-buffer-limit",
+        Kind::Memory(1 << 20, SIZE),
+        "1073741824",
+        at!(client_query_buffer_limit),
+        "Bytes of a request that may be pending before its client is disconnected.",
+    )
+    .then(Follow::Clients),
+    live(
+        "proto-max-bulk-len",
+        Kind::Memory(1 << 20, SIZE),
+        "536870912",
+        at!(proto_max_bulk_len),
+        "The largest single argument, and the largest string.",
+    ),
+    live(
+        "maxmemory-clients",
+        Kind::MemoryOrPercent,
+        "0",
+        Home::Later("client eviction"),
+        "What all clients' buffers together may take, in bytes or in percent of maxmemory.",
+    ),
+    live(
+        "tracking-table-max-keys",
+        Kind::Number(0, LONG),
+        "1000000",
+        Home::Later("client-side caching"),
+        "Keys remembered for client-side caching before old ones are invalidated.",
+    ),
+];

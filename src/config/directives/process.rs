@@ -1,0 +1,464 @@
+//! The server as a process: how it runs, what it logs, whom it obeys, and switches for tests.
+
+use super::{INT, LONG};
+use crate::config::directive::{Directive, Follow, Home, at, fixed, live};
+use crate::config::kind::{Kind, Reason};
+use crate::config::value::{Allowed, LogLevel, ShutdownOn, Supervised, Value};
+
+pub(super) const PROCESS: &[Directive] = &[
+    fixed("daemonize", Kind::Switch, "no", at!(daemonize), "Go to the background after start."),
+    fixed(
+        "supervised",
+        Kind::Choice(Supervised::NAMES),
+        "no",
+        at!(supervised),
+        "Tell upstart or systemd when the server is ready; auto looks at the environment.",
+    ),
+    fixed(
+        "pidfile",
+        Kind::Text,
+        "",
+        at!(pidfile),
+        "Where to write the process id; a daemon without one writes /var/run/redis.pid.",
+    ),
+    fixed(
+        "databases",
+        Kind::Number(1, INT),
+        "16",
+        at!(databases),
+        "How many databases SELECT can choose from.",
+    ),
+    live(
+        "dir",
+        Kind::Text,
+        "./",
+        at!(dir),
+        "The working directory: where snapshots and logs are, and what relative paths start from.",
+    )
+    .then(Follow::Dir)
+    .protected()
+    .deny_loading(),
+    live(
+        "hz",
+        Kind::Nearest(1, 500),
+        "10",
+        at!(hz),
+        "How often a second background work is done, between 1 and 500.",
+    )
+    .then(Follow::Hz),
+    live(
+        "dynamic-hz",
+        Kind::Switch,
+        "yes",
+        at!(dynamic_hz),
+        "Do background work more often while there are many clients.",
+    ),
+    live(
+        "activerehashing",
+        Kind::Switch,
+        "yes",
+        Home::Idle("tables grow a little with every write"),
+        "Spend spare time on moving tables to their new size.",
+    ),
+    fixed(
+        "always-show-logo",
+        Kind::Switch,
+        "no",
+        at!(always_show_logo),
+        "Draw the banner into the log even when the log is not a terminal.",
+    ),
+    fixed(
+        "set-proc-title",
+        Kind::Switch,
+        "yes",
+        at!(set_proc_title),
+        "Show port and mode in the list of processes.",
+    ),
+    live(
+        "proc-title-template",
+        Kind::Text,
+        "{title} {listen-addr} {server-mode}",
+        at!(proc_title_template),
+        "What to show there: {title}, {listen-addr}, {server-mode}, {port}, {tls-port}, \
+         {unixsocket}, {config-file}.",
+    )
+    .then(Follow::ProcessTitle)
+    .check(title),
+    live(
+        "shutdown-on-sigint",
+        Kind::Flags(ShutdownOn::NAMES),
+        "default",
+        at!(shutdown_on_sigint),
+        "What SIGINT means, in words of SHUTDOWN.",
+    )
+    .check(shutdown),
+    live(
+        "shutdown-on-sigterm",
+        Kind::Flags(ShutdownOn::NAMES),
+        "default",
+        at!(shutdown_on_sigterm),
+        "What SIGTERM means, in words of SHUTDOWN.",
+    )
+    .check(shutdown),
+    live(
+        "shutdown-timeout",
+        Kind::Number(0, INT),
+        "10",
+        Home::Later("replication"),
+        "Seconds for which a shutdown waits for replicas that lag behind.",
+    ),
+    live(
+        "oom-score-adj",
+        Kind::ChoiceOr(&["no", "yes", "absolute"], ("yes", "relative")),
+        "no",
+        Home::Later("OOM scores"),
+        "Tell the kernel whom to end first when memory runs out; relative is another word for \
+         yes.",
+    )
+    .then(Follow::OomScore),
+    live(
+        "oom-score-adj-values",
+        Kind::Scores,
+        "0 200 800",
+        Home::Later("OOM scores"),
+        "The scores of a primary, of a replica and of a background child.",
+    )
+    .then(Follow::OomScore),
+    fixed(
+        "disable-thp",
+        Kind::Switch,
+        "yes",
+        Home::Later("a look at the kernel's settings"),
+        "Turn transparent huge pages off for this process.",
+    ),
+    fixed(
+        "server-cpulist",
+        Kind::Text,
+        "",
+        Home::Later("CPU affinity"),
+        "The processors for the main thread.",
+    )
+    .aka(&["server_cpulist"]),
+    fixed(
+        "bio-cpulist",
+        Kind::Text,
+        "",
+        Home::Later("CPU affinity"),
+        "The processors for background threads.",
+    )
+    .aka(&["bio_cpulist"]),
+    fixed(
+        "aof-rewrite-cpulist",
+        Kind::Text,
+        "",
+        Home::Later("CPU affinity"),
+        "The processors for rewriting the append-only file.",
+    )
+    .aka(&["aof_rewrite_cpulist"]),
+    fixed(
+        "bgsave-cpulist",
+        Kind::Text,
+        "",
+        Home::Later("CPU affinity"),
+        "The processors for writing snapshots.",
+    )
+    .aka(&["bgsave_cpulist"]),
+    live(
+        "ignore-warnings",
+        Kind::Text,
+        "",
+        Home::Idle("none of those checks ends the start"),
+        "Names of start-up checks whose failure is accepted.",
+    ),
+    live(
+        "locale-collate",
+        Kind::Text,
+        "",
+        Home::Later("SORT by locale"),
+        "The locale by which SORT ALPHA compares; empty takes the environment's.",
+    ),
+    live(
+        "availability-zone",
+        Kind::Text,
+        "",
+        Home::Later("INFO's availability zone"),
+        "Where this server stands, for clients that prefer a near one.",
+    ),
+    live(
+        "extended-redis-compatibility",
+        Kind::Switch,
+        "no",
+        Home::Idle("the server always presents itself as Redis does"),
+        "Present the server as Redis to clients that insist.",
+    ),
+];
+
+pub(super) const LOG: &[Directive] = &[
+    live(
+        "loglevel",
+        Kind::Choice(LogLevel::NAMES),
+        "notice",
+        at!(loglevel),
+        "The least important messages to log.",
+    )
+    .then(Follow::LogLevel),
+    fixed("logfile", Kind::Text, "", at!(logfile), "The file to log to; standard output if empty."),
+    live(
+        "log-format",
+        Kind::Choice(&["legacy", "logfmt", "json"]),
+        "legacy",
+        Home::Later("other log formats"),
+        "The form of a log line.",
+    ),
+    live(
+        "log-timestamp-format",
+        Kind::Choice(&["legacy", "iso8601", "milliseconds"]),
+        "legacy",
+        Home::Later("other log formats"),
+        "The form of the time in a log line.",
+    ),
+    live(
+        "hide-user-data-from-log",
+        Kind::Switch,
+        "yes",
+        at!(hide_user_data_from_log),
+        "Keep keys and values out of the log, even in reports of a crash.",
+    )
+    .because("as Valkey, where Redis says no; a log is read by more people than the data"),
+    fixed("syslog-enabled", Kind::Switch, "no", Home::Later("syslog"), "Log to syslog as well."),
+    fixed(
+        "syslog-ident",
+        Kind::Text,
+        "russet",
+        Home::Later("syslog"),
+        "The name of this server in syslog.",
+    )
+    .because("our own name"),
+    fixed(
+        "syslog-facility",
+        Kind::Choice(&[
+            "user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+        ]),
+        "local0",
+        Home::Later("syslog"),
+        "The facility to log to.",
+    ),
+    live(
+        "crash-log-enabled",
+        Kind::Switch,
+        "yes",
+        Home::Later("crash reports"),
+        "Write a report when the server crashes.",
+    ),
+    live(
+        "crash-memcheck-enabled",
+        Kind::Switch,
+        "yes",
+        Home::Idle("there is no memory test"),
+        "Test the memory after a crash.",
+    ),
+];
+
+pub(super) const ACCESS: &[Directive] = &[
+    live(
+        "requirepass",
+        Kind::Secret,
+        "",
+        at!(requirepass),
+        "The password of the default user; none if empty.",
+    )
+    .then(Follow::Password)
+    .secret(),
+    fixed(
+        "aclfile",
+        Kind::Text,
+        "",
+        Home::Later("ACL files"),
+        "A file of users, instead of user lines in this one.",
+    ),
+    live(
+        "acl-pubsub-default",
+        Kind::Choice(&["allchannels", "resetchannels"]),
+        "resetchannels",
+        Home::Later("ACL"),
+        "Whether new users may use every channel or none.",
+    ),
+    live(
+        "acllog-max-len",
+        Kind::Number(0, LONG),
+        "128",
+        Home::Later("ACL"),
+        "Refusals that ACL LOG remembers.",
+    ),
+    fixed(
+        "enable-protected-configs",
+        Kind::Choice(Allowed::NAMES),
+        "no",
+        at!(enable_protected_configs),
+        "Who may change dir and the names of files by CONFIG SET; local means clients of this \
+         machine.",
+    ),
+    fixed(
+        "enable-debug-command",
+        Kind::Choice(Allowed::NAMES),
+        "no",
+        at!(enable_debug_command),
+        "Who may use DEBUG.",
+    ),
+    fixed(
+        "enable-module-command",
+        Kind::Choice(Allowed::NAMES),
+        "no",
+        at!(enable_module_command),
+        "Who may use MODULE.",
+    ),
+];
+
+const TESTS: Home = Home::Later("test hooks");
+
+pub(super) const TESTING: &[Directive] = &[
+    live(
+        "watchdog-period",
+        Kind::Number(0, INT),
+        "0",
+        TESTS,
+        "Milliseconds after which a stuck server reports itself.",
+    )
+    .hidden(),
+    live("use-exit-on-panic", Kind::Switch, "no", TESTS, "Exit instead of aborting.").hidden(),
+    live(
+        "rdb-key-save-delay",
+        Kind::Number(-INT - 1, INT),
+        "0",
+        TESTS,
+        "Microseconds to wait after each key of a snapshot.",
+    )
+    .hidden(),
+    live(
+        "key-load-delay",
+        Kind::Number(-INT - 1, INT),
+        "0",
+        TESTS,
+        "Microseconds to wait after each key while loading.",
+    )
+    .hidden(),
+    live(
+        "loading-process-events-interval-bytes",
+        Kind::Number(1024, INT),
+        "2097152",
+        TESTS,
+        "Bytes to load between two looks at the clients.",
+    )
+    .hidden()
+    .because("as Valkey; Redis looks four times as often"),
+    live(
+        "aof-disable-auto-gc",
+        Kind::Switch,
+        "no",
+        TESTS,
+        "Keep old files of the append-only log.",
+    )
+    .hidden(),
+    live(
+        "cluster-ping-interval",
+        Kind::Number(0, LONG),
+        "0",
+        TESTS,
+        "Milliseconds between pings of the cluster bus; 0 means the usual.",
+    )
+    .hidden(),
+    live(
+        "cluster-message-gossip-perc",
+        Kind::Number(1, 100),
+        "10",
+        TESTS,
+        "The share of nodes that a bus message tells about.",
+    )
+    .hidden(),
+    live(
+        "repl-rdb-channel",
+        Kind::Switch,
+        "yes",
+        TESTS,
+        "Send a snapshot to a replica over a connection of its own.",
+    )
+    .hidden(),
+    live(
+        "lua-enable-insecure-api",
+        Kind::Switch,
+        "no",
+        TESTS,
+        "Give scripts the functions that were withdrawn.",
+    )
+    .hidden()
+    .protected()
+    .aka(&["lua-enable-deprecated-api"]),
+    live("debug-context", Kind::Text, "", TESTS, "A note for reports of a crash.").hidden(),
+    fixed(
+        "enable-debug-assert",
+        Kind::Switch,
+        "no",
+        TESTS,
+        "Check invariants that are too slow for production.",
+    )
+    .hidden(),
+    live(
+        "io-threads-always-active",
+        Kind::Switch,
+        "no",
+        TESTS,
+        "Use every I/O thread even without load.",
+    )
+    .hidden(),
+    live(
+        "min-io-threads-avoid-copy-reply",
+        Kind::Number(0, INT),
+        "7",
+        TESTS,
+        "Threads from which on big replies are not copied.",
+    )
+    .hidden(),
+    live(
+        "min-string-size-avoid-copy-reply",
+        Kind::Number(0, INT),
+        "16384",
+        TESTS,
+        "The size from which on a reply is not copied.",
+    )
+    .hidden(),
+    live(
+        "min-string-size-avoid-copy-reply-threaded",
+        Kind::Number(0, INT),
+        "65536",
+        TESTS,
+        "The same, with I/O threads.",
+    )
+    .hidden(),
+];
+
+fn shutdown(value: &Value) -> Result<(), Reason> {
+    let Value::Flags(bits) = *value else { return Ok(()) };
+    let asked = ShutdownOn(bits);
+    if asked.has("save") && asked.has("nosave") {
+        return Err("shutdown options SAVE and NOSAVE can't be used simultaneously".into());
+    }
+    Ok(())
+}
+
+/// Braces must pair up around a name we know, and something must remain to be shown.
+fn title(value: &Value) -> Result<(), Reason> {
+    const KNOWN: [&str; 7] =
+        ["title", "listen-addr", "server-mode", "port", "tls-port", "unixsocket", "config-file"];
+    let Value::Text(text) = value else { return Ok(()) };
+    let text = String::from_utf8_lossy(text);
+    let valid = !text.trim().is_empty()
+        && text
+            .split('{')
+            .skip(1)
+            .all(|part| part.split_once('}').is_some_and(|(name, _)| KNOWN.contains(&name)));
+    if valid {
+        Ok(())
+    } else {
+        Err("template format is invalid or contains unknown variables".into())
+    }
+}

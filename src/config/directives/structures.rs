@@ -1,0 +1,144 @@
+//! The thresholds between small and large values; scripts; events.
+
+use super::{INT, LONG, SIZE};
+use crate::config::directive::{Directive, Follow, Home, fixed, live};
+use crate::config::kind::Kind;
+
+const HASHES: Home = Home::Later("hashes");
+const LISTS: Home = Home::Later("lists");
+const SETS: Home = Home::Later("sets");
+const SORTED_SETS: Home = Home::Later("sorted sets");
+const STREAMS: Home = Home::Later("streams");
+
+pub(super) const STRUCTURES: &[Directive] = &[
+    live(
+        "hash-max-listpack-entries",
+        Kind::Number(0, LONG),
+        "512",
+        HASHES,
+        "Fields up to which a hash is one packed block.",
+    )
+    .aka(&["hash-max-ziplist-entries"]),
+    live(
+        "hash-max-listpack-value",
+        Kind::Memory(0, SIZE),
+        "64",
+        HASHES,
+        "Bytes of a field or value up to which it stays in that block.",
+    )
+    .aka(&["hash-max-ziplist-value"]),
+    live(
+        "list-max-listpack-size",
+        Kind::Number(-INT - 1, INT),
+        "-2",
+        LISTS,
+        "The size of a list's blocks: so many items, or -1 to -5 for 4, 8, 16, 32 or 64 kb.",
+    )
+    .aka(&["list-max-ziplist-size"]),
+    live(
+        "list-compress-depth",
+        Kind::Number(0, INT),
+        "0",
+        LISTS,
+        "Blocks at either end of a list that are not compressed; 0 compresses none.",
+    ),
+    live(
+        "set-max-intset-entries",
+        Kind::Number(0, LONG),
+        "512",
+        SETS,
+        "Members up to which a set of integers is one sorted block.",
+    ),
+    live(
+        "set-max-listpack-entries",
+        Kind::Number(0, LONG),
+        "128",
+        SETS,
+        "Members up to which a set is one packed block.",
+    ),
+    live(
+        "set-max-listpack-value",
+        Kind::Number(0, LONG),
+        "64",
+        SETS,
+        "Bytes of a member up to which it stays in that block.",
+    ),
+    live(
+        "zset-max-listpack-entries",
+        Kind::Number(0, LONG),
+        "128",
+        SORTED_SETS,
+        "Members up to which a sorted set is one packed block.",
+    )
+    .aka(&["zset-max-ziplist-entries"]),
+    live(
+        "zset-max-listpack-value",
+        Kind::Memory(0, SIZE),
+        "64",
+        SORTED_SETS,
+        "Bytes of a member up to which it stays in that block.",
+    )
+    .aka(&["zset-max-ziplist-value"]),
+    live(
+        "hll-sparse-max-bytes",
+        Kind::Memory(0, SIZE),
+        "3000",
+        Home::Later("HyperLogLog"),
+        "Bytes up to which a HyperLogLog has its sparse form.",
+    ),
+    live(
+        "stream-node-max-bytes",
+        Kind::Memory(0, SIZE),
+        "4096",
+        STREAMS,
+        "Bytes of one block of a stream; 0 means no limit.",
+    ),
+    live(
+        "stream-node-max-entries",
+        Kind::Number(0, LONG),
+        "100",
+        STREAMS,
+        "Entries of one block of a stream; 0 means no limit.",
+    ),
+    live(
+        "stream-idmp-duration",
+        Kind::Number(1, INT),
+        "100",
+        STREAMS,
+        "Seconds for which a stream recognises an entry that is added twice.",
+    ),
+    live(
+        "stream-idmp-maxsize",
+        Kind::Number(1, INT),
+        "100",
+        STREAMS,
+        "Entries by which a stream recognises one that is added twice.",
+    ),
+    fixed(
+        "hash-seed",
+        Kind::Text,
+        "",
+        Home::Idle("every process draws a seed of its own"),
+        "The seed of the tables of keys.",
+    ),
+];
+
+pub(super) const SCRIPTS: &[Directive] = &[
+    live(
+        "busy-reply-threshold",
+        Kind::Number(0, LONG),
+        "5000",
+        Home::Later("scripts"),
+        "Milliseconds after which others are told that a script is running.",
+    )
+    .aka(&["lua-time-limit"]),
+    live(
+        "notify-keyspace-events",
+        Kind::Events,
+        "",
+        Home::Later("keyspace events"),
+        "The events to publish: K and E for the two kinds of channels, then letters for the \
+         classes: g$lshzxetd, or A for all of these, n for new keys and m for misses.",
+    )
+    .then(Follow::KeyspaceEvents),
+];

@@ -1,0 +1,188 @@
+//! The server's configuration: one table of directives, and everything that is read from it — the
+//! file, the command line, CONFIG GET, SET and REWRITE, and the commented example file.
+//!
+//! This folder opens no file and touches no socket. It is given text and gives back text; what a
+//! change means for sockets and clients it says as a `Follow`, and others carry it out.
+
+mod choices;
+mod value;
+
+mod directive;
+mod directives;
+mod kind;
+
+mod args;
+mod example;
+mod file;
+mod rewrite;
+mod set;
+mod text;
+
+use std::collections::BTreeMap;
+
+pub use args::{Invocation, Run, invocation};
+pub use directive::{Change, Directive, Field, Follow, Home};
+pub use directives::{DIRECTIVES, find};
+pub use example::example;
+pub use file::{Fatal, Includes, Loaded, Place, Statement, Warning, load};
+pub use kind::{Kind, Reason, memory};
+pub use rewrite::{Rewrite, rewrite};
+pub use set::{Applied, SetError, Source};
+pub use value::{
+    Allowed, LogLevel, MaxmemoryPolicy, OutputLimit, OutputLimits, SavePoint, ShutdownOn,
+    Supervised, Value,
+};
+
+/// Who is speaking when the configuration file is at fault.
+pub const PRODUCT: &str = concat!("Russet ", env!("CARGO_PKG_VERSION"));
+
+/// Declares `Config`, and a `blank` one that exists only until the defaults of the table are in it.
+macro_rules! config {
+    ($($(#[$doc:meta])* $field:ident: $type:ty,)*) => {
+        /// Every setting. Directives that do something have a field; the others are kept by name.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Config {
+            $($(#[$doc])* pub $field: $type,)*
+            kept: BTreeMap<&'static str, Value>,
+        }
+
+        impl Config {
+            fn blank() -> Config {
+                Config { $($field: Default::default(),)* kept: BTreeMap::new() }
+            }
+        }
+    };
+}
+
+config! {
+    port: u16,
+    bind: Vec<String>,
+    bind_source_addr: String,
+    unixsocket: String,
+    unixsocketperm: u32,
+    unixsocketgroup: String,
+    protected_mode: bool,
+    tcp_backlog: u32,
+    tcp_keepalive: u32,
+    timeout: u32,
+    maxclients: u32,
+    io_threads: u16,
+
+    requirepass: Vec<u8>,
+    enable_protected_configs: Allowed,
+    enable_debug_command: Allowed,
+    enable_module_command: Allowed,
+
+    daemonize: bool,
+    supervised: Supervised,
+    pidfile: String,
+    loglevel: LogLevel,
+    logfile: String,
+    hide_user_data_from_log: bool,
+    always_show_logo: bool,
+    set_proc_title: bool,
+    proc_title_template: String,
+    databases: u32,
+    dir: String,
+    hz: u32,
+    dynamic_hz: bool,
+    shutdown_on_sigint: ShutdownOn,
+    shutdown_on_sigterm: ShutdownOn,
+
+    client_output_buffer_limit: OutputLimits,
+    client_query_buffer_limit: u64,
+    proto_max_bulk_len: u64,
+
+    maxmemory: u64,
+    maxmemory_policy: MaxmemoryPolicy,
+    lfu_log_factor: u32,
+    lfu_decay_time: u32,
+    active_expire_effort: u16,
+    lazyfree_lazy_eviction: bool,
+    lazyfree_lazy_expire: bool,
+    lazyfree_lazy_server_del: bool,
+    lazyfree_lazy_user_del: bool,
+    lazyfree_lazy_user_flush: bool,
+
+    /// Microseconds; 0 logs every command, -1 none.
+    slowlog_log_slower_than: i64,
+    slowlog_max_len: u64,
+    slowlog_entry_max_argc: u32,
+    slowlog_entry_max_string_len: u32,
+    commandlog_request_larger_than: i64,
+    commandlog_large_request_max_len: u64,
+    commandlog_reply_larger_than: i64,
+    commandlog_large_reply_max_len: u64,
+    latency_tracking: bool,
+    latency_tracking_info_percentiles: Vec<f64>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let mut config = Config::blank();
+        for directive in DIRECTIVES {
+            config.put(directive, directive.default_value());
+        }
+        config
+    }
+}
+
+impl Config {
+    /// The value of a directive, by any of its names in any case, as CONFIG GET shows it.
+    pub fn get(&self, name: &[u8]) -> Option<Vec<u8>> {
+        find(name).map(|directive| self.show(directive))
+    }
+
+    /// CONFIG GET: every directive that a pattern covers, once, sorted by name. A name without a
+    /// pattern is answered as it was asked, and is the only way to a hidden directive.
+    pub fn matching(&self, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut found: BTreeMap<Vec<u8>, (Vec<u8>, &Directive)> = BTreeMap::new();
+        for pattern in patterns {
+            if !pattern.iter().any(|byte| b"[*?".contains(byte)) {
+                if let Some(directive) = find(pattern) {
+                    let entry = found.entry(pattern.to_ascii_lowercase());
+                    entry.or_insert((pattern.to_vec(), directive));
+                }
+                continue;
+            }
+            for directive in DIRECTIVES.iter().filter(|directive| !directive.hidden) {
+                for name in directive.names().map(str::as_bytes) {
+                    if text::matches(pattern, name) {
+                        found.entry(name.to_vec()).or_insert((name.to_vec(), directive));
+                    }
+                }
+            }
+        }
+        found.into_values().map(|(name, directive)| (name, self.show(directive))).collect()
+    }
+
+    /// The present value of a directive.
+    pub fn value(&self, directive: &Directive) -> Value {
+        match directive.home {
+            Home::Field(field) => (field.read)(self),
+            Home::Later(_) | Home::Idle(_) => match self.kept.get(directive.name) {
+                Some(value) => value.clone(),
+                None => directive.default_value(),
+            },
+        }
+    }
+
+    fn show(&self, directive: &Directive) -> Vec<u8> {
+        directive.kind.show(&self.value(directive))
+    }
+
+    /// Stores a value that the directive's own kind has parsed.
+    fn put(&mut self, directive: &'static Directive, value: Value) {
+        match directive.home {
+            Home::Field(field) => {
+                (field.write)(self, value).expect("the kind of a row fits the type of its field");
+            }
+            Home::Later(_) | Home::Idle(_) => {
+                self.kept.insert(directive.name, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
