@@ -4,7 +4,7 @@
 use super::directive::{Change, Directive};
 use super::directives::SECTIONS;
 use super::kind::{Kind, memory_text};
-use super::text::split;
+use super::text::bytes::split_line;
 use super::value::Value;
 
 const WIDTH: usize = 96;
@@ -62,7 +62,7 @@ fn describe(out: &mut String, directive: &Directive) {
         mark(&format!("no effect: {reason}"));
     }
     if !directive.because.is_empty() {
-        text.push_str(&format!(" Default: {}.", directive.because));
+        text.push_str(&format!(" The default is {}.", directive.because));
     }
     if let Kind::Choice(names) | Kind::ChoiceOr(names, _) | Kind::Flags(names) = directive.kind {
         text.push_str(&format!(" One of: {}.", names.join(", ")));
@@ -100,7 +100,7 @@ fn defaults(directive: &Directive) -> Vec<String> {
         }
         _ => {
             let one_word =
-                split(directive.default.as_bytes()).is_some_and(|words| words.len() == 1);
+                split_line(directive.default.as_bytes()).is_some_and(|words| words.len() == 1);
             match one_word || directive.kind.takes_many() && !directive.default.is_empty() {
                 true => vec![format!("{name} {}", directive.default)],
                 false => vec![format!("{name} \"{}\"", directive.default)],

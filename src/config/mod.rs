@@ -25,7 +25,7 @@ pub use directive::{Change, Directive, Field, Follow, Home};
 pub use directives::{DIRECTIVES, find};
 pub use example::example;
 pub use file::{Fatal, Includes, Loaded, Place, Statement, Warning, load};
-pub use kind::{Kind, Reason, memory};
+pub use kind::{Kind, Reason};
 pub use rewrite::{Rewrite, rewrite};
 pub use set::{Applied, SetError, Source};
 pub use value::{
@@ -147,7 +147,7 @@ impl Config {
             }
             for directive in DIRECTIVES.iter().filter(|directive| !directive.hidden) {
                 for name in directive.names().map(str::as_bytes) {
-                    if text::matches(pattern, name) {
+                    if text::glob::matches(pattern, name, true) {
                         found.entry(name.to_vec()).or_insert((name.to_vec(), directive));
                     }
                 }

@@ -14,7 +14,7 @@ impl Includes for Files {
         self.0.get(path).cloned().ok_or("No such file or directory".to_string())
     }
     fn expand(&mut self, pattern: &str) -> Vec<String> {
-        let fits = |path: &&String| text::matches(pattern.as_bytes(), path.as_bytes());
+        let fits = |path: &&String| text::glob::matches(pattern.as_bytes(), path.as_bytes(), true);
         self.0.keys().filter(fits).cloned().collect()
     }
 }
@@ -504,6 +504,9 @@ fn statements_are_handed_back_with_their_places() {
     assert_eq!(loaded.users[0].words.len(), 6, "a user line has no comment");
     assert_eq!(loaded.renames[0].words[1..], [b"A".to_vec(), Vec::new()]);
     assert_eq!(loaded.renames[0].place.number, 3);
+    let (_, loaded) = read("dir a\n\ndir b").expect("a directory");
+    assert_eq!(loaded.place_of("dir").map(|place| place.number), Some(3));
+    assert!(loaded.place_of("port").is_none());
 }
 
 /// The command line that test suites check, from the arguments to the complaint.
