@@ -95,7 +95,7 @@ fn defaults(directive: &Directive) -> Vec<String> {
         Value::Text(_) if matches!(directive.kind, Kind::Primary) => {
             vec![format!("{name} no one")]
         }
-        Value::Number(bytes) if matches!(directive.kind, Kind::Memory(..)) => {
+        Value::Number(bytes) if directive.kind.is_memory() => {
             vec![format!("{name} {}", memory_text(bytes))]
         }
         _ => {

@@ -18,6 +18,8 @@ pub enum Kind {
     /// An integer that may be anything from zero, but counts as the nearer bound when it is outside.
     Nearest(i64, i64),
     Memory(u64, u64),
+    /// Bytes up to a bound; fewer than the first number count as so many.
+    MemoryAtLeast(u64, u64),
     /// Bytes, or -1.
     SignedMemory(i64),
     /// Bytes, or a percentage of `maxmemory`.
@@ -47,6 +49,12 @@ const EVENTS: &[u8] = b"g$lshzxetdnKEm";
 const EVENTS_ALL: u32 = (1 << 10) - 1;
 
 impl Kind {
+    /// Whether the file may write the value as `64mb`.
+    pub fn is_memory(self) -> bool {
+        use Kind::*;
+        matches!(self, Memory(..) | MemoryAtLeast(..) | SignedMemory(_) | MemoryOrPercent)
+    }
+
     /// Whether the value may be several words of a line.
     pub fn takes_many(self) -> bool {
         use Kind::*;
@@ -73,6 +81,11 @@ impl Kind {
             Kind::Memory(low, high) => {
                 let bytes = parse_memory(single).ok_or("argument must be a memory value")?;
                 bounded(bytes.into(), low.into(), high.into())
+            }
+            Kind::MemoryAtLeast(least, high) => {
+                let bytes = parse_memory(single).ok_or("argument must be a memory value")?;
+                bounded(bytes.into(), 1, high.into())?;
+                Ok(Value::Number(bytes.max(least).into()))
             }
             Kind::SignedMemory(low) => {
                 let number = match parse_memory(single) {

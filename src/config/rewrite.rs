@@ -82,16 +82,7 @@ fn lines(
             false => vec![[name.as_bytes(), b" ", text].concat()],
         },
         Value::Text(text) => vec![[name.as_bytes(), b" ", &quoted(text)].concat()],
-        Value::Number(number) => {
-            let memory = matches!(
-                directive.kind,
-                Kind::Memory(..) | Kind::SignedMemory(_) | Kind::MemoryOrPercent
-            );
-            vec![match memory {
-                true => line(memory_text(*number)),
-                false => [name.as_bytes(), b" ", &directive.kind.show(&value)].concat(),
-            }]
-        }
+        Value::Number(bytes) if directive.kind.is_memory() => vec![line(memory_text(*bytes))],
         Value::Words(words) if !words.is_empty() => {
             let words = words.iter().map(|word| match plain(word) {
                 true => word.as_bytes().to_vec(),

@@ -3,7 +3,7 @@
 //! What follows a change can still fail outside of this folder (a port may be taken). So whoever
 //! calls `set` keeps a clone, and on failure puts it back and carries out the same follow-ups again:
 //!
-//! ```ignore
+//! ```text
 //! let before = config.clone();
 //! for applied in config.set(&pairs, source)? {
 //!     if carry_out(applied.follow).is_err() {

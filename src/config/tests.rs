@@ -46,7 +46,7 @@ fn changed() -> Config {
     // A server of a cluster may not be given a primary, so it is one or the other.
     for directive in DIRECTIVES.iter().filter(|row| row.name != "cluster-enabled") {
         let default = directive.default_value();
-        let spellings: [&[&[u8]]; 14] = [
+        let spellings: [&[&[u8]]; 16] = [
             &[b"yes"],
             &[b"no"],
             &[b"7"],
@@ -56,6 +56,8 @@ fn changed() -> Config {
             &[b"always"],
             &[b"a b\"\n"],
             &[b"ab-c"],
+            &[b"1.2.3.4"],
+            &[b"::1"],
             &[b"10.0.0.1", b"20"],
             &[b"normal", b"1mb", b"10", b"3"],
             &[b"1", b"2", b"3"],
@@ -296,7 +298,7 @@ fn refusals_have_the_words_that_clients_know() {
         ("bind", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17", "Too many bind addresses specified."),
         (
             "proc-title-template",
-            "{title",
+            "{title}",
             "template format is invalid or contains unknown variables",
         ),
         (
@@ -305,6 +307,13 @@ fn refusals_have_the_words_that_clients_know() {
             "Hostnames may only contain alphanumeric characters, hyphens or dots",
         ),
         ("lua-time-limit", "x", "argument couldn't be parsed into an integer"),
+        ("cluster-announce-client-ipv4", "::1", "Invalid IPv4 address"),
+        ("cluster-announce-client-ipv6", "1.2.3.4", "Invalid IPv6 address"),
+        (
+            "oom-score-adj",
+            "x",
+            "argument(s) must be one of the following: no, yes, relative, absolute",
+        ),
     ] {
         let mut config = Config::default();
         let error = set(&mut config, name, value.as_bytes()).expect_err(name);
@@ -404,6 +413,7 @@ fn files_are_read_as_redis_reads_them() {
         ("unixsocketperm 0700", "unixsocketperm", "700"),
         ("hz 5000", "hz", "500"),
         ("hz 0", "hz", "1"),
+        ("repl-backlog-size 1kb", "repl-backlog-size", "16384"),
         ("oom-score-adj relative", "oom-score-adj", "yes"),
         ("notify-keyspace-events mKEA", "notify-keyspace-events", "AKEm"),
         ("notify-keyspace-events xKg", "notify-keyspace-events", "gxK"),

@@ -109,7 +109,7 @@ pub(super) const PROCESS: &[Directive] = &[
     ),
     live(
         "oom-score-adj",
-        Kind::ChoiceOr(&["no", "yes", "absolute"], ("yes", "relative")),
+        Kind::ChoiceOr(&["no", "yes", "relative", "absolute"], ("yes", "relative")),
         "no",
         Home::Later("OOM scores"),
         "Tell the kernel whom to end first when memory runs out; relative is another word for \
@@ -451,7 +451,8 @@ fn title(value: &Value) -> Result<(), Reason> {
         ["title", "listen-addr", "server-mode", "port", "tls-port", "unixsocket", "config-file"];
     let Value::Text(text) = value else { return Ok(()) };
     let text = String::from_utf8_lossy(text);
-    let valid = !text.trim().is_empty()
+    // A process may have an empty title, and nothing at all must not be shown.
+    let valid = !text.replace("{title}", "").trim().is_empty()
         && text
             .split('{')
             .skip(1)

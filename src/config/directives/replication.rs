@@ -95,7 +95,7 @@ pub(super) const REPLICATION: &[Directive] = &[
     .then(Follow::GoodReplicas),
     live(
         "repl-backlog-size",
-        Kind::Memory(1, SIZE),
+        Kind::MemoryAtLeast(16384, SIZE),
         "10485760",
         NEEDS,
         "Bytes of recent writes kept for replicas that come back.",
