@@ -17,8 +17,9 @@ use super::bucket::{Bucket, SLOTS, tag_of};
 use super::cursor::{self, POSITION_SHIFT};
 use crate::base::prefetch::prefetch;
 
-/// No segment has more buckets: to rebuild one takes some ten microseconds, so that no command waits.
-pub(super) const MAX_BUCKETS: usize = 512;
+/// No segment has more buckets. The longest that a command can wait for the table is a rebuild of so
+/// many, about 2500 records to be read: a tenth of a millisecond if none of them is in the cache.
+pub(super) const MAX_BUCKETS: usize = 384;
 
 /// How many full buckets an insertion walks over in search of a free slot.
 const LONGEST_PUSH: usize = 16;
