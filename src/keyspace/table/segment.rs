@@ -18,7 +18,7 @@ use super::cursor::{self, POSITION_SHIFT};
 use crate::base::prefetch::prefetch;
 
 /// No segment has more buckets. The longest that a command can wait for the table is a rebuild of so
-/// many, about 2500 records to be read: a tenth of a millisecond if none of them is in the cache.
+/// many, about 2500 records to be read, which is of the order of a tenth of a millisecond.
 pub(super) const MAX_BUCKETS: usize = 384;
 
 /// How many full buckets an insertion walks over in search of a free slot. Each is a cold line; more
