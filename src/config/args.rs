@@ -4,7 +4,7 @@
 //! lines are read after the file and after standard input, so the last word is the command line's.
 //! A value may itself begin with `--`, if it is the only one.
 
-use super::text::bytes::{quote, split_line};
+use crate::base::bytes::{quote, split_line};
 
 /// What the arguments ask for.
 #[derive(Clone, Debug, PartialEq)]

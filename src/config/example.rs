@@ -4,8 +4,8 @@
 use super::directive::{Change, Directive};
 use super::directives::SECTIONS;
 use super::kind::{Kind, memory_text};
-use super::text::bytes::split_line;
 use super::value::Value;
+use crate::base::bytes::split_line;
 
 const WIDTH: usize = 96;
 

@@ -11,9 +11,9 @@ use std::rc::Rc;
 
 use super::directive::Directive;
 use super::kind::{Kind, Reason};
-use super::text::bytes::split_line;
 use super::value::Value;
 use super::{Config, DIRECTIVES, PRODUCT, find};
+use crate::base::bytes::split_line;
 
 /// The files that `include` may name, as whoever calls `load` sees them.
 pub trait Includes {

@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::text::memory_size::parse_memory;
-use super::text::numbers::parse_i64;
 use super::value::{OutputLimit, OutputLimits, SavePoint, Value};
+use crate::base::memory_size::parse_memory;
+use crate::base::numbers::parse_i64;
 
 /// Why a value was refused, in Redis' words.
 pub type Reason = Cow<'static, str>;

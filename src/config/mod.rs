@@ -16,7 +16,6 @@ mod example;
 mod file;
 mod rewrite;
 mod set;
-mod text;
 
 use std::collections::BTreeMap;
 
@@ -160,7 +159,7 @@ impl Config {
             }
             for directive in DIRECTIVES.iter().filter(|directive| !directive.hidden) {
                 for name in directive.names().map(str::as_bytes) {
-                    if text::glob::matches(pattern, name, true) {
+                    if crate::base::glob::matches(pattern, name, true) {
                         found.entry(name.to_vec()).or_insert((name.to_vec(), directive));
                     }
                 }

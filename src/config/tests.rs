@@ -14,7 +14,8 @@ impl Includes for Files {
         self.0.get(path).cloned().ok_or("No such file or directory".to_string())
     }
     fn expand(&mut self, pattern: &str) -> Vec<String> {
-        let fits = |path: &&String| text::glob::matches(pattern.as_bytes(), path.as_bytes(), true);
+        let fits =
+            |path: &&String| crate::base::glob::matches(pattern.as_bytes(), path.as_bytes(), true);
         self.0.keys().filter(fits).cloned().collect()
     }
 }
