@@ -49,10 +49,12 @@ CLIENTS = {
 
 def main():
     args = parse_arguments()
+    # Ended from outside we must still stop what we started, which an exception does and a signal would not.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     tally = Tally()
     clients = install([name for name in CLIENTS if not args.only or name in args.only], tally)
     later = read_later(HERE / "later.txt")
-    with servers(args) as target:
+    with servers(args, tally) as target:
         for client in clients:
             folder = HERE / CLIENTS[client]
             for driver in sorted(path for path in folder.iterdir() if path.suffix in (".mjs", ".py") and path.name != "cli.py"):
@@ -179,15 +181,15 @@ def call(*command, cwd=None):
 class servers:
     """The servers to test: those named on the command line, or two of our own, stopped at the end by their pids."""
 
-    def __init__(self, args):
-        self.args = args
+    def __init__(self, args, tally):
+        self.args, self.tally = args, tally
         self.started = []
 
     def __enter__(self):
         args = self.args
         try:
             if args.server_cmd:
-                password = "a password of its own"
+                password = "s3cret-word"
                 target = Target("127.0.0.1", self.start("plain"), self.start("guarded", "--requirepass", password), password)
             else:
                 target = Target(args.host, args.port, args.auth_port, args.password)
@@ -198,16 +200,18 @@ class servers:
             raise
 
     def __exit__(self, *_):
-        for process, folder, log in self.started:
+        for name, process, folder, log in self.started:
             process.terminate()
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            # A server which died during the run has something to say; every use case after that failed.
-            if process.returncode not in (0, -signal.SIGTERM):
-                print(f"a server ended with {process.returncode}, its last words:\n{log.read_text(errors='replace')[-2000:]}", flush=True)
+            words = log.read_text(errors="replace")
+            # Redis and Russet end with 0 when asked to stop, and a program which does not listen for it with the signal. A panic need
+            # not end the server, nor fail a use case, and is a fault all the same.
+            if process.returncode not in (0, -signal.SIGTERM) or "panicked at" in words:
+                self.tally.add("server", name, "failed", 0, f"ended with {process.returncode}, its last words: {words[-2000:]}")
             shutil.rmtree(folder, ignore_errors=True)
 
     def start(self, name, *more):
@@ -219,7 +223,7 @@ class servers:
             # Relative paths in the command mean the caller's folder, yet nothing a server writes may land there.
             program = shutil.which(command[0]) or command[0]
             process = subprocess.Popen([os.path.abspath(program), *command[1:], *more], cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-        self.started.append((process, folder, log))
+        self.started.append((name, process, folder, log))
         end = time.monotonic() + 15
         while True:
             try:
@@ -301,30 +305,32 @@ def run_driver(client, driver, target, later, use_cases, tally):
         python = VENV_PYTHON if driver.parent.parent.name == "python" else Path(sys.executable)
         command = [str(python), "-W", "ignore::DeprecationWarning", str(driver)]
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+    errors, noise, plan = [], [], None
     watchdog = threading.Timer(DRIVER_PATIENCE, process.kill)
-    watchdog.start()
-    errors = []
     reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))
+    watchdog.start()
     reader.start()
-    plan, noise = None, []
-    for line in process.stdout:
-        message = parse(line)
-        if message is None:
-            noise.append(line)
-        elif "absent" in message:
-            tally.add(client, name, "skipped", 0, message["absent"])
-            plan = []
-        elif "plan" in message:
-            plan = message["plan"]
-        else:
-            if message["use_case"] in (plan or []):
-                plan.remove(message["use_case"])
-            note = message.get("note")
-            if message["result"] == "skipped" and note and note.startswith("later: "):
-                tally.seen_later.update(entry["use_case"] for entry in later if covers(entry["use_case"], message["use_case"].split(" ")[0]))
-            tally.add(client, message["use_case"], message["result"], message["ms"], note)
-    process.wait()
-    watchdog.cancel()
+    try:
+        for line in process.stdout:
+            message = parse(line)
+            if message is None:
+                noise.append(line)
+            elif "absent" in message:
+                tally.add(client, name, "skipped", 0, message["absent"])
+                plan = []
+            elif "plan" in message:
+                plan = message["plan"]
+            else:
+                if message["use_case"] in (plan or []):
+                    plan.remove(message["use_case"])
+                note = message.get("note")
+                if message["result"] == "skipped" and note and note.startswith("later: "):
+                    tally.seen_later.update(entry["use_case"] for entry in later if covers(entry["use_case"], message["use_case"].split(" ")[0]))
+                tally.add(client, message["use_case"], message["result"], message["ms"], note)
+        process.wait()
+    finally:
+        watchdog.cancel()
+        process.kill()
     reader.join()
     last_words = ("".join(noise) + "".join(errors)).strip()[-1500:]
     if plan is None:

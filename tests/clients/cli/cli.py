@@ -59,6 +59,11 @@ class Terminal:
     def type(self, keys):
         os.write(self.screen, keys.encode())
 
+    def enter(self, line, pattern=""):
+        """Types a line, waits for its reply and then for the next prompt: what is typed before that, the terminal still edits itself."""
+        self.type(line + "\r")
+        return self.expect(pattern + rf".*?\r\n(not connected|{re.escape(HOST)}:{PORT}\S*)> ")
+
     def expect(self, pattern, patience=8):
         """Waits until the screen has shown this since the last time we looked, and forgets all up to it."""
         end = time.monotonic() + patience

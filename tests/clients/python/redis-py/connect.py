@@ -3,6 +3,8 @@
 import threading
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from redis_py import PROTOCOL, open_client, together
 from use_case import AUTH_PORT, EVERY_BYTE, HOST, PASSWORD, PORT, equal, fails, ok, run, skip, use_case
 
@@ -39,7 +41,8 @@ def info(case):
     ok(facts["redis_version"] >= "7", facts["redis_version"])
     client.set("k", "v", ex=100)
     space = client.info("keyspace")["db0"]
-    ok(space["keys"] >= 1 and space["expires"] >= 1 and space["avg_ttl"] > 0, str(space))
+    # The servers sample avg_ttl now and then, so that it may still be 0.
+    ok(space["keys"] >= 1 and space["expires"] >= 1 and space["avg_ttl"] >= 0, str(space))
     equal(client.info("server", "clients")["connected_clients"] >= 1, True)
     equal(client.config_get("databases"), {"databases": "16"})
     seconds, micros = client.time()
@@ -68,8 +71,10 @@ def password(case):
 def wrong_password(case):
     if not AUTH_PORT:
         skip("no server with a password was given")
-    fails(redis.AuthenticationError, "invalid username-password pair", open_client(case, port=AUTH_PORT, password="no").ping)
-    fails(redis.AuthenticationError, "", open_client(case, port=AUTH_PORT).ping)
+    # The client would try ten times with growing pauses before it gave up.
+    once = Retry(NoBackoff(), 0)
+    fails(redis.AuthenticationError, "invalid username-password pair", open_client(case, port=AUTH_PORT, password="no", retry=once).ping)
+    fails(redis.AuthenticationError, "", open_client(case, port=AUTH_PORT, retry=once).ping)
 
 
 @use_case("A5 fifty connections at once from one pool")
