@@ -96,6 +96,7 @@ class Tally:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.seen_later = set()
+        self.server_gone = False
 
     def add(self, client, use_case, result, milliseconds, note=None):
         setattr(self, result, getattr(self, result) + 1)
@@ -183,23 +184,27 @@ class servers:
 
     def __init__(self, args, tally):
         self.args, self.tally = args, tally
-        self.started = []
+        self.started, self.borrowed = [], None
 
     def __enter__(self):
         args = self.args
         try:
             if args.server_cmd:
                 password = "s3cret-word"
-                target = Target("127.0.0.1", self.start("plain"), self.start("guarded", "--requirepass", password), password)
+                target = Target("127.0.0.1", self.start("plain"), self.start("guarded", "--requirepass", password), password, [process for _, process, _, _ in self.started])
             else:
                 target = Target(args.host, args.port, args.auth_port, args.password)
                 target.refuse_if_used(args.flush)
+                self.borrowed = target
             return target
         except BaseException:
             self.__exit__()
             raise
 
     def __exit__(self, *_):
+        if self.borrowed:
+            # Left as it was found, so that the next run is not refused.
+            self.borrowed.empty()
         for name, process, folder, log in self.started:
             process.terminate()
             try:
@@ -236,8 +241,12 @@ class servers:
 
 
 class Target:
-    def __init__(self, host, port, auth_port=None, password=None):
+    def __init__(self, host, port, auth_port=None, password=None, processes=()):
+        self.processes = processes
         self.host, self.port, self.auth_port, self.password = host, port, auth_port, password
+
+    def gone(self):
+        return any(process.poll() is not None for process in self.processes)
 
     def both(self):
         yield self.port, None
@@ -284,10 +293,14 @@ def free_port():
 
 def run_driver(client, driver, target, later, use_cases, tally):
     name = f"{driver.parent.name}/{driver.name}"
+    if tally.server_gone:
+        return
     try:
         target.empty()
     except (OSError, RuntimeError) as error:
-        tally.add(client, name, "failed", 0, f"the server cannot be emptied: {error}")
+        # Nothing after this can be judged, and one line says it better than a hundred.
+        tally.server_gone = True
+        tally.add(client, name, "failed", 0, f"the server cannot be emptied, nothing is run from here on: {error}")
         return
     job = {
         "client": client,
@@ -306,7 +319,7 @@ def run_driver(client, driver, target, later, use_cases, tally):
         command = [str(python), "-W", "ignore::DeprecationWarning", str(driver)]
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
     errors, noise, plan = [], [], None
-    watchdog = threading.Timer(DRIVER_PATIENCE, process.kill)
+    watchdog = threading.Thread(target=watch, args=(process, target))
     reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))
     watchdog.start()
     reader.start()
@@ -329,9 +342,9 @@ def run_driver(client, driver, target, later, use_cases, tally):
                 tally.add(client, message["use_case"], message["result"], message["ms"], note)
         process.wait()
     finally:
-        watchdog.cancel()
         process.kill()
-    reader.join()
+        watchdog.join()
+        reader.join()
     last_words = ("".join(noise) + "".join(errors)).strip()[-1500:]
     if plan is None:
         tally.add(client, name, "failed", 0, f"the driver did not start: {last_words}")
@@ -339,6 +352,21 @@ def run_driver(client, driver, target, later, use_cases, tally):
         tally.add(client, name, "failed", 0, f"the driver ended with {process.returncode}: {last_words}")
     for use_case in plan or []:
         tally.add(client, use_case, "failed", 0, f"the driver ended with {process.returncode} before this was done: {last_words}")
+
+
+def watch(process, target):
+    """Ends a driver that hangs, or whose server is gone: each of its use cases would wait out its whole patience."""
+    end = time.monotonic() + DRIVER_PATIENCE
+    while process.poll() is None:
+        if target.gone() or time.monotonic() > end:
+            # A moment for what it is just about to report.
+            time.sleep(0.5)
+            process.kill()
+            return
+        try:
+            process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            pass
 
 
 def parse(line):

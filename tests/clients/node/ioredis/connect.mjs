@@ -20,6 +20,7 @@ useCase("A1 connect, ready check and what the server then knows of us", async (t
   equal(Number(me.id), await redis.client("ID"), "id");
   // The ready check splits INFO at CRLF and reads these fields; Sentinel and queue libraries read the role and the version.
   const info = Object.fromEntries((await redis.info()).split("\r\n").filter((line) => line.includes(":")).map((line) => line.split(":", 2)));
+  // Valkey says server_mode where Redis says redis_mode.
   equal([info.loading, info.role, info.redis_mode ?? info.server_mode], ["0", "master", "standalone"], "loading, role, mode");
   ok(/^\d+\.\d+\.\d+/.test(info.redis_version), `redis_version is ${info.redis_version}`);
 });

@@ -1,5 +1,7 @@
 """How an app's connection begins and ends: URL forms, password, database, name, pools, losing one."""
 
+import re
+import socket
 import threading
 
 import redis
@@ -75,6 +77,29 @@ def wrong_password(case):
     once = Retry(NoBackoff(), 0)
     fails(redis.AuthenticationError, "invalid username-password pair", open_client(case, port=AUTH_PORT, password="no", retry=once).ping)
     fails(redis.AuthenticationError, "", open_client(case, port=AUTH_PORT, retry=once).ping)
+
+
+@use_case("A3.batch a handshake in one write: exactly one reply for each command, a failed AUTH included")
+def batch(case):
+    if not AUTH_PORT:
+        skip("no server with a password was given")
+    lines = ["PING", "AUTH wrong", "CLIENT SETNAME x", f"AUTH default {PASSWORD}", f"HELLO {PROTOCOL} AUTH default {PASSWORD} SETNAME y"]
+    lines += ["SELECT 1", "CLIENT SETINFO LIB-VER 1", "CLIENT GETNAME", "ECHO the-end"]
+    with socket.create_connection((HOST, AUTH_PORT), timeout=5) as raw:
+        raw.sendall("".join(line + "\r\n" for line in lines).encode())
+        got = b""
+        while not got.endswith(b"$7\r\nthe-end\r\n"):
+            piece = raw.recv(65536)
+            ok(piece, f"closed after {got!r}")
+            got += piece
+    before, hello, after = re.fullmatch(rb"(.*?\+OK\r\n)([*%].*?)(\+OK\r\n.*)", got, re.DOTALL).groups()
+    words = [line.split()[0] for line in before.split(b"\r\n") if line]
+    # Redis 7.4 to 8.x loses the reply to a failed AUTH which is not the first command of a write, so that every later reply is taken
+    # for the one before it. Its built-in module tells a real Redis 8 from others that only name its version.
+    if words == [b"-NOAUTH", b"-NOAUTH", b"+OK"] and b"vectorset" in hello:
+        skip("a known fault of Redis 7.4 to 8: no reply to a failed AUTH in the middle of a write")
+    equal(words, [b"-NOAUTH", b"-WRONGPASS", b"-NOAUTH", b"+OK"])
+    equal(after, b"+OK\r\n+OK\r\n$1\r\ny\r\n$7\r\nthe-end\r\n")
 
 
 @use_case("A5 fifty connections at once from one pool")
