@@ -236,7 +236,7 @@ impl Engine {
         ];
         for ((log, len_max), (wanted, amount)) in kinds.into_iter().zip(amounts) {
             if wanted {
-                log.push(amount, words.clone(), &origin, len_max as usize);
+                log.push(amount, words.clone(), &origin, len_max);
             }
         }
     }

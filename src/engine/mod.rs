@@ -11,8 +11,10 @@ pub mod describe;
 pub mod effects;
 pub mod gate;
 pub mod limits;
+pub mod memory;
 pub mod monitor;
 pub mod pause;
+pub mod reconfigure;
 pub mod redact;
 pub mod session;
 pub mod stats;
@@ -58,6 +60,11 @@ pub struct Engine {
     /// What was removed as a whole, for the shell to free where it holds nobody up.
     pub trash: Vec<Box<dyn std::any::Any + Send>>,
     pub started: Now,
+    /// What was allocated before the first client came.
+    pub startup_memory: u64,
+    /// DEBUG PAUSE-CRON.
+    pub cron_paused: bool,
+    pub reply_peaks: ReplyPeaks,
     paused: Option<Pause>,
     /// EXEC is running: one unit.
     in_exec: bool,
@@ -69,6 +76,19 @@ pub struct Engine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit {
     pub code: i32,
+}
+
+/// How long CLIENT LIST remembers the largest reply of a client (DEBUG REPLYBUFFER).
+#[derive(Clone, Copy, Debug)]
+pub struct ReplyPeaks {
+    pub reset_after_us: Option<u64>,
+    pub resizes: bool,
+}
+
+impl Default for ReplyPeaks {
+    fn default() -> ReplyPeaks {
+        ReplyPeaks { reset_after_us: Some(5_000_000), resizes: true }
+    }
 }
 
 /// What becomes of the rest of a batch.
@@ -103,6 +123,7 @@ const BATCH_MAX: usize = 32;
 impl Engine {
     pub fn new(config: Config, table: Table, host: Box<dyn Host>, seed: u64) -> Engine {
         let now = host.now();
+        let startup_memory = host.memory().allocated;
         let mut engine = Engine {
             now,
             keyspace: Keyspace::new(config.databases as usize, seed),
@@ -118,6 +139,9 @@ impl Engine {
             exit: None,
             trash: Vec::new(),
             started: now,
+            startup_memory,
+            cron_paused: false,
+            reply_peaks: ReplyPeaks::default(),
             paused: None,
             in_exec: false,
             now_of_last_tick: now.mono_us,
@@ -348,6 +372,18 @@ impl Engine {
         self.keyspace.begin(now.wall());
         let seconds = now.wall_us.div_euclid(1_000_000) as u32;
         self.keyspace.aging.set_clock(seconds);
+    }
+
+    /// Are we inside EXEC?
+    pub fn in_exec(&self) -> bool {
+        self.in_exec
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_stats(&mut self) {
+        self.stats.reset();
+        self.keyspace.counters = Default::default();
+        self.stats.peak_memory = self.host.memory().allocated;
     }
 
     /// Takes over what the configuration says of ageing.

@@ -517,6 +517,11 @@ impl Db {
         (self.deadline_sum / self.expires as i128 - now.0 as i128).max(0) as i64
     }
 
+    /// Bytes of the dictionary itself.
+    pub fn overhead(&self) -> usize {
+        self.table.memory()
+    }
+
     pub fn table(&self) -> &Table<Record> {
         &self.table
     }
@@ -579,6 +584,10 @@ impl Db {
 impl table::Entry for Record {
     fn hash(&self, seed: u64) -> u64 {
         hash(seed, self.key())
+    }
+
+    fn prefetch(&self) {
+        Record::prefetch(self);
     }
 }
 

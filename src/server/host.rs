@@ -121,12 +121,16 @@ impl Host for Machine {
         super::listen::raise_file_limit(clients) >= clients as u64
     }
 
+    fn pending_frees(&self) -> u64 {
+        super::door::PENDING_FREES.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     fn purge_memory(&self) {
         // Every arena gives back what it keeps; 4096 stands for all of them.
         #[expect(unsafe_code, reason = "jemalloc's control call takes and returns nothing here")]
         // SAFETY: `arena.<all>.purge` neither reads nor writes a value.
         unsafe {
-            drop(tikv_jemalloc_ctl::raw::write(b"arena.4096.purge\0", ()));
+            let _ = tikv_jemalloc_ctl::raw::write(b"arena.4096.purge\0", ());
         }
     }
 

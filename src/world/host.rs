@@ -23,6 +23,8 @@ pub trait Host: Send {
     fn change_folder(&self, path: &str) -> io::Result<String>;
     /// Makes room for so many connections, if the system allows it.
     fn allow_clients(&self, clients: u32) -> bool;
+    /// Values that are being freed in the background.
+    fn pending_frees(&self) -> u64;
     /// Gives memory that is free back to the system.
     fn purge_memory(&self);
     /// Facts of the process that do not change: for INFO.
