@@ -1,0 +1,137 @@
+//! When two replies are the same: equal, unless the command is one whose answer is by its nature
+//! a matter of order, chance, time or identity.
+
+use crate::generate::grammar::Args;
+use crate::support::value::Value;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Rule {
+    Exact,
+    /// Any order.
+    Unordered,
+    /// Numbers this close; the answer moves while we ask.
+    Near(i64),
+    /// Only the type of the reply.
+    Kind,
+    /// A cursor that is somebody's own affair, and a page in any order.
+    Page,
+    /// Who the server is differs; everything else in HELLO does not.
+    Hello,
+}
+
+/// The commands that are not compared byte by byte. A subcommand may be named.
+const RULES: &[(&str, &str, Rule)] = &[
+    ("KEYS", "", Rule::Unordered),
+    ("SCAN", "", Rule::Page),
+    ("RANDOMKEY", "", Rule::Kind),
+    ("TTL", "", Rule::Near(1)),
+    ("PTTL", "", Rule::Near(2000)),
+    ("EXPIRETIME", "", Rule::Near(1)),
+    ("PEXPIRETIME", "", Rule::Near(2000)),
+    ("OBJECT", "IDLETIME", Rule::Near(2)),
+    ("OBJECT", "HELP", Rule::Kind),
+    ("CLIENT", "ID", Rule::Kind),
+    ("CLIENT", "HELP", Rule::Kind),
+    ("CLIENT", "INFO", Rule::Kind),
+    ("COMMAND", "COUNT", Rule::Kind),
+    ("COMMAND", "LIST", Rule::Unordered),
+    ("COMMAND", "GETKEYSANDFLAGS", Rule::Unordered),
+    ("TIME", "", Rule::Kind),
+    ("HELLO", "", Rule::Hello),
+];
+
+/// What both servers have queued on one connection, so that EXEC's reply can be judged line by
+/// line.
+#[derive(Default)]
+pub struct Queue {
+    lines: Vec<Args>,
+}
+
+impl Queue {
+    pub fn same(&mut self, args: &Args, left: &Value, right: &Value) -> bool {
+        let queued = Value::simple("QUEUED");
+        if *left == queued && *right == queued {
+            self.lines.push(args.clone());
+            return true;
+        }
+        if is(args, "EXEC") {
+            let lines = std::mem::take(&mut self.lines);
+            if let (Value::Array(left), Value::Array(right)) = (left, right)
+                && left.len() == right.len()
+                && left.len() == lines.len()
+            {
+                let mut pairs = lines.iter().zip(left.iter().zip(right));
+                return pairs.all(|(args, (left, right))| same(args, left, right));
+            }
+        }
+        if !left.is_error() && ["MULTI", "DISCARD", "RESET"].iter().any(|name| is(args, name)) {
+            self.lines.clear();
+        }
+        same(args, left, right)
+    }
+}
+
+/// Whether two servers gave the same answer to a line.
+pub fn same(args: &Args, left: &Value, right: &Value) -> bool {
+    if left == right {
+        return true;
+    }
+    if left.is_error() || right.is_error() || left.kind() != right.kind() {
+        return false;
+    }
+    match (rule(args), left, right) {
+        (Rule::Exact, ..) => false,
+        (Rule::Kind, ..) => true,
+        (Rule::Unordered, ..) => left.sorted() == right.sorted(),
+        // Below zero are the answers that mean something else than a time.
+        (Rule::Near(slack), Value::Int(left), Value::Int(right)) => {
+            *left >= 0 && *right >= 0 && left.abs_diff(*right) <= slack.unsigned_abs()
+        }
+        (Rule::Page, Value::Array(left), Value::Array(right)) => same_page(args, left, right),
+        (Rule::Hello, ..) => same_hello(left, right),
+        _ => false,
+    }
+}
+
+pub fn is(args: &Args, name: &str) -> bool {
+    args.first().is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+pub fn has_word(args: &Args, word: &str) -> bool {
+    args.iter().skip(1).any(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+fn rule(args: &Args) -> Rule {
+    let fits = |(name, sub, _): &&(&str, &str, Rule)| {
+        is(args, name)
+            && (sub.is_empty()
+                || args.get(1).is_some_and(|word| word.eq_ignore_ascii_case(sub.as_bytes())))
+    };
+    RULES.iter().find(fits).map_or(Rule::Exact, |(_, _, rule)| *rule)
+}
+
+/// A page that asked for everything holds everything; any other may hold what it likes.
+fn same_page(args: &Args, left: &[Value], right: &[Value]) -> bool {
+    let whole = |page: &[Value]| page.len() == 2 && page[0] == Value::bulk("0");
+    if left.len() != 2 || right.len() != 2 {
+        return false;
+    }
+    let from_the_start = args.get(1).is_some_and(|cursor| cursor == b"0");
+    !(from_the_start && whole(left) && whole(right)) || left[1].sorted() == right[1].sorted()
+}
+
+fn same_hello(left: &Value, right: &Value) -> bool {
+    let own = |key: &Value| {
+        let name = key.text().unwrap_or_default();
+        [&b"server"[..], b"version", b"id", b"modules"].contains(&name)
+    };
+    match (left.pairs(), right.pairs()) {
+        (Some(left), Some(right)) => {
+            left.len() == right.len()
+                && left.iter().zip(&right).all(|((key, a), (other, b))| {
+                    key == other && if own(key) { a.kind() == b.kind() } else { a == b }
+                })
+        }
+        _ => false,
+    }
+}
