@@ -27,8 +27,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use dice::Dice;
+use generate::grammar::Args;
 use generate::{GROUPS, Generator, Group, Step};
 use sides::{Accepts, Exchange, Heard, Side, play, speaks};
+use support::server::Program;
 use support::value::{Value, command_line};
 
 /// Commands per group when nobody asks for a number: a few seconds against each peer.
@@ -39,6 +41,9 @@ const EPISODE_STEPS: usize = 600;
 
 /// Different differences that are reported before a group is given up, unless `--all`.
 const REPORTS_MAX: usize = 10;
+
+/// The most of one reply that is printed.
+const SHOWN_MAX: usize = 1500;
 
 const HELP: &str = "\
 usage: cargo test --test compat -- [OPTION]...
@@ -147,6 +152,12 @@ fn read_options(mut args: impl Iterator<Item = String>) -> Result<Option<Options
     Ok(Some(options))
 }
 
+/// What the two servers of a run have no common words for.
+struct Unspeakable {
+    commands: BTreeSet<String>,
+    dialects: Vec<(&'static str, &'static str)>,
+}
+
 /// What a run has seen, for its summary.
 #[derive(Default)]
 struct Tally {
@@ -168,8 +179,12 @@ fn compare(options: &Options, right: &str) -> Result<usize, String> {
     };
     let generator = Generator::new();
     let mut tally = Tally::default();
+    let unspeakable = ask_for_words(options, &generator, &left, &right, &mut tally)?;
+    let speakable = |args: &Args| speaks(&unspeakable.commands, &unspeakable.dialects, args);
     for group in &options.groups {
-        compare_group(options, *group, &generator, &mut left, &mut right, &mut tally)?;
+        let history =
+            |length: usize, dice: &mut Dice| generator.episode(*group, length, dice, &speakable);
+        compare_group(options, *group, &history, &mut left, &mut right, &mut tally)?;
     }
     for (place, count) in &tally.accepted {
         let rule = &accepted::RULES[*place];
@@ -186,29 +201,51 @@ fn compare(options: &Options, right: &str) -> Result<usize, String> {
     Ok(tally.differences)
 }
 
+/// Asks both servers which commands and options they know. A peer may lack what it likes; what a
+/// peer has and we lack is a difference.
+fn ask_for_words(
+    options: &Options,
+    generator: &Generator,
+    left: &Side,
+    right: &Side,
+    tally: &mut Tally,
+) -> Result<Unspeakable, String> {
+    let commands = generator.commands(&options.groups);
+    let (unknown_left, unknown_right) = (left.unknown(&commands)?, right.unknown(&commands)?);
+    let (unspoken_left, unspoken_right) = (left.unspoken()?, right.unspoken()?);
+    let lacks = |command: &str, word: &str, side: &Side, other: &Side, tally: &mut Tally| {
+        let ours = side.program == Some(Program::Russet);
+        tally.differences += usize::from(ours);
+        let grave = if ours { "difference: " } else { "" };
+        println!("compat: {grave}{} has {command}{word}, {} has not", other.name, side.name);
+    };
+    let named = |command: &str| commands.iter().any(|it| it == command);
+    for name in unknown_left.difference(&unknown_right) {
+        lacks(name, "", left, right, tally);
+    }
+    for name in unknown_right.difference(&unknown_left) {
+        lacks(name, "", right, left, tally);
+    }
+    for (command, word) in unspoken_left.difference(&unspoken_right).filter(|it| named(it.0)) {
+        lacks(command, &format!(" {word}"), left, right, tally);
+    }
+    for (command, word) in unspoken_right.difference(&unspoken_left).filter(|it| named(it.0)) {
+        lacks(command, &format!(" {word}"), right, left, tally);
+    }
+    Ok(Unspeakable {
+        commands: unknown_left.symmetric_difference(&unknown_right).cloned().collect(),
+        dialects: unspoken_left.symmetric_difference(&unspoken_right).copied().collect(),
+    })
+}
+
 fn compare_group(
     options: &Options,
     group: Group,
-    generator: &Generator,
+    history: &dyn Fn(usize, &mut Dice) -> Vec<Step>,
     left: &mut Side,
     right: &mut Side,
     tally: &mut Tally,
 ) -> Result<(), String> {
-    let commands = generator.commands(group);
-    let (unknown_left, unknown_right) = (left.unknown(&commands)?, right.unknown(&commands)?);
-    // A peer may lack what it likes; a command that a peer has and we lack is our difference.
-    for name in unknown_left.difference(&unknown_right) {
-        if left.program == Some(support::server::Program::Russet) {
-            println!("compat: {} does not know {name}, {} does", left.name, right.name);
-            tally.differences += 1;
-        }
-    }
-    let unknown: BTreeSet<String> =
-        unknown_left.symmetric_difference(&unknown_right).cloned().collect();
-    let mut unspoken = left.unspoken()?;
-    unspoken.extend(right.unspoken()?);
-    let speakable = |args: &generate::grammar::Args| speaks(&unknown, &unspoken, args);
-
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let enough = tally.commands + options.count;
     let mut episode = options.episode.unwrap_or(0);
@@ -216,10 +253,10 @@ fn compare_group(
         let mut dice = Dice::seeded(options.seed, episode);
         let protocol = options.protocols[episode as usize % options.protocols.len()];
         let length = EPISODE_STEPS.min(options.count);
-        let steps = generator.episode(group, length, &mut dice, &speakable);
+        let steps = history(length, &mut dice);
         let heard = judged(left, right, protocol, &steps, tally)?;
         tally.commands += heard.len();
-        if let Some(difference) = heard.last().filter(|it| !it.same) {
+        if let Some(difference) = heard.last().filter(|it| !it.is_same()) {
             tally.differences += 1;
             let count = seen.entry(signature(difference)).or_default();
             *count += 1;
@@ -254,8 +291,8 @@ fn judged(
     tally: &mut Tally,
 ) -> Result<Vec<Exchange>, String> {
     let programs = (left.program, right.program);
-    play(left, right, protocol, steps, &mut |exchange| {
-        let Some((place, verdict)) = accepted::judge(programs, exchange) else {
+    play(left, right, protocol, steps, &mut |difference| {
+        let Some((place, verdict)) = accepted::judge(programs, difference) else {
             return Accepts::No;
         };
         *tally.accepted.entry(place).or_default() += 1;
@@ -278,10 +315,10 @@ fn report(
     let mut uncounted = Tally::default();
     let shortest = shrink::shrink(history, &mut |steps| {
         let heard = judged(left, right, protocol, steps, &mut uncounted)?;
-        Ok(heard.last().is_some_and(|last| !last.same && signature(last) == wanted))
+        Ok(heard.last().is_some_and(|last| !last.is_same() && signature(last) == wanted))
     })?;
     let heard = judged(left, right, protocol, &shortest, &mut uncounted)?;
-    if heard.last().is_none_or(|last| last.same) {
+    if heard.last().is_none_or(Exchange::is_same) {
         println!("  it did not happen again when its history was played again");
         return Ok(());
     }
@@ -292,7 +329,7 @@ fn report(
 
 fn print_exchange(left: &Side, right: &Side, exchange: &Exchange) {
     println!("  {}> {}", exchange.connection, command_line(&exchange.args));
-    if exchange.same && exchange.left == exchange.right {
+    if exchange.left == exchange.right {
         println!("      {}", show(&exchange.left));
         return;
     }
@@ -305,23 +342,43 @@ fn show(heard: &Heard) -> String {
     match heard {
         // Three kinds of nil look the same, and the difference may be just that.
         Heard::Reply(value) if value.is_null() => format!("(nil) [{}]", value.kind()),
-        Heard::Reply(value) => value.to_string().replace('\n', "\n                "),
+        Heard::Reply(value) => {
+            let text = value.to_string();
+            let short: String = text.chars().take(SHOWN_MAX).collect();
+            let rest = if short.len() < text.len() { " …" } else { "" };
+            short.replace('\n', "\n                ") + rest
+        }
         Heard::Nothing(why) => format!("(no reply: {why})"),
     }
 }
 
 /// What makes two differences the same one: the command, and both answers without their particulars.
 fn signature(exchange: &Exchange) -> String {
-    let gist = |heard: &Heard| match heard {
-        Heard::Nothing(_) => "no reply".to_string(),
-        Heard::Reply(value @ (Value::Error(text) | Value::Simple(text))) => {
+    let Some(first) = exchange.differences.first() else {
+        let silent = |heard: &Heard| matches!(heard, Heard::Nothing(_));
+        let (left, right) = (silent(&exchange.left), silent(&exchange.right));
+        return format!("{}: no reply (left {left}, right {right})", name(&exchange.args));
+    };
+    format!("{}: {} | {}", name(&first.args), gist(&first.left), gist(&first.right))
+}
+
+fn gist(value: &Value) -> String {
+    match value {
+        Value::Error(text) | Value::Simple(text) => {
             let text = String::from_utf8_lossy(text);
+            // What stands between quotes was ours.
+            let text: Vec<&str> = text.split('\'').step_by(2).collect();
+            let text = text.join("'…'");
             let text: String = text.chars().filter(|it| !it.is_ascii_digit()).take(60).collect();
             format!("{} {text}", value.kind())
         }
-        Heard::Reply(value) => value.kind().to_string(),
-    };
-    let name = exchange.args.first().map(|name| name.to_ascii_uppercase()).unwrap_or_default();
-    let name = String::from_utf8_lossy(&name).into_owned();
-    format!("{name}: {} | {}", gist(&exchange.left), gist(&exchange.right))
+        _ => value.kind().to_string(),
+    }
+}
+
+fn name(args: &Args) -> String {
+    let container = ["OBJECT", "CLIENT", "COMMAND"].iter().any(|it| compare::is(args, it));
+    let words = args.iter().take(if container { 2 } else { 1 });
+    let words = words.map(|word| String::from_utf8_lossy(word).to_ascii_uppercase());
+    words.collect::<Vec<_>>().join(" ")
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use crate::compare::{Queue, has_word, is};
+use crate::compare::{Difference, Queue, has_word, is};
 use crate::generate::grammar::Args;
 use crate::generate::{Act, CONNECTIONS, Step};
 use crate::support::client::{Address, Client, encode};
@@ -55,7 +55,15 @@ pub struct Exchange {
     pub args: Args,
     pub left: Heard,
     pub right: Heard,
-    pub same: bool,
+    /// What is left of the difference when everything accepted is taken away.
+    pub differences: Vec<Difference>,
+}
+
+impl Exchange {
+    pub fn is_same(&self) -> bool {
+        let answered = |heard: &Heard| matches!(heard, Heard::Reply(_));
+        self.differences.is_empty() && answered(&self.left) && answered(&self.right)
+    }
 }
 
 impl Side {
@@ -124,13 +132,13 @@ impl Side {
     }
 
     /// Which rows of `DIALECTS` this server does not speak.
-    pub fn unspoken(&self) -> Result<Vec<(&'static str, &'static str)>, String> {
-        let mut unspoken = Vec::new();
+    pub fn unspoken(&self) -> Result<BTreeSet<(&'static str, &'static str)>, String> {
+        let mut unspoken = BTreeSet::new();
         for (command, word, probe) in DIALECTS {
             let reply = Client::connect(&self.address).and_then(|mut it| it.try_call(probe));
             let reply = reply.map_err(|why| format!("{}: {command}: {why}", self.name))?;
             if reply.is_error() {
-                unspoken.push((*command, *word));
+                unspoken.insert((*command, *word));
             }
         }
         Ok(unspoken)
@@ -205,7 +213,7 @@ pub fn play(
     right: &mut Side,
     protocol: u8,
     steps: &[Step],
-    accepts: &mut dyn FnMut(&Exchange) -> Accepts,
+    accepts: &mut dyn FnMut(&Difference) -> Accepts,
 ) -> Result<Vec<Exchange>, String> {
     left.begin(protocol)?;
     right.begin(protocol)?;
@@ -216,17 +224,24 @@ pub fn play(
         let batch = batch(&steps[at..]);
         let connection = steps[at].connection;
         for (offset, (args, left, right)) in ask(left, right, batch).into_iter().enumerate() {
-            let same = match (&left, &right) {
-                (Heard::Reply(left), Heard::Reply(right)) => {
-                    queues[connection].same(&args, left, right)
+            let mut differences = Vec::new();
+            if let (Heard::Reply(left), Heard::Reply(right)) = (&left, &right) {
+                differences = queues[connection].differences(&args, left, right);
+            }
+            let mut parted = false;
+            differences.retain(|difference| match accepts(difference) {
+                Accepts::No => true,
+                Accepts::AsSame => false,
+                Accepts::AsTheEnd => {
+                    parted = true;
+                    false
                 }
-                _ => false,
-            };
-            let mut exchange = Exchange { step: at + offset, connection, args, left, right, same };
-            let verdict = if same { Accepts::AsSame } else { accepts(&exchange) };
-            exchange.same = verdict != Accepts::No;
+            });
+            let step = at + offset;
+            let exchange = Exchange { step, connection, args, left, right, differences };
+            let over = parted || !exchange.is_same();
             heard.push(exchange);
-            if verdict != Accepts::AsSame {
+            if over {
                 return Ok(heard);
             }
         }
@@ -249,11 +264,13 @@ fn batch(steps: &[Step]) -> &[Step] {
     let mut bytes = 0;
     let mut length = 0;
     while length < steps.len().min(BATCH_LINES) && steps[length].connection == steps[0].connection {
+        if stands_alone(&steps[length].act) {
+            return &steps[..length.max(1)];
+        }
         bytes += match &steps[length].act {
             Act::Line(args) => args.iter().map(|arg| arg.len() + 16).sum::<usize>(),
             Act::Hushed(lines) => lines.iter().flatten().map(|arg| arg.len() + 16).sum::<usize>(),
-            Act::FullScan(_) | Act::RandomKey if length == 0 => return &steps[..1],
-            Act::FullScan(_) | Act::RandomKey => break,
+            Act::FullScan(_) | Act::RandomKey => 0,
         };
         if bytes > BATCH_BYTES && length > 0 {
             break;
@@ -261,6 +278,16 @@ fn batch(steps: &[Step]) -> &[Step] {
         length += 1;
     }
     &steps[..length]
+}
+
+/// Dialogues wait for answers themselves. A refused password is alone because Redis 8.0 swallows
+/// that error when an earlier reply of the same pipeline has not gone out yet.
+fn stands_alone(act: &Act) -> bool {
+    match act {
+        Act::Line(args) => is(args, "AUTH") || is(args, "HELLO"),
+        Act::Hushed(_) => false,
+        Act::FullScan(_) | Act::RandomKey => true,
+    }
 }
 
 fn ask(left: &mut Side, right: &mut Side, batch: &[Step]) -> Vec<(Args, Heard, Heard)> {

@@ -12,6 +12,7 @@ mod strings;
 mod transactions;
 mod vocabulary;
 
+use super::compare::is;
 use super::dice::Dice;
 use grammar::{Args, Grammar};
 
@@ -79,10 +80,14 @@ impl Generator {
         Generator { grammar }
     }
 
-    /// Every command a group's lines can begin with.
-    pub fn commands(&self, group: Group) -> Vec<String> {
+    /// Every command a line of these groups can begin with or speak of.
+    pub fn commands(&self, groups: &[Group]) -> Vec<String> {
+        // COMMAND GETKEYS takes lines of other groups.
+        let all = groups.contains(&Group::Connection);
         let mut names = Vec::new();
-        self.grammar.first_words(group.name(), &mut names);
+        for group in if all { &GROUPS[..] } else { groups } {
+            self.grammar.first_words(group.name(), &mut names);
+        }
         names.retain(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'));
         names.sort();
         names.dedup();
@@ -99,6 +104,7 @@ impl Generator {
         speakable: &dyn Fn(&Args) -> bool,
     ) -> Vec<Step> {
         let mut connection = 0;
+        let mut queueing = [false; CONNECTIONS];
         let mut steps = Vec::with_capacity(length);
         while steps.len() < length {
             if group == Group::Transactions && dice.percent(25) {
@@ -106,11 +112,20 @@ impl Generator {
             }
             let act = self.act(group, dice);
             let fits = match &act {
-                Act::Line(args) => speakable(args),
+                Act::Line(args) => {
+                    let refused = is(args, "MULTI") || is(args, "WATCH");
+                    // A mistake that is made all the time leaves no transaction to look at.
+                    let tiresome = refused && queueing[connection] && !dice.percent(3);
+                    !tiresome && speakable(args)
+                }
                 Act::Hushed(lines) => lines.iter().all(speakable),
                 Act::FullScan(_) | Act::RandomKey => true,
             };
             if fits {
+                if let Act::Line(args) = &act {
+                    let ends = ["EXEC", "DISCARD", "RESET"].iter().any(|name| is(args, name));
+                    queueing[connection] = is(args, "MULTI") || (queueing[connection] && !ends);
+                }
                 steps.push(Step { connection, act });
             }
         }
