@@ -34,7 +34,7 @@ use support::server::Program;
 use support::value::{Value, command_line};
 
 /// Commands per group when nobody asks for a number: a few seconds against each peer.
-const SHORT_RUN: usize = 10_000;
+const SHORT_RUN: usize = 20_000;
 
 /// The longest episode. Longer ones reach rarer states but take longer to shrink.
 const EPISODE_STEPS: usize = 600;
@@ -162,6 +162,8 @@ struct Unspeakable {
 #[derive(Default)]
 struct Tally {
     commands: usize,
+    /// Of these, the ones that the left server refused: too many, and the grammar is to blame.
+    refused: usize,
     differences: usize,
     accepted: BTreeMap<usize, usize>,
 }
@@ -191,10 +193,11 @@ fn compare(options: &Options, right: &str) -> Result<usize, String> {
         println!("compat: accepted {count} times: {} ({})", rule.name, rule.reason);
     }
     println!(
-        "compat: {} and {}: {} commands, {} differences, {:.1} s",
+        "compat: {} and {}: {} commands ({} % refused), {} differences, {:.1} s",
         left.name,
         right.name,
         tally.commands,
+        tally.refused * 100 / tally.commands.max(1),
         tally.differences,
         begun.elapsed().as_secs_f64()
     );
@@ -256,6 +259,8 @@ fn compare_group(
         let steps = history(length, &mut dice);
         let heard = judged(left, right, protocol, &steps, tally)?;
         tally.commands += heard.len();
+        let refused = |it: &&Exchange| matches!(&it.left, Heard::Reply(reply) if reply.is_error());
+        tally.refused += heard.iter().filter(refused).count();
         if let Some(difference) = heard.last().filter(|it| !it.is_same()) {
             tally.differences += 1;
             let count = seen.entry(signature(difference)).or_default();

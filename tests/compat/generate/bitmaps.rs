@@ -4,6 +4,7 @@ pub const GRAMMAR: &str = r#"
 bitmaps:
   20 SETBIT <key> <bit-offset> <bit>
   14 GETBIT <key> <bit-offset>
+  1 GETBIT <key> 4294967295
   24 BITCOUNT <key> <bit-range>?
   30 BITPOS <key> <bit> <bit-range>?
   30 BITOP <operation> <key> <key>+
@@ -81,8 +82,8 @@ operation:
 
 bitfield-step:
   5 <bitfield-read>
-  5 SET <encoding> <field-offset> <integer>
-  6 INCRBY <encoding> <field-offset> <integer>
+  5 SET <encoding> <field-offset> <field-value>
+  6 INCRBY <encoding> <field-offset> <field-value>
   4 OVERFLOW <overflow>
   1 SET <encoding> <field-offset>
   1 nonsense
@@ -98,6 +99,26 @@ overflow:
   4 SAT
   4 FAIL
   1 NONE
+
+// The edges of the usual widths, from both sides.
+field-value:
+  12 <integer>
+  1 127
+  1 128
+  1 -128
+  1 -129
+  1 255
+  1 256
+  1 -255
+  1 32767
+  1 65536
+  1 2147483647
+  1 2147483648
+  1 -2147483648
+  1 -2147483649
+  1 4294967295
+  1 4294967296
+  1 4611686018427387904
 
 encoding:
   4 u8

@@ -17,8 +17,10 @@ use super::super::dice::Dice;
 
 pub type Args = Vec<Vec<u8>>;
 
+type Roll = fn(&mut Dice) -> Vec<u8>;
+
 /// Rules roll their own arguments with these names.
-const BUILT_IN: &[(&str, fn(&mut Dice) -> Vec<u8>)] = &[
+const BUILT_IN: &[(&str, Roll)] = &[
     ("random-bytes", random_bytes),
     ("random-integer", random_integer),
     ("random-float", random_float),
@@ -203,7 +205,7 @@ fn unescape(text: &str) -> Vec<u8> {
     bytes
 }
 
-fn built_in(name: &str) -> Option<fn(&mut Dice) -> Vec<u8>> {
+fn built_in(name: &str) -> Option<Roll> {
     BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, roll)| *roll)
 }
 
