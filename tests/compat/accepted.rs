@@ -74,6 +74,15 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "EXEC after WATCH",
+        reason: "the same SET touches a watched key in Redis; in Valkey a missing key stays missing",
+        peer: Program::Valkey,
+        parts: true,
+        fits: |args, ours, theirs| {
+            is(args, "EXEC") && ours.is_null() && matches!(theirs, Value::Array(_))
+        },
+    },
+    Rule {
         name: "GETEX of a missing or other key",
         reason: "Valkey reads the deadline first, Redis looks for the key first",
         peer: Program::Valkey,

@@ -113,9 +113,12 @@ impl Generator {
             let act = self.act(group, dice);
             let fits = match &act {
                 Act::Line(args) => {
-                    let refused = is(args, "MULTI") || is(args, "WATCH");
+                    let refused = match queueing[connection] {
+                        true => is(args, "MULTI") || is(args, "WATCH"),
+                        false => is(args, "EXEC") || is(args, "DISCARD"),
+                    };
                     // A mistake that is made all the time leaves no transaction to look at.
-                    let tiresome = refused && queueing[connection] && !dice.percent(3);
+                    let tiresome = refused && !dice.percent(3);
                     !tiresome && speakable(args)
                 }
                 Act::Hushed(lines) => lines.iter().all(speakable),

@@ -5,6 +5,10 @@ strings:
   20 SET <key> <value>
   30 SET <key> <value> <set-option>*
   20 GET <key>
+  6 GET <counter>
+  8 SET <counter> <small-integer>
+  3 SET <counter> <random-integer>
+  4 SET <counter> <random-float>
   6 SETNX <key> <value>
   6 SETEX <key> <seconds> <value>
   6 PSETEX <key> <milliseconds> <value>
@@ -20,16 +24,16 @@ strings:
   12 SETRANGE <key> <set-offset> <value>
   10 GETRANGE <key> <index> <index>
   4 SUBSTR <key> <index> <index>
-  8 INCR <key>
-  8 DECR <key>
-  12 INCRBY <key> <integer>
-  10 DECRBY <key> <integer>
-  14 INCRBYFLOAT <key> <float>
+  8 INCR <counter>
+  8 DECR <counter>
+  12 INCRBY <counter> <integer>
+  10 DECRBY <counter> <integer>
+  14 INCRBYFLOAT <counter> <float>
   14 LCS <key> <key> <lcs-option>*
   6 DELIFEQ <key> <value>
   8 DELEX <key> <delex-option>*
   4 DIGEST <key>
-  10 INCREX <key> <increx-option>*
+  10 INCREX <counter> <increx-option>*
   4 DEL <key>
   4 TTL <key>
   2 PERSIST <key>

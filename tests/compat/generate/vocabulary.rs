@@ -11,10 +11,25 @@ key:
   6 k3
   4 k4
   3 k5
-  2 other
+  1 n1
+  2 <other-key>
   1 {tag}k
   1 nothing\x00here
   1 ""
+
+// Keys that hold a number more often than not.
+counter:
+  5 n1
+  5 n2
+  2 <key>
+
+// Keys that hold another type more often than not.
+other-key:
+  2 list
+  2 set
+  2 hash
+  2 zset
+  1 stream
 
 pattern:
   5 *
@@ -194,11 +209,14 @@ db:
   1 ""
   1 99999999999
 
-// A key of another type, for commands to refuse.
+// A value of another type, for commands to refuse.
 other-type:
-  2 LPUSH <key> a b c
-  2 SADD <key> a 1
+  2 LPUSH list a b c
+  2 SADD set a 1
+  2 HSET hash f v
+  2 ZADD zset 1 a 2 b
+  1 XADD stream 1-1 f v
+  3 LPUSH <key> a
   2 HSET <key> f v
-  2 ZADD <key> 1 a 2 b
-  1 XADD <key> 1-1 f v
+  2 DEL <other-key>
 "#;
