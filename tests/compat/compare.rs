@@ -42,6 +42,8 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("COMMAND", "GETKEYSANDFLAGS", Rule::Unordered),
     ("DUMP", "", Rule::Kind),
     ("TIME", "", Rule::Kind),
+    // An id that the server chooses is the time.
+    ("XADD", "", Rule::Kind),
     ("HELLO", "", Rule::Hello),
 ];
 

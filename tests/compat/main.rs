@@ -42,6 +42,10 @@ const EPISODE_STEPS: usize = 600;
 /// Different differences that are reported before a group is given up, unless `--all`.
 const REPORTS_MAX: usize = 10;
 
+/// Differences of any kind after which a group is given up, unless `--all`: a command that is wrong
+/// each time would otherwise end every episode at its first use.
+const DIFFERENCES_MAX: usize = 200;
+
 /// The most of one reply that is printed.
 const SHOWN_MAX: usize = 1500;
 
@@ -270,8 +274,10 @@ fn compare_group(
                 println!("compat: difference, seed {}, {place}, RESP{protocol}:", options.seed);
                 report(left, right, protocol, &steps, difference)?;
             }
-            if seen.len() >= REPORTS_MAX && !options.all {
-                println!("compat: {} different differences; group given up", seen.len());
+            let found: usize = seen.values().sum();
+            let hopeless = seen.len() >= REPORTS_MAX || found >= DIFFERENCES_MAX;
+            if hopeless && !options.all {
+                println!("compat: {found} differences of {} kinds; group given up", seen.len());
                 break;
             }
         }

@@ -6,6 +6,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::thread;
 
 use support::client::{Address, Client};
@@ -82,6 +83,24 @@ fn every_reply_is_read_however_it_is_cut() {
         }
         assert!(client.read_to_close().expect("the end").is_empty());
     }
+}
+
+#[test]
+fn a_command_reaches_a_unix_socket_and_its_reply_comes_back() {
+    const REQUEST: &[u8; 25] = b"*2\r\n$4\r\nECHO\r\n$5\r\nhi\r\n!\r\n";
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("socket");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the client");
+        let mut request = [0; REQUEST.len()];
+        stream.read_exact(&mut request).expect("a whole command");
+        stream.write_all(b"$5\r\nhello\r\n").expect("the client reads");
+        request
+    });
+    let mut client = Client::connect(&Address::Unix(path)).expect("a listener");
+    assert_eq!(client.call(&["ECHO", "hi\r\n!"]), Value::bulk("hello"));
+    assert_eq!(&server.join().expect("a served client"), REQUEST);
 }
 
 #[test]
