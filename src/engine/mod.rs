@@ -234,6 +234,9 @@ impl Engine {
         }
         *answers = out.bytes;
         self.bound_input(who);
+        self.stats.reads += 1;
+        self.stats.writes += !answers.is_empty() as u64;
+        self.count_answered(who, answers.len());
         self.queue_behind_unsent(who, answers);
     }
 
