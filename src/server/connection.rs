@@ -33,7 +33,8 @@ struct Buffers {
 /// Serves a client until one side ends the connection.
 pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, door: Door, who: SessionKey) {
     let mailbox = door.enter(|engine| engine.sessions[who].mailbox.clone());
-    let mut connection = Connection { stream, door, who, mailbox, unsent: Vec::new(), sent: 0, in_flight: false };
+    let mut connection =
+        Connection { stream, door, who, mailbox, unsent: Vec::new(), sent: 0, in_flight: false };
     loop {
         match poll_fn(|cx| connection.turn(cx)).await {
             Ok(Turn::Again) => (),
