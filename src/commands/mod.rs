@@ -3,15 +3,26 @@
 //! From the rows come dispatch, arity checks, COMMAND INFO, DOCS and GETKEYS, and the prefetching
 //! of keys. The index of names is built while the crate compiles; two rows with one name do not.
 
+pub mod compare;
 pub mod connection;
+pub mod counter;
 pub mod info;
+pub mod lcs;
+pub mod lifetime;
 pub mod string;
 pub mod transaction;
 
 use crate::engine::{Command, Family, Table};
 
 /// The families, in the order a reader should meet them. A new family is one line here.
-const FAMILIES: &[Family] = &[string::FAMILY, transaction::FAMILY, connection::FAMILY];
+const FAMILIES: &[Family] = &[
+    string::FAMILY,
+    compare::FAMILY,
+    counter::FAMILY,
+    lcs::FAMILY,
+    transaction::FAMILY,
+    connection::FAMILY,
+];
 
 /// All commands, as the engine is handed them.
 pub const TABLE: Table = Table { all: &COMMANDS, find, find_sub };
