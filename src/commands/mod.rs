@@ -3,11 +3,19 @@
 //! From the rows come dispatch, arity checks, COMMAND INFO, DOCS and GETKEYS, and the prefetching
 //! of keys. The index of names is built while the crate compiles; two rows with one name do not.
 
+// Strings, and what their commands share.
 pub mod string;
+
+pub mod compare;
+pub mod counter;
+pub mod lcs;
+pub mod lifetime;
+
 pub mod transaction;
 
 pub mod connection;
 
+// The server itself.
 pub mod commandlog;
 pub mod config;
 pub mod debug;
@@ -19,6 +27,9 @@ use crate::engine::{Command, Family, Table};
 /// The families, in the order a reader should meet them. A new family is one line here.
 const FAMILIES: &[Family] = &[
     string::FAMILY,
+    compare::FAMILY,
+    counter::FAMILY,
+    lcs::FAMILY,
     transaction::FAMILY,
     connection::FAMILY,
     config::FAMILY,
