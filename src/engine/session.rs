@@ -188,7 +188,22 @@ impl Session {
         Out::new(self.proto)
     }
 
-    /// Ends the connection without another word.
+    /// What RESET leaves of a connection: where it comes from, and which library speaks there.
+    pub(super) fn reset(&mut self, authenticated: bool) {
+        self.name.clear();
+        self.db = 0;
+        self.proto = Proto::Resp2;
+        self.authenticated = authenticated;
+        // The answer to RESET itself may be one that was to be skipped; that stays so.
+        if self.replies != Replies::Skip {
+            self.replies = Replies::On;
+        }
+        self.no_evict = false;
+        self.no_touch = false;
+    }
+
+    /// Ends the connection without another word. Its socket is closed as soon as its owner looks;
+    /// until then it counts as gone.
     pub fn kill(&mut self) {
         self.closing = Closing::Now;
         self.mailbox.ring();
