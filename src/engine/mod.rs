@@ -236,6 +236,21 @@ impl Engine {
 
     /// Runs all complete requests of the input; says how many bytes of it are done with.
     fn run(&mut self, who: SessionKey, input: &[u8], parser: &mut Parser, out: &mut Out) -> usize {
+        self.sessions[who].input.running = input.len();
+        let done = self.run_requests(who, input, parser, out);
+        if let Some(session) = self.sessions.get_mut(who) {
+            session.input.running = 0;
+        }
+        done
+    }
+
+    fn run_requests(
+        &mut self,
+        who: SessionKey,
+        input: &[u8],
+        parser: &mut Parser,
+        out: &mut Out,
+    ) -> usize {
         let mut batch = std::mem::take(&mut self.batch);
         let mut at = 0;
         loop {

@@ -34,6 +34,8 @@ pub struct Keyspace {
     pub aging: Aging,
     /// The client does not want its reads to keep keys young (CLIENT NO-TOUCH).
     pub no_touch: bool,
+    /// Keys that are due read as missing but are left where they are (CLIENT PAUSE).
+    pub holds_expired: bool,
     /// Whether keys that are due are removed by the sweep (DEBUG SET-ACTIVE-EXPIRE).
     pub sweeps: bool,
 }
@@ -81,6 +83,7 @@ impl Keyspace {
             counters: Counters::default(),
             aging: Aging::default(),
             no_touch: false,
+            holds_expired: false,
             sweeps: true,
         }
     }
@@ -288,7 +291,7 @@ impl Keyspace {
 
     /// The earliest moment at which a key may be due.
     pub fn next_deadline(&self) -> Option<Millis> {
-        if !self.sweeps {
+        if !self.sweeps || self.holds_expired {
             return None;
         }
         self.dbs.iter().filter_map(|db| db.deadlines.next()).min()
@@ -296,7 +299,7 @@ impl Keyspace {
 
     /// Removes keys that are due, at most so many; says whether more may be left.
     pub fn sweep(&mut self, most: usize) -> bool {
-        if !self.sweeps {
+        if !self.sweeps || self.holds_expired {
             return false;
         }
         let mut left = most;
@@ -326,7 +329,9 @@ impl Keyspace {
         let now = self.now;
         let due = self.dbs[db].table.find(hash, |record| record.key() == key)?.is_due(now);
         if due {
-            self.expire(db, key);
+            if !self.holds_expired {
+                self.expire(db, key);
+            }
             return None;
         }
         self.dbs[db].table.find(hash, |record| record.key() == key)
