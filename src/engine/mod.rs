@@ -11,6 +11,7 @@ pub mod cron;
 pub mod describe;
 pub mod effects;
 pub mod gate;
+pub mod keys;
 pub mod limits;
 pub mod monitor;
 pub mod pause;
