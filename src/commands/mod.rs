@@ -13,6 +13,8 @@ pub mod lifetime;
 
 pub mod transaction;
 
+pub mod client;
+mod client_filter;
 pub mod connection;
 
 // The server itself.
@@ -32,6 +34,7 @@ const FAMILIES: &[Family] = &[
     lcs::FAMILY,
     transaction::FAMILY,
     connection::FAMILY,
+    client::FAMILY,
     config::FAMILY,
     info::FAMILY,
     commandlog::FAMILY,

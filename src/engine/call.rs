@@ -33,6 +33,7 @@ impl Engine {
                 return self.finish(who, start, out);
             }
         };
+        self.sessions[who].last_command = Some(command);
         if let Err(error) = self.admit(who, command, args) {
             self.reject(who, Some(command), &error, out);
             return self.finish(who, start, out);
@@ -42,7 +43,6 @@ impl Engine {
             return Flow::Postponed;
         }
         let session = &mut self.sessions[who];
-        session.last_command = Some(command);
         session.commands += 1;
         if let Some(transaction) = &mut session.multi
             && command.in_multi == InMulti::Queue

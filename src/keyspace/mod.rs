@@ -36,6 +36,8 @@ pub struct Keyspace {
     pub aging: Aging,
     /// The client does not want its reads to keep keys young (CLIENT NO-TOUCH).
     pub no_touch: bool,
+    /// Keys that are due read as missing but are left where they are (CLIENT PAUSE).
+    holds_expired: bool,
     /// Whether keys that are due are removed by the sweep (DEBUG SET-ACTIVE-EXPIRE).
     sweeps: bool,
     /// The earliest deadline filed since somebody asked.
@@ -91,6 +93,7 @@ impl Keyspace {
             counters: Counters::default(),
             aging: Aging::default(),
             no_touch: false,
+            holds_expired: false,
             sweeps: true,
             trash: Vec::new(),
             filed: Millis(i64::MAX),
@@ -276,10 +279,9 @@ impl Keyspace {
     /// Stores a whole record under its key, whatever was there before.
     pub fn put(&mut self, db: usize, record: Record, event: &'static str) {
         let hash = self.hash(record.key());
-        // What is due has expired, and was not replaced.
-        if self.live(db, record.key()).is_some()
-            && let Some(old) = self.discard(db, record.key())
-        {
+        // What is due has expired, and was not replaced; unless expired keys are held.
+        self.live(db, record.key());
+        if let Some(old) = self.discard(db, record.key()) {
             self.free(old);
         }
         let life = record.deadline().into();
@@ -380,7 +382,7 @@ impl Keyspace {
 
     /// The earliest moment at which a key may be due.
     pub fn next_deadline(&self) -> Option<Millis> {
-        if !self.sweeps {
+        if !self.sweeps || self.holds_expired {
             return None;
         }
         self.dbs.iter().filter_map(|db| db.deadlines.next()).min()
@@ -389,6 +391,12 @@ impl Keyspace {
     /// Switches the sweep; what fell due while it was off is found when it is on again.
     pub fn set_sweeps(&mut self, sweeps: bool) {
         self.sweeps = sweeps;
+        self.filed = self.next_deadline().unwrap_or(self.filed);
+    }
+
+    /// Whether keys that are due are left where they are, though they read as missing.
+    pub fn hold_expired(&mut self, hold: bool) {
+        self.holds_expired = hold;
         self.filed = self.next_deadline().unwrap_or(self.filed);
     }
 
@@ -401,7 +409,7 @@ impl Keyspace {
 
     /// Removes keys that are due, at most so many; says whether more may be left.
     pub fn sweep(&mut self, most: usize) -> bool {
-        if !self.sweeps {
+        if !self.sweeps || self.holds_expired {
             return false;
         }
         let mut left = most;
@@ -436,7 +444,9 @@ impl Keyspace {
         let table = &self.dbs[db].table;
         let place = table.locate(hash, |record| record.key() == key)?;
         if table.at(place)?.is_due(self.now) {
-            self.expire(db, key);
+            if !self.holds_expired {
+                self.expire(db, key);
+            }
             return None;
         }
         Some(place)

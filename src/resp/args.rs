@@ -133,6 +133,11 @@ impl<'a> Cursor<'a> {
         (self.at < self.args.len()).then(|| Word::new(self.args.get(self.at)))
     }
 
+    /// The next argument, which stays the next one.
+    pub fn peek(&self) -> Option<&'a [u8]> {
+        (self.at < self.args.len()).then(|| self.args.get(self.at))
+    }
+
     pub fn skip(&mut self) {
         self.at += 1;
     }

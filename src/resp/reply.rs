@@ -14,6 +14,16 @@ pub enum Proto {
     Resp3,
 }
 
+impl Proto {
+    /// The number that HELLO takes and gives.
+    pub fn version(self) -> i64 {
+        match self {
+            Proto::Resp2 => 2,
+            Proto::Resp3 => 3,
+        }
+    }
+}
+
 /// The bytes that go to one client, in the protocol it speaks.
 ///
 /// Everything a client is told goes through here, so this is where line breaks are taken out of
