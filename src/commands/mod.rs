@@ -3,10 +3,19 @@
 //! From the rows come dispatch, arity checks, COMMAND INFO, DOCS and GETKEYS, and the prefetching
 //! of keys. The index of names is built while the crate compiles; two rows with one name do not.
 
+pub mod expire;
+pub mod keys;
+pub mod object;
+pub mod scan;
 pub mod string;
 pub mod transaction;
 
 pub mod connection;
+
+pub mod absent;
+pub mod lolwut;
+pub mod memory;
+pub mod server;
 
 pub mod commandlog;
 pub mod config;
@@ -18,6 +27,10 @@ use crate::engine::{Command, Family, Table};
 
 /// The families, in the order a reader should meet them. A new family is one line here.
 const FAMILIES: &[Family] = &[
+    keys::FAMILY,
+    expire::FAMILY,
+    scan::FAMILY,
+    object::FAMILY,
     string::FAMILY,
     transaction::FAMILY,
     connection::FAMILY,
@@ -26,6 +39,11 @@ const FAMILIES: &[Family] = &[
     commandlog::FAMILY,
     process::FAMILY,
     debug::FAMILY,
+    server::FAMILY,
+    memory::FAMILY,
+    lolwut::FAMILY,
+    absent::CLUSTER,
+    absent::SERVER,
 ];
 
 /// All commands, as the engine is handed them.
