@@ -60,7 +60,7 @@ const FAMILIES: &[Family] = &[
     memory::FAMILY,
     lolwut::FAMILY,
     absent::CLUSTER,
-    absent::FUNCTIONS,
+    absent::SCRIPTS,
     absent::SERVER,
 ];
 
