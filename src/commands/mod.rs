@@ -11,6 +11,8 @@ pub mod counter;
 pub mod lcs;
 pub mod lifetime;
 
+pub mod bitmap;
+
 pub mod transaction;
 
 pub mod client;
@@ -32,6 +34,7 @@ const FAMILIES: &[Family] = &[
     compare::FAMILY,
     counter::FAMILY,
     lcs::FAMILY,
+    bitmap::FAMILY,
     transaction::FAMILY,
     connection::FAMILY,
     client::FAMILY,
