@@ -328,13 +328,12 @@ impl Keyspace {
     }
 
     /// Stores the same value, with the same deadline, under another key too, in place of what that
-    /// key held. The copy begins its life now. Says whether there was a value; asking is a hit or
-    /// a miss.
+    /// key held. The copy begins its life now. Says whether there was a value; asking leaves no
+    /// trace.
     pub fn copy(&mut self, (db, from): (usize, &[u8]), (other, to): (usize, &[u8])) -> bool {
-        let newborn = self.aging.newborn();
-        let Some(record) = self.touch(db, from) else { return false };
+        let Some(record) = self.record(db, from) else { return false };
         let mut copy = record.copy_as(to);
-        copy.set_age(newborn);
+        copy.set_age(self.aging.newborn());
         self.put(other, copy, "copy_to");
         true
     }
@@ -535,9 +534,9 @@ impl Db {
         (self.deadline_sum / self.expires as i128 - now.0 as i128).max(0) as i64
     }
 
-    /// Bytes of the dictionary itself.
+    /// Bytes of the dictionary itself, and of the index of deadlines.
     pub fn overhead(&self) -> usize {
-        self.table.memory()
+        self.table.memory() + self.deadlines.memory()
     }
 
     pub fn table(&self) -> &Table<Record> {
@@ -547,11 +546,6 @@ impl Db {
     /// All records, due ones included.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.table.iter()
-    }
-
-    /// Bytes of the index of keys, and of the index of deadlines.
-    pub fn index_memory(&self) -> (usize, usize) {
-        (self.table.memory(), self.deadlines.memory())
     }
 
     /// Keeps count of deadlines, and files a hint for a new one. There is always a hint that fires
