@@ -3,24 +3,37 @@
 //! From the rows come dispatch, arity checks, COMMAND INFO, DOCS and GETKEYS, and the prefetching
 //! of keys. The index of names is built while the crate compiles; two rows with one name do not.
 
+// Keys, whatever they hold.
 pub mod expire;
 pub mod keys;
 pub mod object;
 pub mod scan;
+
+// Strings, and what their commands share.
 pub mod string;
+
+pub mod compare;
+pub mod counter;
+pub mod lcs;
+pub mod lifetime;
+
 pub mod transaction;
 
+pub mod client;
+mod client_filter;
 pub mod connection;
 
-pub mod absent;
-pub mod lolwut;
+// The data as a whole.
 pub mod memory;
 pub mod server;
 
+// The server itself.
+pub mod absent;
 pub mod commandlog;
 pub mod config;
 pub mod debug;
 pub mod info;
+pub mod lolwut;
 pub mod process;
 
 use crate::engine::{Command, Family, Table};
@@ -32,8 +45,12 @@ const FAMILIES: &[Family] = &[
     scan::FAMILY,
     object::FAMILY,
     string::FAMILY,
+    compare::FAMILY,
+    counter::FAMILY,
+    lcs::FAMILY,
     transaction::FAMILY,
     connection::FAMILY,
+    client::FAMILY,
     config::FAMILY,
     info::FAMILY,
     commandlog::FAMILY,

@@ -23,7 +23,7 @@ use crate::world::Millis;
 use expiry::Deadlines;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use table::Table;
+use table::{Place, Table};
 
 pub struct Keyspace {
     dbs: Vec<Db>,
@@ -36,8 +36,12 @@ pub struct Keyspace {
     pub aging: Aging,
     /// The client does not want its reads to keep keys young (CLIENT NO-TOUCH).
     pub no_touch: bool,
+    /// Keys that are due read as missing but are left where they are (CLIENT PAUSE).
+    holds_expired: bool,
     /// Whether keys that are due are removed by the sweep (DEBUG SET-ACTIVE-EXPIRE).
-    pub sweeps: bool,
+    sweeps: bool,
+    /// The earliest deadline filed since somebody asked.
+    filed: Millis,
     /// Removed records that would take long to free, for the engine to give away.
     pub trash: Vec<Record>,
 }
@@ -89,8 +93,10 @@ impl Keyspace {
             counters: Counters::default(),
             aging: Aging::default(),
             no_touch: false,
+            holds_expired: false,
             sweeps: true,
             trash: Vec::new(),
+            filed: Millis(i64::MAX),
         }
     }
 
@@ -131,25 +137,23 @@ impl Keyspace {
     /// several keys at once, which `touch` them all first and then `peek`.
     #[inline]
     pub fn touch(&mut self, db: usize, key: &[u8]) -> Option<&Record> {
-        let hash = self.hash(key);
-        if !self.is_live(db, hash, key) {
+        let Some(place) = self.live(db, key) else {
             self.counters.misses += 1;
             return None;
-        }
+        };
         self.counters.hits += 1;
-        self.use_live(db, hash, key).map(|record| &*record)
+        self.use_it(db, place).map(|record| &*record)
     }
 
     /// Looks at a key without using its value (EXISTS, TTL, OBJECT): counts the hit or miss, and
     /// leaves the age as it is.
     pub fn look(&mut self, db: usize, key: &[u8]) -> Option<&Record> {
-        let hash = self.hash(key);
-        if !self.is_live(db, hash, key) {
+        let Some(place) = self.live(db, key) else {
             self.counters.misses += 1;
             return None;
-        }
+        };
         self.counters.hits += 1;
-        self.dbs[db].table.find(hash, |record| record.key() == key)
+        self.dbs[db].table.at(place)
     }
 
     /// Looks without leaving a trace; a key that is due reads as missing.
@@ -169,7 +173,7 @@ impl Keyspace {
 
     /// Is there such a key? Removes it if it is due; neither counts nor ages.
     pub fn contains(&mut self, db: usize, key: &[u8]) -> bool {
-        self.is_live(db, self.hash(key), key)
+        self.live(db, key).is_some()
     }
 
     /// One step of a walk over a database: visits the keys at home in one bucket, removes those of
@@ -185,8 +189,8 @@ impl Keyspace {
                 visit(record);
             }
         });
-        for key in due {
-            self.expire(db, &key);
+        if !self.holds_expired {
+            due.iter().for_each(|key| self.expire(db, key));
         }
         next
     }
@@ -217,18 +221,13 @@ impl Keyspace {
     /// Opens a value that is there to be changed.
     #[inline]
     pub fn edit<T: Kind>(&mut self, db: usize, key: &[u8]) -> Result<Option<Edit<'_, T>>, Error> {
-        let hash = self.hash(key);
-        if !self.is_live(db, hash, key) {
-            return Ok(None);
-        }
-        let (no_touch, aging) = (self.no_touch, self.aging);
-        let found = self.dbs[db].table.find_mut(hash, |record| record.key() == key);
-        let Some(record) = found else { return Ok(None) };
+        let Some(place) = self.live(db, key) else { return Ok(None) };
+        let Some(record) = self.dbs[db].table.at_mut(place) else { return Ok(None) };
         if record.kind() != T::TYPE {
             return Err(Error::WrongType);
         }
-        if !no_touch {
-            aging.touch(record, &mut self.dice);
+        if !self.no_touch {
+            self.aging.touch(record, &mut self.dice);
         }
         Ok(Some(Edit::open(record, &mut self.changes, db)))
     }
@@ -268,6 +267,7 @@ impl Keyspace {
             record.set_deadline(after);
             let after = record.deadline();
             home.account(hash, before, after);
+            self.filed = self.filed.min(after.unwrap_or(self.filed));
         }
         if expired {
             self.counters.expired += 1;
@@ -279,10 +279,9 @@ impl Keyspace {
     /// Stores a whole record under its key, whatever was there before.
     pub fn put(&mut self, db: usize, record: Record, event: &'static str) {
         let hash = self.hash(record.key());
-        // What is due has expired, and was not replaced.
-        if self.is_live(db, hash, record.key())
-            && let Some(old) = self.discard(db, record.key())
-        {
+        // What is due has expired, and was not replaced; unless expired keys are held.
+        self.live(db, record.key());
+        if let Some(old) = self.discard(db, record.key()) {
             self.free(old);
         }
         let life = record.deadline().into();
@@ -342,11 +341,8 @@ impl Keyspace {
     /// The deadline of a key that is about to be given another. Like an edit this uses the key, and
     /// is no hit. `None` if there is no such key.
     pub fn deadline_to_change(&mut self, db: usize, key: &[u8]) -> Option<Option<Millis>> {
-        let hash = self.hash(key);
-        if !self.is_live(db, hash, key) {
-            return None;
-        }
-        self.use_live(db, hash, key).map(|record| record.deadline())
+        let place = self.live(db, key)?;
+        self.use_it(db, place).map(|record| record.deadline())
     }
 
     /// Gives a key that is there a deadline, or takes it away.
@@ -364,6 +360,7 @@ impl Keyspace {
         record.set_deadline(deadline);
         let after = record.deadline();
         home.account(hash, before, after);
+        self.filed = self.filed.min(after.unwrap_or(self.filed));
         self.changes.note(db, key, event, Cause::Command);
     }
 
@@ -384,15 +381,34 @@ impl Keyspace {
 
     /// The earliest moment at which a key may be due.
     pub fn next_deadline(&self) -> Option<Millis> {
-        if !self.sweeps {
+        if !self.sweeps || self.holds_expired {
             return None;
         }
         self.dbs.iter().filter_map(|db| db.deadlines.next()).min()
     }
 
+    /// Switches the sweep; what fell due while it was off is found when it is on again.
+    pub fn set_sweeps(&mut self, sweeps: bool) {
+        self.sweeps = sweeps;
+        self.filed = self.next_deadline().unwrap_or(self.filed);
+    }
+
+    /// Whether keys that are due are left where they are, though they read as missing.
+    pub fn hold_expired(&mut self, hold: bool) {
+        self.holds_expired = hold;
+        self.filed = self.next_deadline().unwrap_or(self.filed);
+    }
+
+    /// The earliest deadline that was filed since this was last asked.
+    #[inline]
+    pub fn take_filed(&mut self) -> Option<Millis> {
+        let filed = std::mem::replace(&mut self.filed, Millis(i64::MAX));
+        (filed != Millis(i64::MAX)).then_some(filed)
+    }
+
     /// Removes keys that are due, at most so many; says whether more may be left.
     pub fn sweep(&mut self, most: usize) -> bool {
-        if !self.sweeps {
+        if !self.sweeps || self.holds_expired {
             return false;
         }
         let mut left = most;
@@ -420,24 +436,25 @@ impl Keyspace {
         }
     }
 
-    /// Is there such a key? Removes it if it is due.
+    /// Where the record of a key is, unless it is due: then it is removed.
     #[inline]
-    fn is_live(&mut self, db: usize, hash: u64, key: &[u8]) -> bool {
-        let found = self.dbs[db].table.find(hash, |record| record.key() == key);
-        match found.map(|record| record.is_due(self.now)) {
-            None => false,
-            Some(false) => true,
-            Some(true) => {
+    fn live(&mut self, db: usize, key: &[u8]) -> Option<Place> {
+        let hash = self.hash(key);
+        let table = &self.dbs[db].table;
+        let place = table.locate(hash, |record| record.key() == key)?;
+        if table.at(place)?.is_due(self.now) {
+            if !self.holds_expired {
                 self.expire(db, key);
-                false
             }
+            return None;
         }
+        Some(place)
     }
 
-    /// A record that is known not to be due, made younger unless the client does not want that.
+    /// A record that is not due, made younger unless the client does not want that.
     #[inline]
-    fn use_live(&mut self, db: usize, hash: u64, key: &[u8]) -> Option<&mut Record> {
-        let record = self.dbs[db].table.find_mut(hash, |record| record.key() == key)?;
+    fn use_it(&mut self, db: usize, place: Place) -> Option<&mut Record> {
+        let record = self.dbs[db].table.at_mut(place)?;
         if !self.no_touch {
             self.aging.touch(record, &mut self.dice);
         }
@@ -476,8 +493,9 @@ impl Keyspace {
         self.changes.note(db, record.key(), event, Cause::Command);
         let home = &mut self.dbs[db];
         home.table.insert_new(hash, record);
-        if deadline.is_some() {
-            home.account(hash, None, deadline);
+        if let Some(deadline) = deadline {
+            home.account(hash, None, Some(deadline));
+            self.filed = self.filed.min(deadline);
         }
     }
 
