@@ -3,18 +3,33 @@
 //! From the rows come dispatch, arity checks, COMMAND INFO, DOCS and GETKEYS, and the prefetching
 //! of keys. The index of names is built while the crate compiles; two rows with one name do not.
 
+pub mod string;
+pub mod transaction;
+
 pub mod client;
 mod client_filter;
 pub mod connection;
+
+pub mod commandlog;
+pub mod config;
+pub mod debug;
 pub mod info;
-pub mod string;
-pub mod transaction;
+pub mod process;
 
 use crate::engine::{Command, Family, Table};
 
 /// The families, in the order a reader should meet them. A new family is one line here.
-const FAMILIES: &[Family] =
-    &[string::FAMILY, transaction::FAMILY, connection::FAMILY, client::FAMILY];
+const FAMILIES: &[Family] = &[
+    string::FAMILY,
+    transaction::FAMILY,
+    connection::FAMILY,
+    client::FAMILY,
+    config::FAMILY,
+    info::FAMILY,
+    commandlog::FAMILY,
+    process::FAMILY,
+    debug::FAMILY,
+];
 
 /// All commands, as the engine is handed them.
 pub const TABLE: Table = Table { all: &COMMANDS, find, find_sub };

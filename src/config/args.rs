@@ -4,7 +4,7 @@
 //! lines are read after the file and after standard input, so the last word is the command line's.
 //! A value may itself begin with `--`, if it is the only one.
 
-use super::text::{quote, split};
+use crate::base::bytes::{quote, split_line};
 
 /// What the arguments ask for.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,8 +69,8 @@ pub fn invocation(args: &[Vec<u8>]) -> Invocation {
             }
             run.lines.extend_from_slice(option);
             run.lines.push(b' ');
-            let words = split(option).unwrap_or_default();
-            if words.first().is_some_and(|word| word.text.eq_ignore_ascii_case(b"sentinel")) {
+            let words = split_line(option).unwrap_or_default();
+            if words.first().is_some_and(|word| word.eq_ignore_ascii_case(b"sentinel")) {
                 return Invocation::Refused("There is no sentinel mode here.");
             }
             complete = words.len() > 1;
@@ -81,7 +81,7 @@ pub fn invocation(args: &[Vec<u8>]) -> Invocation {
                 complete = true;
             }
         } else {
-            run.lines.extend_from_slice(&quote(arg));
+            quote(arg, &mut run.lines);
             run.lines.push(b' ');
             complete = true;
         }
@@ -115,7 +115,7 @@ mod tests {
             (&["/etc/redis.conf"], "</etc/redis.conf>"),
             (&["-"], "<->"),
             (&["x.conf", "-"], "<x.conf><->"),
-            (&["x.conf", "-", "--port", "1"], "<x.conf>\"-\" port \"1\""),
+            (&["x.conf", "-", "--port", "1"], "<x.conf>\"-\"\nport \"1\""),
             (&["--port", "1", "-"], "<->port \"1\""),
             (&["--appendonly", "yes"], "appendonly \"yes\""),
             (
@@ -131,7 +131,7 @@ mod tests {
             (&["--port", "-1"], "port \"-1\""),
             (&["--port"], "port"),
             (&["--port", "--loglevel", "verbose"], "port \"--loglevel\" \"verbose\""),
-            (&["--port", "--bla", "--loglevel", "x"], "port \"--bla\" \"--loglevel\" \"x\""),
+            (&["--port", "--bla", "--loglevel", "x"], "port \"--bla\"\nloglevel \"x\""),
             (
                 &["--proc-title-template", "--my", "--loglevel", "x"],
                 "proc-title-template \"--my\"\nloglevel \"x\"",

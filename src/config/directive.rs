@@ -18,7 +18,7 @@ pub struct Directive {
     pub because: &'static str,
     pub change: Change,
     pub follow: Option<Follow>,
-    pub check: Option<fn(&Value) -> Result<(), Reason>>,
+    pub check: Option<Check>,
     /// Shown only to those who ask for it by its full name.
     pub hidden: bool,
     /// Only `enable-protected-configs` lets CONFIG SET change it.
@@ -31,6 +31,9 @@ pub struct Directive {
     pub repeatable: bool,
     pub summary: &'static str,
 }
+
+/// What a directive demands of a value beyond its kind.
+pub type Check = fn(&Value) -> Result<(), Reason>;
 
 /// Where a directive's value lives, which is also whether it does anything.
 #[derive(Clone, Copy)]
@@ -164,7 +167,7 @@ impl Directive {
         self.follow = Some(follow);
         self
     }
-    pub const fn check(mut self, check: fn(&Value) -> Result<(), Reason>) -> Directive {
+    pub const fn check(mut self, check: Check) -> Directive {
         self.check = Some(check);
         self
     }
@@ -196,6 +199,14 @@ impl Directive {
     /// All its names, the usual one first.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
+    /// The feature the directive waits for, if it has no effect yet.
+    pub fn waits_for(&self) -> Option<&'static str> {
+        match self.home {
+            Home::Later(feature) => Some(feature),
+            Home::Field(_) | Home::Idle(_) => None,
+        }
     }
 
     /// Reads the words and asks the directive's own check.

@@ -4,8 +4,8 @@
 use super::directive::{Change, Directive};
 use super::directives::SECTIONS;
 use super::kind::{Kind, memory_text};
-use super::text::split;
 use super::value::Value;
+use crate::base::bytes::split_line;
 
 const WIDTH: usize = 96;
 
@@ -36,8 +36,12 @@ pub fn example() -> String {
     out.push('\n');
     comment(&mut out, STATEMENTS);
     for (title, rows) in SECTIONS {
+        let mut shown = rows.iter().filter(|directive| !directive.hidden).peekable();
+        if shown.peek().is_none() {
+            continue;
+        }
         out.push_str(&format!("\n######## {title} ########\n"));
-        for directive in rows.iter().filter(|directive| !directive.hidden) {
+        for directive in shown {
             out.push('\n');
             describe(&mut out, directive);
         }
@@ -58,7 +62,7 @@ fn describe(out: &mut String, directive: &Directive) {
         mark(&format!("no effect: {reason}"));
     }
     if !directive.because.is_empty() {
-        text.push_str(&format!(" Default: {}.", directive.because));
+        text.push_str(&format!(" The default is {}.", directive.because));
     }
     if let Kind::Choice(names) | Kind::ChoiceOr(names, _) | Kind::Flags(names) = directive.kind {
         text.push_str(&format!(" One of: {}.", names.join(", ")));
@@ -91,9 +95,12 @@ fn defaults(directive: &Directive) -> Vec<String> {
         Value::Text(_) if matches!(directive.kind, Kind::Primary) => {
             vec![format!("{name} no one")]
         }
+        Value::Number(bytes) if directive.kind.is_memory() => {
+            vec![format!("{name} {}", memory_text(bytes))]
+        }
         _ => {
             let one_word =
-                split(directive.default.as_bytes()).is_some_and(|words| words.len() == 1);
+                split_line(directive.default.as_bytes()).is_some_and(|words| words.len() == 1);
             match one_word || directive.kind.takes_many() && !directive.default.is_empty() {
                 true => vec![format!("{name} {}", directive.default)],
                 false => vec![format!("{name} \"{}\"", directive.default)],

@@ -5,14 +5,15 @@
 //! that a mistake found later can still name the line. What a pasted redis.conf may contain and we do
 //! not do is a warning, never a silent yes; what we cannot understand ends the start.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
-use super::directive::{Directive, Home};
+use super::directive::Directive;
 use super::kind::{Kind, Reason};
-use super::text::{Word, split};
 use super::value::Value;
-use super::{Config, PRODUCT, find};
+use super::{Config, DIRECTIVES, PRODUCT, find};
+use crate::base::bytes::split_line;
 
 /// The files that `include` may name, as whoever calls `load` sees them.
 pub trait Includes {
@@ -30,7 +31,16 @@ pub struct Loaded {
     /// `rename-command OLD NEW`; an empty new name removes the command.
     pub renames: Vec<Statement>,
     pub warnings: Vec<Warning>,
+    places: BTreeMap<&'static str, Place>,
     saw_save: bool,
+}
+
+impl Loaded {
+    /// Where a directive was set last, to name the line if what it says turns out impossible, such
+    /// as a `dir` that does not exist.
+    pub fn place_of(&self, directive: &str) -> Option<&Place> {
+        self.places.get(directive)
+    }
 }
 
 /// A line that is not a directive: its words, its own name first.
@@ -120,41 +130,25 @@ pub fn load(
 /// A comment may stand behind a directive's values: it begins with an unquoted word that begins with
 /// `#`. The first value may not be one, so that `requirepass #1` still is a password, and `user` lines
 /// have no comments at all, because there `#` introduces a hashed password.
-pub(super) fn read_line(line: &[u8]) -> Option<(Vec<Word>, Option<usize>)> {
+pub(super) fn read_line(line: &[u8]) -> Option<(Vec<Vec<u8>>, Option<usize>)> {
     if line.trim_ascii_start().starts_with(b"#") {
         return Some((Vec::new(), Some(0)));
     }
-    let mut words = match split(line) {
-        Some(words) => words,
-        // A comment may hold an apostrophe; what stands before it is read without it.
-        None => return read_before_comment(line),
-    };
-    let earliest = earliest_comment(&words);
-    let starts = |word: &Word| line.get(word.start) == Some(&b'#');
-    let at = words.iter().enumerate().find(|(place, word)| *place >= earliest && starts(word));
-    let Some((place, comment)) = at.map(|(place, word)| (place, word.start)) else {
-        return Some((words, None));
-    };
-    words.truncate(place);
-    Some((words, Some(comment)))
-}
-
-fn read_before_comment(line: &[u8]) -> Option<(Vec<Word>, Option<usize>)> {
-    let hashes =
-        (1..line.len()).filter(|at| line[*at] == b'#' && line[at - 1].is_ascii_whitespace());
-    for at in hashes {
-        if let Some(words) = split(&line[..at])
+    let begins_word = |at: &usize| line[*at] == b'#' && b" \t".contains(&line[at - 1]);
+    for at in (1..line.len()).filter(begins_word) {
+        // Inside of quotes, what stands before the sign has an open quote and does not split.
+        if let Some(words) = split_line(&line[..at])
             && words.len() >= earliest_comment(&words)
         {
             return Some((words, Some(at)));
         }
     }
-    None
+    split_line(line).map(|words| (words, None))
 }
 
 /// The first word, counted from 0, that may be a comment.
-fn earliest_comment(words: &[Word]) -> usize {
-    match words.first().map(|word| word.text.to_ascii_lowercase()).as_deref() {
+fn earliest_comment(words: &[Vec<u8>]) -> usize {
+    match words.first().map(|word| word.to_ascii_lowercase()).as_deref() {
         Some(b"user" | b"loadmodule") => usize::MAX,
         Some(b"rename-command" | b"replicaof" | b"slaveof") => 3,
         _ => 2,
@@ -206,7 +200,7 @@ impl Reader<'_> {
         let Some((words, _)) = read_line(line) else {
             return Err(fatal("Unbalanced quotes in configuration line".into()));
         };
-        let words: Vec<&[u8]> = words.iter().map(|word| word.text.as_slice()).collect();
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         let Some((name, values)) = words.split_first() else { return Ok(()) };
         if let Some(directive) = find(name) {
             return self.directive(directive, values, place).map_err(fatal);
@@ -263,12 +257,12 @@ impl Reader<'_> {
         // One argument may hold several words: `--save "60 1"`, `--shutdown-on-sigint "now force"`.
         let inner = match values {
             [single] if directive.kind.takes_many() && !single.is_empty() => {
-                Some(split(single).ok_or("Unbalanced quotes in configuration line")?)
+                Some(split_line(single).ok_or("Unbalanced quotes in configuration line")?)
             }
             _ => None,
         };
         let inner = inner.as_ref();
-        let inner = inner.map(|words| words.iter().map(|word| word.text.as_slice()).collect());
+        let inner = inner.map(|words| words.iter().map(Vec::as_slice).collect());
         let values: Vec<&[u8]> = inner.unwrap_or_else(|| values.to_vec());
 
         let saves = matches!(directive.kind, Kind::Save);
@@ -280,13 +274,14 @@ impl Reader<'_> {
         let value = match (directive.parse(&values, &now), now) {
             (Ok(Value::Save(more)), Value::Save(points)) => Value::Save([points, more].concat()),
             (Ok(value), _) => value,
-            (Err(reason), _) if directive.name == "activedefrag" && values == [b"yes"] => {
+            (Err(reason), _) if directive.name == "activedefrag" && is_yes(&values) => {
                 self.warn(place, reason.into_owned());
                 return Ok(());
             }
             (Err(reason), _) => return Err(reason),
         };
         self.config.put(directive, value);
+        self.loaded.places.insert(directive.name, place());
         Ok(())
     }
 
@@ -319,15 +314,23 @@ impl Reader<'_> {
     }
 }
 
-/// A setting that does nothing yet must not be taken for one that does.
+fn is_yes(values: &[&[u8]]) -> bool {
+    matches!(values, [value] if value.eq_ignore_ascii_case(b"yes"))
+}
+
+/// A setting that does nothing yet must not be taken for one that does: a line for each feature.
 fn unbuilt(config: &Config) -> impl Iterator<Item = Warning> {
-    super::DIRECTIVES.iter().filter_map(|directive| {
-        let Home::Later(feature) = directive.home else { return None };
-        if config.value(directive) == directive.default_value() {
-            return None;
+    let mut waiting: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for directive in DIRECTIVES {
+        let Some(feature) = directive.waits_for() else { continue };
+        let value = config.value(directive);
+        // Who asks for no snapshots gets what they ask for.
+        if value != directive.default_value() && value != Value::Save(Vec::new()) {
+            waiting.entry(feature).or_default().push(directive.name);
         }
-        let name = directive.name;
-        let text = format!("'{name}' is kept but has no effect yet: it waits for {feature}");
-        Some(Warning { place: None, text })
+    }
+    waiting.into_iter().map(|(feature, names)| Warning {
+        place: None,
+        text: format!("without effect until {feature} exists: {}", names.join(", ")),
     })
 }

@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::text::parse_i64;
 use super::value::{OutputLimit, OutputLimits, SavePoint, Value};
+use crate::base::memory_size::parse_memory;
+use crate::base::numbers::parse_i64;
 
 /// Why a value was refused, in Redis' words.
 pub type Reason = Cow<'static, str>;
@@ -17,6 +18,8 @@ pub enum Kind {
     /// An integer that may be anything from zero, but counts as the nearer bound when it is outside.
     Nearest(i64, i64),
     Memory(u64, u64),
+    /// Bytes up to a bound; fewer than the first number count as so many.
+    MemoryAtLeast(u64, u64),
     /// Bytes, or -1.
     SignedMemory(i64),
     /// Bytes, or a percentage of `maxmemory`.
@@ -46,6 +49,12 @@ const EVENTS: &[u8] = b"g$lshzxetdnKEm";
 const EVENTS_ALL: u32 = (1 << 10) - 1;
 
 impl Kind {
+    /// Whether the file may write the value as `64mb`.
+    pub fn is_memory(self) -> bool {
+        use Kind::*;
+        matches!(self, Memory(..) | MemoryAtLeast(..) | SignedMemory(_) | MemoryOrPercent)
+    }
+
     /// Whether the value may be several words of a line.
     pub fn takes_many(self) -> bool {
         use Kind::*;
@@ -70,11 +79,16 @@ impl Kind {
                 })
             }
             Kind::Memory(low, high) => {
-                let bytes = memory(single).ok_or("argument must be a memory value")?;
+                let bytes = parse_memory(single).ok_or("argument must be a memory value")?;
                 bounded(bytes.into(), low.into(), high.into())
             }
+            Kind::MemoryAtLeast(least, high) => {
+                let bytes = parse_memory(single).ok_or("argument must be a memory value")?;
+                bounded(bytes.into(), 1, high.into())?;
+                Ok(Value::Number(bytes.max(least).into()))
+            }
             Kind::SignedMemory(low) => {
-                let number = match memory(single) {
+                let number = match parse_memory(single) {
                     Some(bytes) => bytes.into(),
                     None => parse_i64(single).ok_or("argument must be a memory value")?.into(),
                 };
@@ -153,27 +167,6 @@ pub fn percentile(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
-/// Digits and an optional unit: `k` is 1000, `kb` is 1024. No digits count as zero, as in Redis.
-pub fn memory(text: &[u8]) -> Option<u64> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, unit) = text.split_at(digits);
-    let size: u64 = match unit.to_ascii_lowercase().as_slice() {
-        b"" | b"b" => 1,
-        b"k" => 1000,
-        b"kb" => 1 << 10,
-        b"m" => 1_000_000,
-        b"mb" => 1 << 20,
-        b"g" => 1_000_000_000,
-        b"gb" => 1 << 30,
-        _ => return None,
-    };
-    let mut total: u64 = 0;
-    for digit in digits {
-        total = total.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
-    }
-    total.checked_mul(size)
-}
-
 fn switch(text: &[u8]) -> Result<Value, Reason> {
     if text.eq_ignore_ascii_case(b"yes") {
         Ok(Value::Switch(true))
@@ -198,7 +191,7 @@ fn bounded(number: i128, low: i128, high: i128) -> Result<Value, Reason> {
 }
 
 fn memory_or_percent(text: &[u8]) -> Result<Value, Reason> {
-    if let Some(bytes) = memory(text) {
+    if let Some(bytes) = parse_memory(text) {
         return match bounded(bytes.into(), 0, i64::MAX.into()) {
             // Redis keeps percentages as negative numbers, and its message shows it.
             Err(_) => {
@@ -315,7 +308,7 @@ fn limits(words: &[&[u8]], now: &Value) -> Result<Value, Reason> {
             // Redis keeps the seconds in a C int.
             let seconds = integer(seconds)?;
             let soft_seconds = u32::try_from(seconds).ok().filter(|it| *it <= i32::MAX as u32)?;
-            Some(OutputLimit { hard: memory(hard)?, soft: memory(soft)?, soft_seconds })
+            Some(OutputLimit { hard: parse_memory(hard)?, soft: parse_memory(soft)?, soft_seconds })
         };
         *limit = parsed().ok_or(SETTING)?;
     }

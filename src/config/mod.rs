@@ -16,7 +16,6 @@ mod example;
 mod file;
 mod rewrite;
 mod set;
-mod text;
 
 use std::collections::BTreeMap;
 
@@ -25,7 +24,7 @@ pub use directive::{Change, Directive, Field, Follow, Home};
 pub use directives::{DIRECTIVES, find};
 pub use example::example;
 pub use file::{Fatal, Includes, Loaded, Place, Statement, Warning, load};
-pub use kind::{Kind, Reason, memory};
+pub use kind::{Kind, Reason};
 pub use rewrite::{Rewrite, rewrite};
 pub use set::{Applied, SetError, Source};
 pub use value::{
@@ -56,18 +55,23 @@ macro_rules! config {
 
 config! {
     port: u16,
+    /// An address behind `-` may be missing; `*` and `::*` mean all of them.
     bind: Vec<String>,
     bind_source_addr: String,
     unixsocket: String,
+    /// The mode; 0 leaves it to the umask.
     unixsocketperm: u32,
     unixsocketgroup: String,
     protected_mode: bool,
     tcp_backlog: u32,
+    /// Seconds.
     tcp_keepalive: u32,
+    /// Seconds; 0 means never.
     timeout: u32,
     maxclients: u32,
     io_threads: u16,
 
+    /// Empty means that the default user has no password.
     requirepass: Vec<u8>,
     enable_protected_configs: Allowed,
     enable_debug_command: Allowed,
@@ -77,12 +81,14 @@ config! {
     supervised: Supervised,
     pidfile: String,
     loglevel: LogLevel,
+    /// Empty means standard output.
     logfile: String,
     hide_user_data_from_log: bool,
     always_show_logo: bool,
     set_proc_title: bool,
     proc_title_template: String,
     databases: u32,
+    /// As it was written; whoever goes there puts the absolute path here, which REWRITE then keeps.
     dir: String,
     hz: u32,
     dynamic_hz: bool,
@@ -90,12 +96,16 @@ config! {
     shutdown_on_sigterm: ShutdownOn,
 
     client_output_buffer_limit: OutputLimits,
+    /// Bytes.
     client_query_buffer_limit: u64,
+    /// Bytes.
     proto_max_bulk_len: u64,
 
+    /// Bytes; 0 means no limit.
     maxmemory: u64,
     maxmemory_policy: MaxmemoryPolicy,
     lfu_log_factor: u32,
+    /// Minutes.
     lfu_decay_time: u32,
     active_expire_effort: u16,
     lazyfree_lazy_eviction: bool,
@@ -109,8 +119,10 @@ config! {
     slowlog_max_len: u64,
     slowlog_entry_max_argc: u32,
     slowlog_entry_max_string_len: u32,
+    /// Bytes; -1 logs none.
     commandlog_request_larger_than: i64,
     commandlog_large_request_max_len: u64,
+    /// Bytes; -1 logs none.
     commandlog_reply_larger_than: i64,
     commandlog_large_reply_max_len: u64,
     latency_tracking: bool,
@@ -147,7 +159,7 @@ impl Config {
             }
             for directive in DIRECTIVES.iter().filter(|directive| !directive.hidden) {
                 for name in directive.names().map(str::as_bytes) {
-                    if text::matches(pattern, name) {
+                    if crate::base::glob::matches(pattern, name, true) {
                         found.entry(name.to_vec()).or_insert((name.to_vec(), directive));
                     }
                 }

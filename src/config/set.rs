@@ -3,7 +3,7 @@
 //! What follows a change can still fail outside of this folder (a port may be taken). So whoever
 //! calls `set` keeps a clone, and on failure puts it back and carries out the same follow-ups again:
 //!
-//! ```ignore
+//! ```text
 //! let before = config.clone();
 //! for applied in config.set(&pairs, source)? {
 //!     if carry_out(applied.follow).is_err() {
@@ -15,7 +15,7 @@
 
 use std::fmt;
 
-use super::directive::{Change, Directive, Follow, Home};
+use super::directive::{Change, Directive, Follow};
 use super::kind::Reason;
 use super::value::Allowed;
 use super::{Config, find};
@@ -127,13 +127,6 @@ impl Config {
             return Err(SetError::Loading);
         }
         Ok(())
-    }
-}
-
-impl Directive {
-    /// Whether the directive does something today.
-    pub fn is_built(&self) -> bool {
-        matches!(self.home, Home::Field(_))
     }
 }
 

@@ -89,13 +89,14 @@ impl Engine {
             }
         };
         self.follow_up(db, Some(args));
-        let end = self.host.now();
-        let micros = end.mono_us.saturating_sub(began);
-        if self.in_exec {
-            // Inside a unit time stands still for commands, but not for the stopwatch.
-            self.now.mono_us = end.mono_us;
-        } else {
-            self.set_now(end);
+        let end_us = self.host.mono_us();
+        let micros = end_us.saturating_sub(began);
+        // Inside a unit time stands still for commands, but not for the stopwatch; between units
+        // the wall clock is moved on by the stopwatch, which costs less than asking for it.
+        self.now.mono_us = end_us;
+        self.now.wall_us += micros as i64;
+        if !self.in_exec {
+            self.set_now(self.now);
         }
         let stat = &mut self.stats.commands[command.id as usize];
         stat.calls += 1;
@@ -115,6 +116,9 @@ impl Engine {
         }
         self.effects.settle(db, args, &self.keyspace.changes);
         self.keyspace.changes.clear();
+        if !self.keyspace.trash.is_empty() {
+            self.trash.push(Box::new(std::mem::take(&mut self.keyspace.trash)));
+        }
     }
 
     /// Keys were removed because their time had come, outside of any command.
@@ -233,7 +237,7 @@ impl Engine {
         ];
         for ((log, len_max), (wanted, amount)) in kinds.into_iter().zip(amounts) {
             if wanted {
-                log.push(amount, words.clone(), &origin, len_max as usize);
+                log.push(amount, words.clone(), &origin, len_max);
             }
         }
     }

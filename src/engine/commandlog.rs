@@ -44,7 +44,10 @@ pub struct Origin<'a> {
 }
 
 impl Log {
-    pub fn push(&mut self, amount: u64, words: Vec<Vec<u8>>, origin: &Origin, len_max: usize) {
+    pub fn push(&mut self, amount: u64, words: Vec<Vec<u8>>, origin: &Origin, len_max: u64) {
+        if len_max == 0 {
+            return;
+        }
         let entry = Entry {
             id: self.next_id,
             time: origin.time,
@@ -55,7 +58,12 @@ impl Log {
         };
         self.next_id += 1;
         self.entries.push_front(entry);
-        self.entries.truncate(len_max);
+        self.shorten(len_max);
+    }
+
+    /// The newest so many stay.
+    pub fn shorten(&mut self, len_max: u64) {
+        self.entries.truncate(usize::try_from(len_max).unwrap_or(usize::MAX));
     }
 
     pub fn clear(&mut self) {

@@ -13,6 +13,9 @@ impl Engine {
         let span_us = now.mono_us.saturating_sub(self.now_of_last_tick);
         self.now_of_last_tick = now.mono_us;
         self.set_now(now);
+        if self.cron_paused {
+            return;
+        }
         let stats = &mut self.stats;
         stats.instant.sample(span_us, stats.processed, stats.net_in, stats.net_out);
         let used = self.host.memory().allocated;

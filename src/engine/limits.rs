@@ -42,8 +42,8 @@ impl Engine {
         self.bound_output(who);
     }
 
-    /// Bytes went out.
-    pub fn count_sent(&mut self, who: SessionKey, bytes: usize) {
+    /// A client was told so many bytes.
+    pub(super) fn count_answered(&mut self, who: SessionKey, bytes: usize) {
         self.stats.net_out += bytes as u64;
         if let Some(session) = self.sessions.get_mut(who) {
             session.net_out += bytes as u64;
@@ -54,6 +54,7 @@ impl Engine {
     pub fn push_to(&mut self, who: SessionKey, bytes: &[u8]) {
         if let Some(session) = self.sessions.get_mut(who) {
             session.push(bytes);
+            self.count_answered(who, bytes.len());
             self.bound_output(who);
         }
     }

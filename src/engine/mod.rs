@@ -13,8 +13,10 @@ pub mod effects;
 pub mod gate;
 pub mod keys;
 pub mod limits;
+pub mod memory;
 pub mod monitor;
 pub mod pause;
+pub mod reconfigure;
 pub mod redact;
 pub mod session;
 pub mod stats;
@@ -60,6 +62,11 @@ pub struct Engine {
     /// What was removed as a whole, for the shell to free where it holds nobody up.
     pub trash: Vec<Box<dyn std::any::Any + Send>>,
     pub started: Now,
+    /// What was allocated before the first client came.
+    pub startup_memory: u64,
+    /// DEBUG PAUSE-CRON.
+    pub cron_paused: bool,
+    pub reply_peaks: ReplyPeaks,
     paused: Option<Pause>,
     /// EXEC is running: one unit.
     in_exec: bool,
@@ -71,6 +78,19 @@ pub struct Engine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit {
     pub code: i32,
+}
+
+/// How long CLIENT LIST remembers the largest reply of a client (DEBUG REPLYBUFFER).
+#[derive(Clone, Copy, Debug)]
+pub struct ReplyPeaks {
+    pub reset_after_us: Option<u64>,
+    pub resizes: bool,
+}
+
+impl Default for ReplyPeaks {
+    fn default() -> ReplyPeaks {
+        ReplyPeaks { reset_after_us: Some(5_000_000), resizes: true }
+    }
 }
 
 /// What becomes of the rest of a batch.
@@ -105,6 +125,7 @@ const BATCH_MAX: usize = 32;
 impl Engine {
     pub fn new(config: Config, table: Table, host: Box<dyn Host>, seed: u64) -> Engine {
         let now = host.now();
+        let startup_memory = host.memory().allocated;
         let mut engine = Engine {
             now,
             keyspace: Keyspace::new(config.databases as usize, seed),
@@ -120,6 +141,9 @@ impl Engine {
             exit: None,
             trash: Vec::new(),
             started: now,
+            startup_memory,
+            cron_paused: false,
+            reply_peaks: ReplyPeaks::default(),
             paused: None,
             in_exec: false,
             now_of_last_tick: now.mono_us,
@@ -221,6 +245,9 @@ impl Engine {
         }
         *answers = out.bytes;
         self.bound_input(who);
+        self.stats.reads += 1;
+        self.stats.writes += !answers.is_empty() as u64;
+        self.count_answered(who, answers.len());
         self.queue_behind_unsent(who, answers);
     }
 
@@ -375,6 +402,18 @@ impl Engine {
         self.keyspace.begin(now.wall());
         let seconds = now.wall_us.div_euclid(1_000_000) as u32;
         self.keyspace.aging.set_clock(seconds);
+    }
+
+    /// Are we inside EXEC?
+    pub fn in_exec(&self) -> bool {
+        self.in_exec
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_stats(&mut self) {
+        self.stats.reset();
+        self.keyspace.counters = Default::default();
+        self.stats.peak_memory = self.host.memory().allocated;
     }
 
     /// Takes over what the configuration says of ageing.

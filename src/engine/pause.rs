@@ -19,12 +19,12 @@ impl Engine {
             Some(old) => Pause { until_us: old.until_us.max(until_us), all: old.all || all },
         });
         // A pause is there so that nothing changes, and that goes for what time would change.
-        self.keyspace.holds_expired = true;
+        self.keyspace.hold_expired(true);
     }
 
     pub fn unpause(&mut self) {
         self.paused = None;
-        self.keyspace.holds_expired = false;
+        self.keyspace.hold_expired(false);
         for session in self.sessions.iter_mut().filter(|session| session.postponed) {
             session.mailbox.ring();
         }

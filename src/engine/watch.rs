@@ -10,6 +10,17 @@ pub struct Watchers {
     keys: HashMap<(u32, Box<[u8]>), Vec<SessionKey>>,
 }
 
+impl Watchers {
+    /// How many keys are watched.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+}
+
 impl Engine {
     pub fn watch(&mut self, who: SessionKey, key: &[u8]) {
         let session = &self.sessions[who];

@@ -117,6 +117,12 @@ impl<'a> Reply<'a> {
         self.out.proto = proto;
     }
 
+    /// For an answer that is more than one value: attributes, or a push, and then the reply.
+    pub fn with_attributes(self, write: impl FnOnce(&mut Out)) -> Done {
+        write(self.out);
+        Ok(Replied(()))
+    }
+
     pub fn list(self, len: usize) -> List<'a> {
         self.out.open(b'*', len);
         List { out: self.out, left: len, header: None }

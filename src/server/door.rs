@@ -7,6 +7,7 @@ use crate::engine::{Engine, Exit};
 use crate::world::time::Now;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Notify;
 
 #[derive(Clone)]
@@ -50,7 +51,7 @@ impl Door {
             self.room.exit.set(engine.exit);
             self.room.stop.notify_one();
         }
-        if let Some(deadline) = engine.keyspace.next_deadline()
+        if let Some(deadline) = engine.keyspace.take_filed()
             && deadline.0 < self.room.sweep_at.get()
         {
             self.room.sweep_at.set(deadline.0);
@@ -91,8 +92,12 @@ impl Door {
             if now.wall().0 < self.room.sweep_at.get() {
                 continue;
             }
-            self.room.sweep_at.set(i64::MAX);
-            let more = self.enter(|engine| engine.sweep(now));
+            let more = self.enter(|engine| {
+                let more = engine.sweep(now);
+                let next = engine.keyspace.next_deadline();
+                self.room.sweep_at.set(next.map_or(i64::MAX, |next| next.0));
+                more
+            });
             if more {
                 tokio::task::yield_now().await;
             }
@@ -111,10 +116,21 @@ impl Door {
     }
 }
 
+/// How much was handed to background threads and is not freed yet.
+pub static PENDING_FREES: AtomicU64 = AtomicU64::new(0);
+
 /// Freeing a large value takes longer than anybody should wait.
 fn free_elsewhere(trash: Vec<Box<dyn std::any::Any + Send>>) {
+    let pending = trash.len() as u64;
+    PENDING_FREES.fetch_add(pending, Ordering::Relaxed);
     let thread = std::thread::Builder::new().name("free".into());
-    if let Err(error) = thread.spawn(move || drop(trash)) {
+    let spawned = thread.spawn(move || {
+        drop(trash);
+        PENDING_FREES.fetch_sub(pending, Ordering::Relaxed);
+    });
+    if let Err(error) = spawned {
+        // The closure was dropped, and what it held with it.
+        PENDING_FREES.fetch_sub(pending, Ordering::Relaxed);
         tracing::warn!("Cannot free in the background: {error}");
     }
 }

@@ -5,8 +5,10 @@ use super::time::Now;
 use std::io;
 
 pub trait Host: Send {
-    /// The time, for durations alone: what commands see is frozen for their unit.
+    /// Both clocks; asked once for each batch.
     fn now(&self) -> Now;
+    /// The stopwatch: microseconds on the monotonic clock, asked once for each command.
+    fn mono_us(&self) -> u64;
     /// Stops the world (DEBUG SLEEP).
     fn sleep(&self, micros: u64);
     fn memory(&self) -> Memory;
@@ -23,6 +25,8 @@ pub trait Host: Send {
     fn change_folder(&self, path: &str) -> io::Result<String>;
     /// Makes room for so many connections, if the system allows it.
     fn allow_clients(&self, clients: u32) -> bool;
+    /// Values that are being freed in the background.
+    fn pending_frees(&self) -> u64;
     /// Gives memory that is free back to the system.
     fn purge_memory(&self);
     /// Facts of the process that do not change: for INFO.

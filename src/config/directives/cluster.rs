@@ -1,5 +1,8 @@
 //! Many servers as one.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
 use super::{INT, LONG};
 use crate::config::directive::{Directive, Follow, Home, fixed, live};
 use crate::config::kind::{Kind, Reason};
@@ -152,13 +155,15 @@ pub(super) const CLUSTER: &[Directive] = &[
         Kind::Text,
         "",
         "The IPv4 address to announce to clients.",
-    ),
+    )
+    .check(ipv4),
     announced(
         "cluster-announce-client-ipv6",
         Kind::Text,
         "",
         "The IPv6 address to announce to clients.",
-    ),
+    )
+    .check(ipv6),
     announced("cluster-announce-hostname", Kind::Text, "", "The host name to announce.")
         .check(hostname),
     announced("cluster-announce-human-nodename", Kind::Text, "", "A name of this node for people.")
@@ -223,4 +228,23 @@ fn nodename(value: &Value) -> Result<(), Reason> {
         return Err("Announced human node name contained invalid character".into());
     }
     Ok(())
+}
+
+fn ipv4(value: &Value) -> Result<(), Reason> {
+    match empty_or::<Ipv4Addr>(value) {
+        true => Ok(()),
+        false => Err("Invalid IPv4 address".into()),
+    }
+}
+
+fn ipv6(value: &Value) -> Result<(), Reason> {
+    match empty_or::<Ipv6Addr>(value) {
+        true => Ok(()),
+        false => Err("Invalid IPv6 address".into()),
+    }
+}
+
+fn empty_or<T: FromStr>(value: &Value) -> bool {
+    let Value::Text(text) = value else { return true };
+    text.is_empty() || std::str::from_utf8(text).is_ok_and(|text| text.parse::<T>().is_ok())
 }

@@ -117,7 +117,7 @@ pub(super) const LAZY: &[Directive] = &[
     .because(OFF_THREAD),
 ];
 
-const OFF_THREAD: &str = "as Valkey; big values are never freed where clients wait";
+const OFF_THREAD: &str = "that of Valkey: big values are never freed where clients wait";
 
 const NEEDS: Home = Home::Later("defragmentation");
 

@@ -72,7 +72,7 @@ pub(super) const NETWORK: &[Directive] = &[
         at!(io_threads),
         "Threads that own connections; the dataset has one owner at any time.",
     )
-    .because("one thread serves connections and dataset with no hand-over between them"),
+    .because("one, because it serves connections and dataset with no hand-over between them"),
     fixed(
         "mptcp",
         Kind::Switch,

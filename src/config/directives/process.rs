@@ -109,7 +109,7 @@ pub(super) const PROCESS: &[Directive] = &[
     ),
     live(
         "oom-score-adj",
-        Kind::ChoiceOr(&["no", "yes", "absolute"], ("yes", "relative")),
+        Kind::ChoiceOr(&["no", "yes", "relative", "absolute"], ("yes", "relative")),
         "no",
         Home::Later("OOM scores"),
         "Tell the kernel whom to end first when memory runs out; relative is another word for \
@@ -224,7 +224,7 @@ pub(super) const LOG: &[Directive] = &[
         at!(hide_user_data_from_log),
         "Keep keys and values out of the log, even in reports of a crash.",
     )
-    .because("as Valkey, where Redis says no; a log is read by more people than the data"),
+    .because("that of Valkey, where Redis says no: a log is read by more people than the data"),
     fixed("syslog-enabled", Kind::Switch, "no", Home::Later("syslog"), "Log to syslog as well."),
     fixed(
         "syslog-ident",
@@ -233,7 +233,7 @@ pub(super) const LOG: &[Directive] = &[
         Home::Later("syslog"),
         "The name of this server in syslog.",
     )
-    .because("our own name"),
+    .because("our own name, as with the others"),
     fixed(
         "syslog-facility",
         Kind::Choice(&[
@@ -350,7 +350,7 @@ pub(super) const TESTING: &[Directive] = &[
         "Bytes to load between two looks at the clients.",
     )
     .hidden()
-    .because("as Valkey; Redis looks four times as often"),
+    .because("that of Valkey; Redis looks four times as often"),
     live(
         "aof-disable-auto-gc",
         Kind::Switch,
@@ -451,7 +451,8 @@ fn title(value: &Value) -> Result<(), Reason> {
         ["title", "listen-addr", "server-mode", "port", "tls-port", "unixsocket", "config-file"];
     let Value::Text(text) = value else { return Ok(()) };
     let text = String::from_utf8_lossy(text);
-    let valid = !text.trim().is_empty()
+    // A process may have an empty title, and nothing at all must not be shown.
+    let valid = !text.replace("{title}", "").trim().is_empty()
         && text
             .split('{')
             .skip(1)

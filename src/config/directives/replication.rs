@@ -67,7 +67,7 @@ pub(super) const REPLICATION: &[Directive] = &[
         "Free the old dataset in the background before a full synchronisation.",
     )
     .aka(&["slave-lazy-flush"])
-    .because("as Valkey; big values are never freed where clients wait"),
+    .because("that of Valkey: big values are never freed where clients wait"),
     live(
         "replica-full-sync-buffer-limit",
         Kind::Memory(0, SIZE),
@@ -95,13 +95,13 @@ pub(super) const REPLICATION: &[Directive] = &[
     .then(Follow::GoodReplicas),
     live(
         "repl-backlog-size",
-        Kind::Memory(1, SIZE),
+        Kind::MemoryAtLeast(16384, SIZE),
         "10485760",
         NEEDS,
         "Bytes of recent writes kept for replicas that come back.",
     )
     .then(Follow::ReplicationBacklog)
-    .because("as Valkey; with Redis' single megabyte a short break ends in a full copy"),
+    .because("that of Valkey: with Redis' single megabyte a short break ends in a full copy"),
     live(
         "repl-backlog-ttl",
         Kind::Number(0, LONG),

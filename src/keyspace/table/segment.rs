@@ -17,11 +17,13 @@ use super::bucket::{Bucket, SLOTS, tag_of};
 use super::cursor::{self, POSITION_SHIFT};
 use crate::base::prefetch::prefetch;
 
-/// No segment has more buckets: to rebuild one takes some ten microseconds, so that no command waits.
-pub(super) const MAX_BUCKETS: usize = 512;
+/// No segment has more buckets. The longest that a command can wait for the table is a rebuild of so
+/// many, about 2500 records to be read, which is of the order of a tenth of a millisecond.
+pub(super) const MAX_BUCKETS: usize = 384;
 
-/// How many full buckets an insertion walks over in search of a free slot.
-const LONGEST_PUSH: usize = 16;
+/// How many full buckets an insertion walks over in search of a free slot. Each is a cold line; more
+/// than these few would gain less than a hundredth of the memory.
+const LONGEST_PUSH: usize = 5;
 
 /// How many buckets ahead of the hand records are asked for while a segment is taken apart.
 const LOOK_AHEAD: usize = 3;

@@ -245,20 +245,11 @@ fn memory_follows_the_number_of_entries() {
         longest = longest.max(MOVED.get());
         if key > 20_000 && key % 4096 == 0 {
             let each = table.memory() as f64 / table.len() as f64;
-            let stash: usize = table.segments.iter().map(Segment::stash_len).sum();
-            if std::env::var("SHOW").is_ok() {
-                println!(
-                    "{key:>7} {each:.2} B, fill {:.3}, stash {:.4}",
-                    table.len() as f64 / table.slots() as f64,
-                    stash as f64 / table.len() as f64
-                );
-            }
             worst = worst.max(each);
             sum += each;
             samples += 1.0;
         }
     }
-    println!("worst {worst:.2} mean {:.2} longest {longest}", sum / samples);
     check(&table);
     assert!(worst < 12.6, "{worst} bytes per entry at worst");
     assert!(sum / samples < 11.7, "{} bytes per entry on average", sum / samples);

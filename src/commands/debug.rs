@@ -1,0 +1,329 @@
+//! DEBUG: what test suites and developers ask of a server and applications must not.
+
+use crate::engine::command::{admin, container};
+use crate::engine::{Engine, Family, SessionKey};
+use crate::error::Error;
+use crate::keyspace::Record;
+use crate::resp::{Args, Done, Proto, Reply};
+use crate::spec::{ADMIN, Group, LOADING, NOSCRIPT, PROTECTED, STALE};
+use crate::world::host::Level;
+use sha2::{Digest, Sha256};
+
+/// All of DEBUG may do harm, so all of it needs `enable-debug-command`.
+const FLAGS: u32 = ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED;
+
+macro_rules! debug {
+    ($name:literal, $run:ident, $arity:literal, $summary:literal) => {
+        admin(concat!("DEBUG|", $name), $run)
+            .arity($arity)
+            .flags(FLAGS)
+            .since("1.0.0")
+            .complexity("Depends on subcommand.")
+            .summary($summary)
+    };
+}
+
+pub const FAMILY: Family = Family {
+    group: Group::Server,
+    commands: &[
+        container("DEBUG")
+            .flags(FLAGS)
+            .since("1.0.0")
+            .complexity("Depends on subcommand.")
+            .summary("A container for debugging commands."),
+        debug!("SLEEP", sleep, 3, "Stops the server for some seconds."),
+        debug!("SET-ACTIVE-EXPIRE", set_active_expire, 3, "Switches the sweep of due keys."),
+        debug!("OBJECT", object, -3, "Shows how a value is kept."),
+        debug!("SDSLEN", sdslen, 3, "Shows the lengths of a key and of its string."),
+        debug!("POPULATE", populate, -3, "Makes many keys."),
+        debug!("PROTOCOL", protocol, 3, "Answers with a sample of a type."),
+        debug!("DIGEST", digest, 2, "Returns a digest of all data."),
+        debug!("DIGEST-VALUE", digest_value, -2, "Returns digests of values."),
+        debug!("STRINGMATCH-LEN", stringmatch, 4, "Matches a pattern."),
+        debug!("LOG", log, 3, "Writes a line to the log."),
+        debug!("ERROR", error, 3, "Answers with an error."),
+        debug!("HTSTATS", htstats, -3, "Shows how full the tables are."),
+        debug!("CONFIG-REWRITE-FORCE-ALL", rewrite_all, 2, "CONFIG REWRITE with every directive."),
+        debug!("REPLYBUFFER", replybuffer, 4, "Controls what CLIENT LIST calls rbs and rbp."),
+        debug!("PAUSE-CRON", pause_cron, 3, "Switches the server's background work."),
+        debug!("JMAP", accept, -2, "Accepted, without effect."),
+        debug!("DICT-RESIZING", accept, 3, "Accepted: tables resize in steps that hold nobody up."),
+        debug!("CHANGE-REPL-ID", accept, 2, "Accepted, without effect."),
+        debug!("PANIC", panic, -2, "Crashes the server."),
+        debug!("ASSERT", panic, -2, "Crashes the server."),
+        debug!("SEGFAULT", panic, -2, "Crashes the server."),
+        debug!("OOM", panic, -2, "Crashes the server."),
+        debug!("HELP", help, 2, "Lists the subcommands."),
+    ],
+};
+
+fn sleep(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    let seconds = args.after(1).float()?;
+    let micros = (seconds * 1e6).clamp(0.0, 3600.0 * 1e6) as u64;
+    engine.host.sleep(micros);
+    out.ok()
+}
+
+fn set_active_expire(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    engine.keyspace.set_sweeps(args.get(2) != b"0");
+    out.ok()
+}
+
+fn object(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
+    let db = engine.sessions[who].db;
+    let aging = engine.keyspace.aging;
+    let record = engine.keyspace.record(db, args.get(2)).ok_or(Error::NoSuchKey)?;
+    let text = format!(
+        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+        record.key(),
+        record.encoding(),
+        record.text().len() + 1,
+        record.age(),
+        aging.idle_seconds(record)
+    );
+    out.simple(&text)
+}
+
+fn sdslen(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
+    let db = engine.sessions[who].db;
+    let record = engine.keyspace.record(db, args.get(2)).ok_or(Error::NoSuchKey)?;
+    let (key, value) = (record.key().len(), record.text().len());
+    let text = format!(
+        "key_sds_len:{key}, key_sds_avail:0, key_zmalloc: {}, val_sds_len:{value}, \
+         val_sds_avail:0, val_zmalloc: {}",
+        record.memory() - value.min(record.memory()),
+        value,
+    );
+    out.simple(&text)
+}
+
+/// DEBUG POPULATE count [prefix] [size]
+fn populate(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
+    let mut rest = args.after(1);
+    let count = rest.int()?;
+    if !(0..=i64::MAX).contains(&count) {
+        return Err(Error::Say("ERR value is out of range, must be positive").into());
+    }
+    let prefix = if rest.left() > 0 { rest.bytes()? } else { b"key" };
+    let size = if rest.left() > 0 { Some(rest.int()?) } else { None };
+    let size = match size {
+        None => None,
+        Some(size) => Some(
+            usize::try_from(size)
+                .map_err(|_| Error::Say("ERR value is out of range, must be positive"))?,
+        ),
+    };
+    if size.is_some_and(|size| size as u64 > engine.config.proto_max_bulk_len) {
+        return Err(
+            Error::Say("ERR string exceeds maximum allowed size (proto-max-bulk-len)").into()
+        );
+    }
+    let db = engine.sessions[who].db;
+    for number in 0..count {
+        let key = [prefix, b":", number.to_string().as_bytes()].concat();
+        if engine.keyspace.record(db, &key).is_some() {
+            continue;
+        }
+        let mut value = format!("value:{number}").into_bytes();
+        if let Some(size) = size {
+            value.resize(size, 0);
+        }
+        engine.keyspace.put(db, Record::string(&key, &value), "set");
+    }
+    engine.effects.nothing();
+    out.ok()
+}
+
+fn protocol(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    match &*crate::resp::Word::new(args.get(2)) {
+        b"STRING" => out.bulk(b"Hello World"),
+        b"INTEGER" => out.int(12345),
+        b"DOUBLE" => out.double(3.141),
+        b"NULL" => out.null(),
+        b"ARRAY" => {
+            let mut list = out.list(3);
+            (0..3).for_each(|number| list.int(number));
+            list.end()
+        }
+        b"SET" => {
+            let mut set = out.set(3);
+            (0..3).for_each(|number| set.int(number));
+            set.end()
+        }
+        b"MAP" => {
+            let mut map = out.map(3);
+            for number in 0..3 {
+                map.int(number);
+                map.boolean(number == 1);
+            }
+            map.end()
+        }
+        b"ATTRIB" => match out.proto() {
+            Proto::Resp2 => out.bulk(b"Some real reply following the attribute"),
+            Proto::Resp3 => out.with_attributes(|out| {
+                let mut attributes = out.attributes(1);
+                attributes.bulk(b"key-popularity");
+                let mut popularity = attributes.list(2);
+                popularity.bulk(b"key:123");
+                popularity.int(90);
+                popularity.close();
+                attributes.close();
+                out.bulk(b"Some real reply following the attribute");
+            }),
+        },
+        b"PUSH" => match out.proto() {
+            Proto::Resp2 => Err(Error::Say("ERR RESP2 is not supported by this command").into()),
+            Proto::Resp3 => out.with_attributes(|out| {
+                let mut push = out.push(2);
+                push.bulk(b"server-cpu-usage");
+                push.int(42);
+                push.close();
+                // A push is no answer; the answer follows it.
+                out.bulk(b"Some real reply following the push reply");
+            }),
+        },
+        b"VERBATIM" => out.verbatim("txt", b"This is a verbatim\nstring"),
+        b"BIGNUM" => out.big_number(b"1234567999999999999999999999999999999"),
+        b"TRUE" => out.boolean(true),
+        b"FALSE" => out.boolean(false),
+        _ => Err(Error::Say(
+            "ERR Wrong protocol type name. Please use one of the following: \
+             string|integer|double|null|array|set|map|attrib|push|verbatim|true|false",
+        )
+        .into()),
+    }
+}
+
+/// The same for the same data, whatever its order, age or form: exclusive or of a digest a key.
+fn digest(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
+    let mut all = [0u8; 20];
+    for db in 0..engine.keyspace.databases() {
+        let now = engine.keyspace.now();
+        for record in engine.keyspace.db(db).records().filter(|record| !record.is_due(now)) {
+            let one = digest_of(db as u32, record);
+            all.iter_mut().zip(one).for_each(|(byte, other)| *byte ^= other);
+        }
+    }
+    out.simple(&hex(&all))
+}
+
+fn digest_value(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
+    let db = engine.sessions[who].db;
+    let mut list = out.list(args.len() - 2);
+    for key in args.tail(2).iter() {
+        let digest = match engine.keyspace.record(db, key) {
+            None => [0; 20],
+            Some(record) => shortened(Sha256::digest(record.text().to_vec())),
+        };
+        list.simple(&hex(&digest));
+    }
+    list.end()
+}
+
+fn digest_of(db: u32, record: &Record) -> [u8; 20] {
+    let mut hash = Sha256::new();
+    hash.update(db.to_le_bytes());
+    hash.update((record.key().len() as u64).to_le_bytes());
+    hash.update(record.key());
+    hash.update(record.kind().name());
+    hash.update(record.text().to_vec());
+    hash.update(record.deadline().map_or(-1, |deadline| deadline.0).to_le_bytes());
+    shortened(hash.finalize())
+}
+
+fn shortened(digest: impl AsRef<[u8]>) -> [u8; 20] {
+    let mut short = [0; 20];
+    short.copy_from_slice(&digest.as_ref()[..20]);
+    short
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn stringmatch(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    out.int(crate::base::glob::matches(args.get(3), args.get(2), false) as i64)
+}
+
+fn log(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    let text = String::from_utf8_lossy(args.get(2)).replace(['\r', '\n'], " ");
+    engine.host.log(Level::Warning, &format!("DEBUG LOG: {text}"));
+    out.ok()
+}
+
+fn error(_: &mut Engine, _: SessionKey, args: Args, _: Reply) -> Done {
+    Err(Error::Text(args.get(2).into()).into())
+}
+
+fn htstats(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    let number = args.after(1).int()?;
+    let databases = engine.keyspace.databases() as i64;
+    if !(0..databases).contains(&number) {
+        return Err(Error::Say("ERR Out of range database").into());
+    }
+    let db = engine.keyspace.db(number as usize);
+    let text = format!(
+        "[Dictionary HT]\nHash table 0 stats (main hash table):\n table size: {}\n number of elements: \
+         {}\n bytes: {}\n[Expires HT]\n number of elements: {}\n",
+        db.table().slots(),
+        db.len(),
+        db.overhead(),
+        db.expires(),
+    );
+    out.verbatim("txt", text.as_bytes())
+}
+
+fn rewrite_all(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
+    engine.rewrite_config(true)?;
+    out.ok()
+}
+
+/// The reply buffer is shared by all clients and never resized for one; what CLIENT LIST says of
+/// it is a record of how much a client's answers needed.
+fn replybuffer(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    match (&*crate::resp::Word::new(args.get(2)), args.get(3)) {
+        (b"PEAK-RESET-TIME", value) if value.eq_ignore_ascii_case(b"never") => {
+            engine.reply_peaks.reset_after_us = None;
+        }
+        (b"PEAK-RESET-TIME", value) if value.eq_ignore_ascii_case(b"reset") => {
+            engine.reply_peaks = Default::default();
+        }
+        (b"PEAK-RESET-TIME", _) => {
+            let millis = args.after(2).int()?;
+            let millis = u64::try_from(millis).map_err(|_| Error::NotInteger)?;
+            engine.reply_peaks.reset_after_us = Some(millis.saturating_mul(1000));
+        }
+        (b"RESIZING", value) => engine.reply_peaks.resizes = value != b"0",
+        _ => return Err(Error::Syntax.into()),
+    }
+    out.ok()
+}
+
+fn pause_cron(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    engine.cron_paused = args.get(2) != b"0";
+    out.ok()
+}
+
+fn accept(_: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
+    out.ok()
+}
+
+fn panic(engine: &mut Engine, who: SessionKey, _: Args, _: Reply) -> Done {
+    let line = engine.describe(who);
+    engine.host.log(Level::Warning, &format!("A client asked for a crash: {line}"));
+    panic!("DEBUG asked for a crash");
+}
+
+fn help(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
+    let mut lines = Vec::new();
+    for command in engine.table.all {
+        if let Some(name) = command.spec.name.strip_prefix("DEBUG|")
+            && name != "HELP"
+        {
+            lines.push(name.to_string());
+            lines.push(format!("    {}", command.spec.summary));
+        }
+    }
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    out.help("DEBUG", &lines)
+}

@@ -1,0 +1,86 @@
+//! CONFIG SET and REWRITE: what must happen when a directive changes.
+
+use super::{Engine, SessionKey};
+use crate::config::{Applied, Follow, Rewrite, Source, rewrite};
+use crate::error::Error;
+use crate::world::host::Level;
+
+impl Engine {
+    /// Changes directives, all or none.
+    pub fn set_config(&mut self, who: SessionKey, pairs: &[(&[u8], &[u8])]) -> Result<(), Error> {
+        let peer = &self.sessions[who].peer;
+        let source = Source { local: peer.unix || peer.loopback, loading: false };
+        let before = self.config.clone();
+        let applied =
+            self.config.set(pairs, source).map_err(|error| Error::text(error.to_string()))?;
+        for (index, step) in applied.iter().enumerate() {
+            if self.carry_out(step).is_ok() {
+                continue;
+            }
+            // What was carried out already is carried out again, as it was before.
+            self.config = before;
+            for step in &applied[..index] {
+                let _ = self.carry_out(step);
+            }
+            return Err(Error::text(step.failed().to_string()));
+        }
+        self.apply_aging();
+        Ok(())
+    }
+
+    fn carry_out(&mut self, step: &Applied) -> Result<(), ()> {
+        match step.follow {
+            Follow::Port | Follow::Bind => self.host.relisten(&self.config).map_err(|error| {
+                self.host.log(Level::Warning, &format!("Failed to listen: {error}"));
+            }),
+            Follow::Dir => {
+                let path = self.host.change_folder(&self.config.dir).map_err(drop)?;
+                self.config.dir = path;
+                Ok(())
+            }
+            Follow::MaxClients if !self.host.allow_clients(self.config.maxclients) => Err(()),
+            Follow::Password => {
+                // Without a password everybody is let in, also those who wait outside.
+                if self.config.requirepass.is_empty() {
+                    self.sessions.iter_mut().for_each(|session| session.authenticated = true);
+                }
+                Ok(())
+            }
+            Follow::LogLevel => {
+                self.host.set_log_level(self.config.loglevel);
+                Ok(())
+            }
+            Follow::Slowlog => {
+                let (config, logs) = (&self.config, &mut self.command_logs);
+                logs.slow.shorten(config.slowlog_max_len);
+                logs.large_request.shorten(config.commandlog_large_request_max_len);
+                logs.large_reply.shorten(config.commandlog_large_reply_max_len);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the configuration back to the file it came from.
+    pub fn rewrite_config(&mut self, all: bool) -> Result<(), Error> {
+        let path = &self.host.facts().config_file;
+        if path.is_empty() {
+            return Err(Error::Say("ERR The server is running without a config file"));
+        }
+        let failed = |error: std::io::Error| {
+            self.host.log(Level::Warning, &format!("CONFIG REWRITE failed: {error}"));
+            Error::text(format!("ERR Rewriting config file: {error}"))
+        };
+        // A file that has been taken away is written anew.
+        let old = match self.host.read_file(path) {
+            Ok(old) => old,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed(error)),
+        };
+        let options = Rewrite { users: None, all };
+        let new = rewrite(&old, &self.config, &options);
+        self.host.replace_file(path, &new).map_err(failed)?;
+        self.host.log(Level::Notice, "CONFIG REWRITE executed with success.");
+        Ok(())
+    }
+}

@@ -1,0 +1,385 @@
+#!/usr/bin/env python3
+"""Runs client libraries and command-line tools against a server, the way apps and people use them.
+
+    run.py HOST PORT [--auth-port PORT --password WORD]     a server that runs already; it must be empty
+    run.py --server-cmd "CMD --port {port}"                 starts and stops two servers itself, one of them with a password
+
+Each driver, a file of use cases for one client, is a process of its own which prints one JSON line for each use case; a driver which
+dies or hangs fails every use case it had planned and not reported. What a server cannot do yet stands in later.txt and nowhere else.
+"""
+
+import argparse
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+VENV = HERE / ".venv"
+VENV_PYTHON = VENV / "bin" / "python"
+LIBRARY_PATH = str(HERE / "python" / "lib")
+# The slowest driver takes about six seconds on a busy machine; its use cases have a limit of their own.
+DRIVER_PATIENCE = 120
+
+# Which clients there are, and where the drivers of each lie. A protocol of its own makes a client of its own, since every reply has
+# another shape then.
+CLIENTS = {
+    "ioredis6": "node/ioredis",
+    "ioredis6-resp2": "node/ioredis",
+    "ioredis5": "node/ioredis",
+    "node-redis": "node/node-redis",
+    "node-redis-resp2": "node/node-redis",
+    "connect-redis9": "node/sessions",
+    "connect-redis7": "node/sessions",
+    "redis-py": "python/redis-py",
+    "redis-py-resp2": "python/redis-py",
+    "redis-cli": "cli",
+    "valkey-cli": "cli",
+}
+
+
+def main():
+    args = parse_arguments()
+    # Ended from outside we must still stop what we started, which an exception does and a signal would not.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    tally = Tally()
+    clients = install([name for name in CLIENTS if not args.only or name in args.only], tally)
+    later = read_later(HERE / "later.txt")
+    with servers(args, tally) as target:
+        for client in clients:
+            folder = HERE / CLIENTS[client]
+            for driver in sorted(path for path in folder.iterdir() if path.suffix in (".mjs", ".py") and path.name != "cli.py"):
+                run_driver(client, driver, target, later if not args.all else [], args.use_cases, tally)
+    if not args.only and not args.use_cases and not args.all:
+        # A use case without a driver has nobody else to say that it is missing.
+        for entry in later:
+            if entry["use_case"] not in tally.seen_later:
+                tally.add("later", entry["use_case"] + " " + entry["title"], "skipped", 0, "waits for " + entry["waits_for"])
+    print(f"clients: {tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
+    # A run in which nothing was tested must not look like a success.
+    return 1 if tally.failed or not tally.passed else 0
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("host", nargs="?", metavar="HOST")
+    parser.add_argument("port", nargs="?", type=int, metavar="PORT")
+    parser.add_argument("--auth-port", type=int, metavar="PORT", help="a second server, which wants a password")
+    parser.add_argument("--password", metavar="WORD")
+    parser.add_argument("--server-cmd", metavar="CMD", help="starts a server; {port} and, where it is named, {dir} are filled in")
+    parser.add_argument("--only", nargs="+", choices=list(CLIENTS), metavar="CLIENT", help=", ".join(CLIENTS))
+    parser.add_argument("--use-cases", nargs="+", metavar="ID", help="B13 stands for all its parts, B13.getdel for one")
+    parser.add_argument("--all", action="store_true", help="run what later.txt puts off, too")
+    parser.add_argument("--flush", action="store_true", help="empty the servers even when they hold keys")
+    args = parser.parse_args()
+    if bool(args.server_cmd) == bool(args.port):
+        parser.error("give either HOST and PORT, or --server-cmd")
+    if args.server_cmd and "{port}" not in args.server_cmd:
+        parser.error("--server-cmd must say where {port} goes")
+    if bool(args.auth_port) != bool(args.password):
+        parser.error("--auth-port and --password belong together")
+    return args
+
+
+class Tally:
+    """Prints each result as it comes, and counts."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.seen_later = set()
+        self.server_gone = False
+
+    def add(self, client, use_case, result, milliseconds, note=None):
+        setattr(self, result, getattr(self, result) + 1)
+        word = {"passed": "ok  ", "failed": "FAIL", "skipped": "skip"}[result]
+        print(f"{word} {client:<17} {use_case}" + (f"  [{milliseconds} ms]" if result != "skipped" else "") + (f"\n       {note}" if note else ""), flush=True)
+
+
+def read_later(path):
+    """Lines of three columns between bars: the use case, what it is about, what it waits for."""
+    entries = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if line.strip() and not line.startswith("#"):
+            columns = [column.strip() for column in line.split("|")]
+            if len(columns) != 3 or not all(columns):
+                sys.exit(f"later.txt:{number}: wanted: use case | title | what it waits for")
+            entries.append(dict(zip(["use_case", "title", "waits_for"], columns)))
+    return entries
+
+
+# --- installing ---
+
+
+def install(clients, tally):
+    """Installs what is missing, once, into folders which git ignores. Hands back the clients that can be run here."""
+    usable = []
+    for client in clients:
+        kind = CLIENTS[client].split("/")[0]
+        reason = {"node": need_node, "python": need_python}.get(kind, lambda: None)()
+        if reason:
+            tally.add(client, "all use cases", "skipped", 0, reason)
+        else:
+            usable.append(client)
+    return usable
+
+
+def once(function):
+    answers = []
+
+    def ask():
+        if not answers:
+            answers.append(function())
+        return answers[0]
+
+    return ask
+
+
+@once
+def need_node():
+    if not shutil.which("npm") or not shutil.which("node"):
+        return "node and npm are not on the PATH"
+    return installed(HERE / "node" / "package-lock.json", HERE / "node" / "node_modules", lambda: call("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=HERE / "node"))
+
+
+@once
+def need_python():
+    def make():
+        call(sys.executable, "-m", "venv", "--clear", str(VENV))
+        call(str(VENV_PYTHON), "-m", "pip", "install", "--quiet", "--requirement", str(HERE / "python" / "requirements.txt"))
+
+    return installed(HERE / "python" / "requirements.txt", VENV, make)
+
+
+def installed(wanted, folder, make):
+    """Runs `make` unless the folder was made for exactly these wanted versions, which a copy of the file in it tells."""
+    stamp = folder / ".installed-for"
+    if not stamp.exists() or stamp.read_bytes() != wanted.read_bytes():
+        print(f"installing what {wanted.relative_to(HERE)} asks for", flush=True)
+        try:
+            make()
+        except subprocess.CalledProcessError as error:
+            sys.exit(f"{shlex.join(error.cmd)} failed:\n{error.stdout}")
+        shutil.copyfile(wanted, stamp)
+    return None
+
+
+def call(*command, cwd=None):
+    subprocess.run(command, cwd=cwd, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+# --- servers ---
+
+
+class servers:
+    """The servers to test: those named on the command line, or two of our own, stopped at the end by their pids."""
+
+    def __init__(self, args, tally):
+        self.args, self.tally = args, tally
+        self.started, self.borrowed = [], None
+
+    def __enter__(self):
+        args = self.args
+        try:
+            if args.server_cmd:
+                password = "s3cret-word"
+                target = Target("127.0.0.1", self.start("plain"), self.start("guarded", "--requirepass", password), password, [process for _, process, _, _ in self.started])
+            else:
+                target = Target(args.host, args.port, args.auth_port, args.password)
+                target.refuse_if_used(args.flush)
+                self.borrowed = target
+            return target
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_):
+        if self.borrowed:
+            # Left as it was found, so that the next run is not refused.
+            self.borrowed.empty()
+        for name, process, folder, log in self.started:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            words = log.read_text(errors="replace")
+            # Redis and Russet end with 0 when asked to stop, and a program which does not listen for it with the signal. A panic need
+            # not end the server, nor fail a use case, and is a fault all the same.
+            if process.returncode not in (0, -signal.SIGTERM) or "panicked at" in words:
+                self.tally.add("server", name, "failed", 0, f"ended with {process.returncode}, its last words: {words[-2000:]}")
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def start(self, name, *more):
+        port = free_port()
+        folder = Path(tempfile.mkdtemp(prefix=f"clients-{name}-"))
+        command = shlex.split(self.args.server_cmd.replace("{port}", str(port)).replace("{dir}", str(folder)))
+        log = folder / "log"
+        with open(log, "wb") as output:
+            # Relative paths in the command mean the caller's folder, yet nothing a server writes may land there.
+            program = shutil.which(command[0]) or command[0]
+            process = subprocess.Popen([os.path.abspath(program), *command[1:], *more], cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        self.started.append((name, process, folder, log))
+        end = time.monotonic() + 15
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                return port
+            except OSError:
+                if process.poll() is not None or time.monotonic() > end:
+                    sys.exit(f"the {name} server does not listen on port {port}:\n{log.read_text(errors='replace')[-2000:]}")
+                time.sleep(0.02)
+
+
+class Target:
+    def __init__(self, host, port, auth_port=None, password=None, processes=()):
+        self.processes = processes
+        self.host, self.port, self.auth_port, self.password = host, port, auth_port, password
+
+    def gone(self):
+        return any(process.poll() is not None for process in self.processes)
+
+    def both(self):
+        yield self.port, None
+        if self.auth_port:
+            yield self.auth_port, self.password
+
+    def refuse_if_used(self, flush):
+        """The drivers empty the server again and again: not to be done to somebody's data by a mistyped port."""
+        for port, password in self.both():
+            keyspace = ask(self.host, port, password, "INFO", "keyspace")
+            if not flush and re.search(rb"^db\d+:", keyspace, re.M):
+                sys.exit(f"{self.host}:{port} holds keys; --flush empties it")
+
+    def empty(self):
+        for port, password in self.both():
+            ask(self.host, port, password, "FLUSHALL")
+
+
+def ask(host, port, password, *command):
+    """One command over a socket of its own: the runner must not depend on a client it tests."""
+    lines = []
+    if password:
+        lines.append(("AUTH", password))
+    lines += [command, ("QUIT",)]
+    request = b"".join(b"*%d\r\n" % len(line) + b"".join(b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode()) for word in line) for line in lines)
+    with socket.create_connection((host, port), timeout=10) as connection:
+        connection.sendall(request)
+        reply = b""
+        while piece := connection.recv(65536):
+            reply += piece
+    if re.search(rb"^-", reply, re.M):
+        raise RuntimeError(f"{command} on port {port}: {reply!r}")
+    return reply
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+# --- drivers ---
+
+
+def run_driver(client, driver, target, later, use_cases, tally):
+    name = f"{driver.parent.name}/{driver.name}"
+    if tally.server_gone:
+        return
+    try:
+        target.empty()
+    except (OSError, RuntimeError) as error:
+        # Nothing after this can be judged, and one line says it better than a hundred.
+        tally.server_gone = True
+        tally.add(client, name, "failed", 0, f"the server cannot be emptied, nothing is run from here on: {error}")
+        return
+    job = {
+        "client": client,
+        "host": target.host,
+        "port": target.port,
+        "authPort": target.auth_port,
+        "password": target.password,
+        "later": later,
+        "use_cases": use_cases or [],
+    }
+    environment = {**os.environ, "CLIENT_TEST": json.dumps(job), "PYTHONPATH": LIBRARY_PATH, "PYTHONDONTWRITEBYTECODE": "1"}
+    if driver.suffix == ".mjs":
+        command = ["node", "--no-deprecation", str(driver)]
+    else:
+        python = VENV_PYTHON if driver.parent.parent.name == "python" else Path(sys.executable)
+        command = [str(python), "-W", "ignore::DeprecationWarning", str(driver)]
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+    errors, noise, plan = [], [], None
+    watchdog = threading.Thread(target=watch, args=(process, target))
+    reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))
+    watchdog.start()
+    reader.start()
+    try:
+        for line in process.stdout:
+            message = parse(line)
+            if message is None:
+                noise.append(line)
+            elif "absent" in message:
+                tally.add(client, name, "skipped", 0, message["absent"])
+                plan = []
+            elif "plan" in message:
+                plan = message["plan"]
+            else:
+                if message["use_case"] in (plan or []):
+                    plan.remove(message["use_case"])
+                note = message.get("note")
+                if message["result"] == "skipped" and note and note.startswith("later: "):
+                    tally.seen_later.update(entry["use_case"] for entry in later if covers(entry["use_case"], message["use_case"].split(" ")[0]))
+                tally.add(client, message["use_case"], message["result"], message["ms"], note)
+        process.wait()
+    finally:
+        process.kill()
+        watchdog.join()
+        reader.join()
+    last_words = ("".join(noise) + "".join(errors)).strip()[-1500:]
+    if plan is None:
+        tally.add(client, name, "failed", 0, f"the driver did not start: {last_words}")
+    elif process.returncode != 0 and not plan:
+        tally.add(client, name, "failed", 0, f"the driver ended with {process.returncode}: {last_words}")
+    for use_case in plan or []:
+        tally.add(client, use_case, "failed", 0, f"the driver ended with {process.returncode} before this was done: {last_words}")
+
+
+def watch(process, target):
+    """Ends a driver that hangs, or whose server is gone: each of its use cases would wait out its whole patience."""
+    end = time.monotonic() + DRIVER_PATIENCE
+    while process.poll() is None:
+        if target.gone() or time.monotonic() > end:
+            # A moment for what it is just about to report.
+            time.sleep(0.5)
+            process.kill()
+            return
+        try:
+            process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            pass
+
+
+def parse(line):
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) and {"plan", "absent", "use_case"} & set(message) else None
+
+
+def covers(entry, use_case_id):
+    return use_case_id == entry or use_case_id.startswith(entry + ".")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
