@@ -14,6 +14,7 @@ pub mod commandlog;
 pub mod config;
 pub mod debug;
 pub mod info;
+pub mod introspection;
 pub mod process;
 
 use crate::engine::{Command, Family, Table};
@@ -26,6 +27,7 @@ const FAMILIES: &[Family] = &[
     client::FAMILY,
     config::FAMILY,
     info::FAMILY,
+    introspection::FAMILY,
     commandlog::FAMILY,
     process::FAMILY,
     debug::FAMILY,
