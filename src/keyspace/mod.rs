@@ -279,10 +279,9 @@ impl Keyspace {
     /// Stores a whole record under its key, whatever was there before.
     pub fn put(&mut self, db: usize, record: Record, event: &'static str) {
         let hash = self.hash(record.key());
-        // What is due has expired, and was not replaced.
-        if self.live(db, record.key()).is_some()
-            && let Some(old) = self.discard(db, record.key())
-        {
+        // What is due has expired, and was not replaced; unless expired keys are held.
+        self.live(db, record.key());
+        if let Some(old) = self.discard(db, record.key()) {
             self.free(old);
         }
         let life = record.deadline().into();
@@ -329,13 +328,12 @@ impl Keyspace {
     }
 
     /// Stores the same value, with the same deadline, under another key too, in place of what that
-    /// key held. The copy begins its life now. Says whether there was a value; asking is a hit or
-    /// a miss.
+    /// key held. The copy begins its life now. Says whether there was a value; asking leaves no
+    /// trace.
     pub fn copy(&mut self, (db, from): (usize, &[u8]), (other, to): (usize, &[u8])) -> bool {
-        let newborn = self.aging.newborn();
-        let Some(record) = self.touch(db, from) else { return false };
+        let Some(record) = self.record(db, from) else { return false };
         let mut copy = record.copy_as(to);
-        copy.set_age(newborn);
+        copy.set_age(self.aging.newborn());
         self.put(other, copy, "copy_to");
         true
     }
@@ -395,9 +393,9 @@ impl Keyspace {
         self.filed = self.next_deadline().unwrap_or(self.filed);
     }
 
-    /// Leaves due keys where they are, or lets them go again; till then they read as missing.
-    pub fn hold_expired(&mut self, holds: bool) {
-        self.holds_expired = holds;
+    /// Whether keys that are due are left where they are, though they read as missing.
+    pub fn hold_expired(&mut self, hold: bool) {
+        self.holds_expired = hold;
         self.filed = self.next_deadline().unwrap_or(self.filed);
     }
 
@@ -537,9 +535,9 @@ impl Db {
         (self.deadline_sum / self.expires as i128 - now.0 as i128).max(0) as i64
     }
 
-    /// Bytes of the dictionary itself.
+    /// Bytes of the dictionary itself, and of the index of deadlines.
     pub fn overhead(&self) -> usize {
-        self.table.memory()
+        self.table.memory() + self.deadlines.memory()
     }
 
     pub fn table(&self) -> &Table<Record> {
@@ -549,11 +547,6 @@ impl Db {
     /// All records, due ones included.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.table.iter()
-    }
-
-    /// Bytes of the index of keys, and of the index of deadlines.
-    pub fn index_memory(&self) -> (usize, usize) {
-        (self.table.memory(), self.deadlines.memory())
     }
 
     /// Keeps count of deadlines, and files a hint for a new one. There is always a hint that fires

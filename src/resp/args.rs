@@ -46,6 +46,11 @@ impl<'a> Args<'a> {
         Args { frame: self.frame, spans: &self.spans[from.min(self.spans.len())..] }
     }
 
+    /// The first so many words.
+    pub fn head(&self, count: usize) -> Args<'a> {
+        Args { frame: self.frame, spans: &self.spans[..count.min(self.spans.len())] }
+    }
+
     /// Reads on behind the argument at `index`.
     pub fn after(&self, index: usize) -> Cursor<'a> {
         Cursor { args: *self, at: index + 1 }

@@ -85,6 +85,8 @@ once! {
     /// RESP2 has two nulls; this is the one that stands for a missing array.
     null_array();
     double(value: f64);
+    /// A double that is written already, with more digits than a `f64` has.
+    double_text(text: &[u8]);
     boolean(value: bool);
     /// Decimal digits of any length.
     big_number(digits: &[u8]);
@@ -293,9 +295,13 @@ impl Out {
     pub fn double(&mut self, value: f64) {
         let mut text = Vec::with_capacity(32);
         numbers::write_f64(value, &mut text);
+        self.double_text(&text);
+    }
+
+    pub fn double_text(&mut self, text: &[u8]) {
         match self.proto {
-            Proto::Resp3 => self.line(b',', &text),
-            Proto::Resp2 => self.bulk(&text),
+            Proto::Resp3 => self.line(b',', text),
+            Proto::Resp2 => self.bulk(text),
         }
     }
 
