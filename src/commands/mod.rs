@@ -34,6 +34,7 @@ pub mod commandlog;
 pub mod config;
 pub mod debug;
 pub mod info;
+pub mod introspection;
 pub mod lolwut;
 pub mod memory;
 pub mod process;
@@ -56,6 +57,7 @@ const FAMILIES: &[Family] = &[
     client::FAMILY,
     config::FAMILY,
     info::FAMILY,
+    introspection::FAMILY,
     commandlog::FAMILY,
     process::FAMILY,
     debug::FAMILY,
