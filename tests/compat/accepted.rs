@@ -1,0 +1,171 @@
+//! The differences we know and accept, each with its reason. A rule is narrow: it names the command
+//! and both answers, so that another difference of the same command is still found.
+
+use crate::compare::{Difference, is};
+use crate::generate::grammar::Args;
+use crate::sides::Accepts;
+use crate::support::server::Program;
+use crate::support::value::Value;
+
+pub struct Rule {
+    pub name: &'static str,
+    pub reason: &'static str,
+    /// The peer that differs from us and, because Redis is our reference, from Redis.
+    peer: Program,
+    /// Whether the servers hold different data afterwards.
+    parts: bool,
+    fits: fn(&Args, ours: &Value, theirs: &Value) -> bool,
+}
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        name: "OBJECT ENCODING",
+        reason: "Valkey embeds longer strings in their objects; 44 bytes is what Redis documents",
+        peer: Program::Valkey,
+        parts: false,
+        fits: |args, ours, theirs| {
+            is(args, "OBJECT") && *ours == Value::bulk("raw") && *theirs == Value::bulk("embstr")
+        },
+    },
+    Rule {
+        name: "OBJECT REFCOUNT",
+        reason: "Redis shares small integers; what a count of references says is the server's own",
+        peer: Program::Valkey,
+        parts: false,
+        fits: |args, ours, theirs| {
+            is_sub(args, "OBJECT", "REFCOUNT") && ints(ours, theirs).is_some()
+        },
+    },
+    Rule {
+        name: "BITCOUNT key start",
+        reason: "in Valkey the end of the range may be left out, in Redis both ends or none",
+        peer: Program::Valkey,
+        parts: false,
+        fits: |args, ours, _| {
+            is(args, "BITCOUNT") && args.len() == 3 && says(ours, "ERR syntax error")
+        },
+    },
+    Rule {
+        name: "BITCOUNT with two mistakes",
+        reason: "Valkey looks at the unit before the numbers",
+        peer: Program::Valkey,
+        parts: false,
+        fits: |args, ours, theirs| {
+            is(args, "BITCOUNT")
+                && args.len() == 5
+                && says(ours, "ERR value is not an integer")
+                && says(theirs, "ERR syntax error")
+        },
+    },
+    Rule {
+        name: "SCAN TYPE",
+        reason: "a type that does not exist is a mistake to Valkey, an empty answer to Redis",
+        peer: Program::Valkey,
+        parts: false,
+        fits: |args, _, theirs| is(args, "SCAN") && says(theirs, "ERR unknown type name"),
+    },
+    Rule {
+        name: "DBSIZE",
+        reason: "Valkey does not store a key that SET gives a past deadline; Redis does, for a while",
+        peer: Program::Valkey,
+        parts: false,
+        fits: |args, ours, theirs| {
+            is(args, "DBSIZE") && ints(ours, theirs).is_some_and(|(ours, theirs)| ours > theirs)
+        },
+    },
+    Rule {
+        name: "EXEC after WATCH",
+        reason: "the same SET touches a watched key in Redis; in Valkey a missing key stays missing",
+        peer: Program::Valkey,
+        parts: true,
+        fits: |args, ours, theirs| {
+            is(args, "EXEC") && ours.is_null() && matches!(theirs, Value::Array(_))
+        },
+    },
+    Rule {
+        name: "GETEX of a missing or other key",
+        reason: "Valkey reads the deadline first, Redis looks for the key first",
+        peer: Program::Valkey,
+        parts: false,
+        fits: |args, ours, theirs| {
+            is(args, "GETEX")
+                && (ours.is_null() || says(ours, "WRONGTYPE"))
+                && ["ERR invalid expire time", "ERR value is not an integer"]
+                    .iter()
+                    .any(|text| says(theirs, text))
+        },
+    },
+    Rule {
+        name: "WATCH and MULTI inside MULTI",
+        reason: "Redis refuses and lets the transaction go on, Valkey refuses and aborts it",
+        peer: Program::Valkey,
+        parts: true,
+        fits: |args, ours, theirs| {
+            (is(args, "WATCH") || is(args, "MULTI"))
+                && ours.is_error()
+                && says(theirs, "ERR Command '")
+        },
+    },
+    Rule {
+        name: "CLIENT LIST and CLIENT KILL",
+        reason: "Valkey has one grammar of filters for both; it takes more and words mistakes its way",
+        peer: Program::Valkey,
+        parts: false,
+        fits: |args, ours, _| {
+            (is_sub(args, "CLIENT", "LIST") || is_sub(args, "CLIENT", "KILL"))
+                && (ours.is_error() || ours.text().is_some_and(<[u8]>::is_empty))
+        },
+    },
+    Rule {
+        name: "CLIENT UNBLOCK with too many words",
+        reason: "Redis counts them before it reads the id, Valkey reads the id first",
+        peer: Program::Valkey,
+        parts: false,
+        fits: |args, ours, _| {
+            is_sub(args, "CLIENT", "UNBLOCK")
+                && args.len() > 4
+                && says(ours, "ERR unknown subcommand or wrong number of arguments")
+        },
+    },
+    Rule {
+        name: "READONLY, READWRITE",
+        reason: "Valkey takes them without cluster mode",
+        peer: Program::Valkey,
+        parts: false,
+        fits: |args, ours, _| {
+            (is(args, "READONLY") || is(args, "READWRITE"))
+                && says(ours, "ERR This instance has cluster support disabled")
+        },
+    },
+];
+
+/// The rule that covers a difference, by its place in `RULES`, and what follows from it.
+pub fn judge(
+    (left, right): (Option<Program>, Option<Program>),
+    difference: &Difference,
+) -> Option<(usize, Accepts)> {
+    let Difference { args, left: first, right: second } = difference;
+    let place = RULES.iter().position(|rule| {
+        if right == Some(rule.peer) {
+            (rule.fits)(args, first, second)
+        } else {
+            left == Some(rule.peer) && (rule.fits)(args, second, first)
+        }
+    })?;
+    Some((place, if RULES[place].parts { Accepts::AsTheEnd } else { Accepts::AsSame }))
+}
+
+fn says(reply: &Value, start: &str) -> bool {
+    reply.is_error() && reply.text().is_some_and(|text| text.starts_with(start.as_bytes()))
+}
+
+fn is_sub(args: &Args, name: &str, sub: &str) -> bool {
+    is(args, name) && args.get(1).is_some_and(|word| word.eq_ignore_ascii_case(sub.as_bytes()))
+}
+
+fn ints(ours: &Value, theirs: &Value) -> Option<(i64, i64)> {
+    match (ours, theirs) {
+        (Value::Int(ours), Value::Int(theirs)) => Some((*ours, *theirs)),
+        _ => None,
+    }
+}

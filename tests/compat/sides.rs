@@ -1,0 +1,341 @@
+//! The two servers under comparison: who they are, which words they know, and what they answer to
+//! a history.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use crate::compare::{Difference, Queue, has_word, is};
+use crate::generate::grammar::Args;
+use crate::generate::{Act, CONNECTIONS, Step};
+use crate::support::client::{Address, Client, encode};
+use crate::support::server::{Program, Server};
+use crate::support::value::Value;
+
+/// Lines sent before their replies are read.
+const BATCH_LINES: usize = 80;
+
+/// Less than a socket buffer, so that neither side can wait for the other to read.
+const BATCH_BYTES: usize = 32 * 1024;
+
+/// Parts of a command that not every server has: if the probe is a mistake to one of the two, lines
+/// with that word are not sent. (Whole commands need no row here: every server is asked about
+/// every command.)
+const DIALECTS: &[(&str, &str, &[&str])] = &[
+    ("SET", "IFEQ", &["SET", "k", "v", "IFEQ", "x"]),
+    ("SET", "IFNE", &["SET", "k", "v", "IFNE", "x"]),
+    ("SET", "IFDEQ", &["SET", "k", "v", "IFDEQ", "0123456789abcdef"]),
+    ("SET", "IFDNE", &["SET", "k", "v", "IFDNE", "0123456789abcdef"]),
+    ("BITOP", "DIFF", &["BITOP", "DIFF", "k", "a", "b"]),
+    ("BITOP", "DIFF1", &["BITOP", "DIFF1", "k", "a", "b"]),
+    ("BITOP", "ANDOR", &["BITOP", "ANDOR", "k", "a", "b"]),
+    ("BITOP", "ONE", &["BITOP", "ONE", "k", "a", "b"]),
+];
+
+pub struct Side {
+    pub name: String,
+    /// None for a server that somebody else started.
+    pub program: Option<Program>,
+    server: Option<Server>,
+    address: Address,
+    clients: Vec<Client>,
+}
+
+/// What came back for a step: a value, or why there is none.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    Reply(Value),
+    Nothing(String),
+}
+
+/// A step's line as it was judged, and both answers.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    pub step: usize,
+    pub connection: usize,
+    pub args: Args,
+    pub left: Heard,
+    pub right: Heard,
+    /// What is left of the difference when everything accepted is taken away.
+    pub differences: Vec<Difference>,
+}
+
+impl Exchange {
+    pub fn is_same(&self) -> bool {
+        let answered = |heard: &Heard| matches!(heard, Heard::Reply(_));
+        self.differences.is_empty() && answered(&self.left) && answered(&self.right)
+    }
+}
+
+impl Side {
+    /// `russet`, `redis`, `valkey`, or HOST:PORT. None for a peer that is not installed.
+    pub fn open(name: &str) -> Result<Option<Side>, String> {
+        let programs = [Program::Russet, Program::Redis, Program::Valkey];
+        let program = programs.into_iter().find(|it| it.name() == name);
+        let (server, address) = match program {
+            Some(program) if program.path().is_none() => return Ok(None),
+            Some(program) => {
+                let server = Server::start(program, &[])?;
+                let address = server.address();
+                (Some(server), address)
+            }
+            None if name.contains(':') => (None, Address::Tcp(name.into())),
+            None => return Err(format!("{name} is neither a server we know nor HOST:PORT")),
+        };
+        Ok(Some(Side { name: name.into(), program, server, address, clients: Vec::new() }))
+    }
+
+    /// An empty server and fresh connections. A server of ours that died is started again.
+    pub fn begin(&mut self, protocol: u8) -> Result<(), String> {
+        if let Some(server) = &mut self.server
+            && !server.is_running()
+        {
+            eprintln!("compat: {} died; its log ends:\n{}", self.name, server.log_tail());
+            let fresh = Server::start(server.program, &[])?;
+            self.address = fresh.address();
+            self.server = Some(fresh);
+        }
+        self.try_begin(protocol).map_err(|why| format!("{} ({}): {why}", self.name, self.address))
+    }
+
+    fn try_begin(&mut self, protocol: u8) -> io::Result<()> {
+        self.clients.clear();
+        for _ in 0..CONNECTIONS {
+            let mut client = Client::connect(&self.address)?;
+            if protocol == 3 {
+                client.try_call(&["HELLO", "3"])?;
+            }
+            self.clients.push(client);
+        }
+        // Keys that are past their deadline go when they are met, so that DBSIZE is no race. A
+        // server without this switch may still race, and then says so in the comparison.
+        self.clients[0].try_call(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"])?;
+        let reply = self.clients[0].try_call(&["FLUSHALL"])?;
+        if reply != Value::simple("OK") {
+            return Err(io::Error::other(format!("FLUSHALL: {reply}")));
+        }
+        Ok(())
+    }
+
+    /// The commands of a list this server has never heard of.
+    pub fn unknown(&self, commands: &[String]) -> Result<BTreeSet<String>, String> {
+        let mut unknown = BTreeSet::new();
+        for name in commands {
+            // A connection each, because some commands change the connection they came on.
+            let reply = Client::connect(&self.address).and_then(|mut it| it.try_call(&[name]));
+            let reply = reply.map_err(|why| format!("{}: {name}: {why}", self.name))?;
+            let text = reply.text().unwrap_or_default();
+            if reply.is_error() && text.starts_with(b"ERR unknown command") {
+                unknown.insert(name.clone());
+            }
+        }
+        Ok(unknown)
+    }
+
+    /// Which rows of `DIALECTS` this server does not speak.
+    pub fn unspoken(&self) -> Result<BTreeSet<(&'static str, &'static str)>, String> {
+        let mut unspoken = BTreeSet::new();
+        for (command, word, probe) in DIALECTS {
+            let reply = Client::connect(&self.address).and_then(|mut it| it.try_call(probe));
+            let reply = reply.map_err(|why| format!("{}: {command}: {why}", self.name))?;
+            if reply.is_error() {
+                unspoken.insert((*command, *word));
+            }
+        }
+        Ok(unspoken)
+    }
+
+    fn write(&mut self, connection: usize, frame: &[u8]) {
+        // A connection that fails to take a batch fails to answer it, and that is where we notice.
+        let _ = self.clients[connection].write_raw(frame);
+    }
+
+    fn hear(&mut self, connection: usize) -> Heard {
+        loop {
+            match self.clients[connection].read_reply() {
+                // Tracking may speak between replies, and when it does is nobody's promise.
+                Ok(Value::Push(_)) => {}
+                Ok(reply) => return Heard::Reply(reply),
+                Err(why) => return Heard::Nothing(why.to_string()),
+            }
+        }
+    }
+
+    fn full_scan(&mut self, connection: usize, options: &Args) -> Heard {
+        let mut found = BTreeSet::new();
+        let mut cursor = b"0".to_vec();
+        // Far more pages than there are keys: a scan that does not end is a finding.
+        for _ in 0..10_000 {
+            let mut line = vec![b"SCAN".to_vec(), cursor];
+            line.extend(options.iter().cloned());
+            let reply = match self.clients[connection].try_call(&line) {
+                Ok(reply) => reply,
+                Err(why) => return Heard::Nothing(why.to_string()),
+            };
+            let Some([next, page]) = reply.items() else { return Heard::Reply(reply) };
+            let keys = page.items().unwrap_or_default().iter();
+            found.extend(keys.filter_map(|key| key.text().map(<[u8]>::to_vec)));
+            cursor = next.text().unwrap_or_default().to_vec();
+            if cursor == b"0" {
+                return Heard::Reply(Value::Set(found.into_iter().map(Value::Bulk).collect()));
+            }
+        }
+        Heard::Nothing("SCAN does not come to an end".into())
+    }
+
+    fn random_key(&mut self, connection: usize) -> Heard {
+        let client = &mut self.clients[connection];
+        let asked = client.try_call(&["RANDOMKEY"]).and_then(|key| {
+            let keys = client.try_call(&["KEYS", "*"])?;
+            let known = keys.items().unwrap_or_default().contains(&key);
+            Ok(if known { Value::simple("a key") } else { key })
+        });
+        asked.map_or_else(|why| Heard::Nothing(why.to_string()), Heard::Reply)
+    }
+}
+
+/// Whether both servers can be sent a line: they know its words, and it breaks no connection.
+pub fn speaks(
+    unknown: &BTreeSet<String>,
+    unspoken: &[(&'static str, &'static str)],
+    args: &Args,
+) -> bool {
+    // COMMAND GETKEYS is about the command it names.
+    let about = if is(args, "COMMAND") { args.get(2..).unwrap_or_default() } else { args };
+    let about = about.to_vec();
+    // Redis 8.0 answers twice to some of these, an error and then OK, and nothing that follows on
+    // the connection can be told apart.
+    let prefixes = args.iter().filter(|arg| arg.eq_ignore_ascii_case(b"PREFIX")).count();
+    if is(args, "CLIENT") && has_word(args, "TRACKING") && prefixes > 1 {
+        return false;
+    }
+    !unknown.iter().any(|name| is(args, name) || is(&about, name))
+        && !unspoken.iter().any(|(name, word)| is(&about, name) && has_word(&about, word))
+}
+
+/// Plays a history to both servers up to the first difference that `accepts` does not take, and
+/// returns every exchange. An accepted difference ends the history too if the servers are no longer
+/// in the same state after it.
+pub fn play(
+    left: &mut Side,
+    right: &mut Side,
+    protocol: u8,
+    steps: &[Step],
+    accepts: &mut dyn FnMut(&Difference) -> Accepts,
+) -> Result<Vec<Exchange>, String> {
+    left.begin(protocol)?;
+    right.begin(protocol)?;
+    let mut queues: Vec<Queue> = (0..CONNECTIONS).map(|_| Queue::default()).collect();
+    let mut heard = Vec::with_capacity(steps.len());
+    let mut at = 0;
+    while at < steps.len() {
+        let batch = batch(&steps[at..]);
+        let connection = steps[at].connection;
+        for (offset, (args, left, right)) in ask(left, right, batch).into_iter().enumerate() {
+            let mut differences = Vec::new();
+            if let (Heard::Reply(left), Heard::Reply(right)) = (&left, &right) {
+                differences = queues[connection].differences(&args, left, right);
+            }
+            let mut parted = false;
+            differences.retain(|difference| match accepts(difference) {
+                Accepts::No => true,
+                Accepts::AsSame => false,
+                Accepts::AsTheEnd => {
+                    parted = true;
+                    false
+                }
+            });
+            let step = at + offset;
+            let exchange = Exchange { step, connection, args, left, right, differences };
+            let over = parted || !exchange.is_same();
+            heard.push(exchange);
+            if over {
+                return Ok(heard);
+            }
+        }
+        at += batch.len();
+    }
+    Ok(heard)
+}
+
+/// What a judge says of a difference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Accepts {
+    No,
+    AsSame,
+    AsTheEnd,
+}
+
+/// The steps that can be sent at once: lines of one connection. Another connection must wait, or
+/// the server would be free to choose who comes first.
+fn batch(steps: &[Step]) -> &[Step] {
+    let mut bytes = 0;
+    let mut length = 0;
+    while length < steps.len().min(BATCH_LINES) && steps[length].connection == steps[0].connection {
+        if stands_alone(&steps[length].act) {
+            return &steps[..length.max(1)];
+        }
+        bytes += match &steps[length].act {
+            Act::Line(args) => args.iter().map(|arg| arg.len() + 16).sum::<usize>(),
+            Act::Hushed(lines) => lines.iter().flatten().map(|arg| arg.len() + 16).sum::<usize>(),
+            Act::FullScan(_) | Act::RandomKey => 0,
+        };
+        if bytes > BATCH_BYTES && length > 0 {
+            break;
+        }
+        length += 1;
+    }
+    &steps[..length]
+}
+
+/// Dialogues wait for answers themselves. A refused password is alone because Redis 8.0 swallows
+/// that error when an earlier reply of the same pipeline has not gone out yet.
+fn stands_alone(act: &Act) -> bool {
+    match act {
+        Act::Line(args) => is(args, "AUTH") || is(args, "HELLO"),
+        Act::Hushed(_) => false,
+        Act::FullScan(_) | Act::RandomKey => true,
+    }
+}
+
+fn ask(left: &mut Side, right: &mut Side, batch: &[Step]) -> Vec<(Args, Heard, Heard)> {
+    let connection = batch[0].connection;
+    match &batch[0].act {
+        Act::FullScan(options) => {
+            let mut line = vec![b"SCAN".to_vec(), b"(to the end)".to_vec()];
+            line.extend(options.iter().cloned());
+            let heard = [left, right].map(|side| side.full_scan(connection, options));
+            let [left, right] = heard;
+            return vec![(line, left, right)];
+        }
+        Act::RandomKey => {
+            let [left, right] = [left, right].map(|side| side.random_key(connection));
+            return vec![(vec![b"RANDOMKEY".to_vec()], left, right)];
+        }
+        Act::Line(_) | Act::Hushed(_) => {}
+    }
+    let mut frame = Vec::new();
+    for step in batch {
+        match &step.act {
+            Act::Line(args) => encode(args, &mut frame),
+            Act::Hushed(lines) => lines.iter().for_each(|args| encode(args, &mut frame)),
+            Act::FullScan(_) | Act::RandomKey => unreachable!("these stand alone in a batch"),
+        }
+    }
+    left.write(connection, &frame);
+    right.write(connection, &frame);
+    let mut answers = Vec::with_capacity(batch.len());
+    for step in batch {
+        let line = match &step.act {
+            Act::Hushed(lines) => lines.join(&b"; "[..].to_vec()),
+            Act::Line(args) => args.clone(),
+            Act::FullScan(_) | Act::RandomKey => unreachable!("these stand alone in a batch"),
+        };
+        let answer = (line, left.hear(connection), right.hear(connection));
+        let silent = matches!(answer, (_, Heard::Nothing(_), _) | (_, _, Heard::Nothing(_)));
+        answers.push(answer);
+        if silent {
+            break;
+        }
+    }
+    answers
+}
