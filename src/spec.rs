@@ -214,6 +214,8 @@ pub enum Begin {
     Index(i16),
     /// After this word, looked for from an index (negative: from the end).
     Keyword(&'static str, i16),
+    /// Only the command itself can say.
+    Unknown,
 }
 
 /// How the keys are found from there.
@@ -228,7 +230,7 @@ pub enum Find {
 }
 
 /// What is done to the value, as a whole.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     ReadOnly,
     ReadWrite,

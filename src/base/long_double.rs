@@ -10,10 +10,10 @@
 use super::numbers::{self, Hex};
 use rustc_apfloat::ieee::X87DoubleExtended;
 use rustc_apfloat::{Float, Round};
-use std::ops::Add;
+use std::ops::{Add, Neg, Sub};
 
 /// An 80-bit float.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct LongDouble(X87DoubleExtended);
 
 /// No longer text is read. It has room for every digit that `to_text` can write.
@@ -42,6 +42,11 @@ impl LongDouble {
             return None;
         }
         Some(LongDouble(value).negate_if(negative))
+    }
+
+    /// The largest number that is not infinite.
+    pub fn largest() -> LongDouble {
+        LongDouble(X87DoubleExtended::largest())
     }
 
     pub fn is_nan(self) -> bool {
@@ -102,6 +107,23 @@ impl Add for LongDouble {
     /// The sum, rounded to nearest; NaN for infinities of opposite signs.
     fn add(self, other: LongDouble) -> LongDouble {
         LongDouble(self.0.add_r(other.0, Round::NearestTiesToEven).value)
+    }
+}
+
+impl Neg for LongDouble {
+    type Output = LongDouble;
+
+    fn neg(self) -> LongDouble {
+        LongDouble(-self.0)
+    }
+}
+
+impl Sub for LongDouble {
+    type Output = LongDouble;
+
+    /// The difference, rounded to nearest; NaN for infinities of one sign.
+    fn sub(self, other: LongDouble) -> LongDouble {
+        self + -other
     }
 }
 

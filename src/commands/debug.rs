@@ -65,7 +65,7 @@ fn sleep(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
 }
 
 fn set_active_expire(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
-    engine.keyspace.sweeps = args.get(2) != b"0";
+    engine.keyspace.set_sweeps(args.get(2) != b"0");
     out.ok()
 }
 

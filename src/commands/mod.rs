@@ -3,29 +3,64 @@
 //! From the rows come dispatch, arity checks, COMMAND INFO, DOCS and GETKEYS, and the prefetching
 //! of keys. The index of names is built while the crate compiles; two rows with one name do not.
 
+// Keys, whatever they hold.
+pub mod keys;
+
+pub mod expire;
+pub mod object;
+pub mod scan;
+
+// Strings, and what their commands share.
 pub mod string;
+
+pub mod compare;
+pub mod counter;
+pub mod lcs;
+pub mod lifetime;
+
 pub mod transaction;
 
+pub mod client;
+mod client_filter;
 pub mod connection;
 
+// The server itself.
+pub mod server;
+
+pub mod absent;
 pub mod commandlog;
 pub mod config;
 pub mod debug;
 pub mod info;
+pub mod lolwut;
+pub mod memory;
 pub mod process;
 
 use crate::engine::{Command, Family, Table};
 
 /// The families, in the order a reader should meet them. A new family is one line here.
 const FAMILIES: &[Family] = &[
+    keys::FAMILY,
+    expire::FAMILY,
+    scan::FAMILY,
+    object::FAMILY,
     string::FAMILY,
+    compare::FAMILY,
+    counter::FAMILY,
+    lcs::FAMILY,
     transaction::FAMILY,
     connection::FAMILY,
+    client::FAMILY,
     config::FAMILY,
     info::FAMILY,
     commandlog::FAMILY,
     process::FAMILY,
     debug::FAMILY,
+    server::FAMILY,
+    memory::FAMILY,
+    lolwut::FAMILY,
+    absent::CLUSTER,
+    absent::SERVER,
 ];
 
 /// All commands, as the engine is handed them.

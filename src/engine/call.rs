@@ -33,6 +33,7 @@ impl Engine {
                 return self.finish(who, start, out);
             }
         };
+        self.sessions[who].last_command = Some(command);
         if let Err(error) = self.admit(who, command, args) {
             self.reject(who, Some(command), &error, out);
             return self.finish(who, start, out);
@@ -42,7 +43,6 @@ impl Engine {
             return Flow::Postponed;
         }
         let session = &mut self.sessions[who];
-        session.last_command = Some(command);
         session.commands += 1;
         if let Some(transaction) = &mut session.multi
             && command.in_multi == InMulti::Queue
@@ -89,13 +89,14 @@ impl Engine {
             }
         };
         self.follow_up(db, Some(args));
-        let end = self.host.now();
-        let micros = end.mono_us.saturating_sub(began);
-        if self.in_exec {
-            // Inside a unit time stands still for commands, but not for the stopwatch.
-            self.now.mono_us = end.mono_us;
-        } else {
-            self.set_now(end);
+        let end_us = self.host.mono_us();
+        let micros = end_us.saturating_sub(began);
+        // Inside a unit time stands still for commands, but not for the stopwatch; between units
+        // the wall clock is moved on by the stopwatch, which costs less than asking for it.
+        self.now.mono_us = end_us;
+        self.now.wall_us += micros as i64;
+        if !self.in_exec {
+            self.set_now(self.now);
         }
         let stat = &mut self.stats.commands[command.id as usize];
         stat.calls += 1;
@@ -115,6 +116,9 @@ impl Engine {
         }
         self.effects.settle(db, args, &self.keyspace.changes);
         self.keyspace.changes.clear();
+        if !self.keyspace.trash.is_empty() {
+            self.trash.push(Box::new(std::mem::take(&mut self.keyspace.trash)));
+        }
     }
 
     /// Keys were removed because their time had come, outside of any command.

@@ -164,6 +164,17 @@ pub struct Limits {
     pub string_bytes_max: u64,
 }
 
+impl Limits {
+    /// Is a string of so many bytes allowed?
+    pub fn check_string(&self, bytes: usize) -> Result<(), Error> {
+        if bytes as u64 > self.string_bytes_max {
+            const TOO_LONG: &str = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+            return Err(Error::Say(TOO_LONG));
+        }
+        Ok(())
+    }
+}
+
 impl Ctx<'_> {
     #[inline]
     pub fn read<T: Kind>(&mut self, key: &[u8]) -> Result<Option<T::View<'_>>, Error> {

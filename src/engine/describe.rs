@@ -4,14 +4,15 @@ use super::{Closing, Engine, Session, SessionKey};
 use crate::base::bytes;
 use crate::resp::Proto;
 
+/// Every letter that `flags=` may hold, here or on a server that replicates or is a cluster.
+pub const ALL_FLAGS: &str = "OSMPxbtRBdcuAUreTIiEN";
+
 impl Engine {
     pub fn describe(&self, who: SessionKey) -> String {
         self.sessions.get(who).map_or_else(String::new, |session| self.line_of(session))
     }
 
     pub fn line_of(&self, session: &Session) -> String {
-        let now = self.now.mono_us;
-        let seconds = |since: u64| now.saturating_sub(since) / 1_000_000;
         let (name, lib_name, lib_ver) = (
             String::from_utf8_lossy(&session.name),
             String::from_utf8_lossy(&session.lib_name),
@@ -19,29 +20,30 @@ impl Engine {
         );
         let multi = session.multi.as_ref();
         let multi_memory = multi.map_or(0, |transaction| transaction.memory());
-        let (held, room) = (session.input.partial.len(), session.input.partial.capacity());
+        // What is being run was taken out of the buffer, but it is not done with yet.
+        let held = session.input.partial.len() + session.input.running;
+        let room = session.input.partial.capacity().saturating_sub(session.input.partial.len());
         let unread = session.unread();
-        let total = size_of::<Session>() + room + session.outbox.capacity() + multi_memory;
+        let total = size_of::<Session>() + held + room + session.outbox.capacity() + multi_memory;
         let command =
             session.last_command.map_or("NULL".to_string(), |command| command.spec.lower_name());
         format!(
-            "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={} capa={} db={} sub=0 \
+            "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={} db={} sub=0 \
              psub=0 ssub=0 multi={} watch={} qbuf={held} qbuf-free={} argv-mem={} \
              multi-mem={multi_memory} rbs={} rbp={} obl=0 oll={} omem={unread} tot-mem={} events={} \
              cmd={command} user=default redir=-1 resp={} lib-name={lib_name} lib-ver={lib_ver} \
-             io-thread=0 tot-net-in={} tot-net-out={} tot-cmds={}",
+             io-thread=0 tot-net-in={} tot-net-out={} tot-cmds={} capa={}",
             session.id,
             session.peer.addr,
             session.peer.laddr,
             session.peer.fd,
-            seconds(session.created_us),
-            seconds(session.last_used_us),
+            self.seconds_since(session.created_us),
+            self.seconds_since(session.last_used_us),
             self.flags_of(session),
-            if session.redirect_capable { "r" } else { "" },
             session.db,
             multi.map_or(-1, |transaction| transaction.len() as i64),
             session.watched.len(),
-            room - held,
+            room,
             session.argument_bytes,
             session.reply_buffer(),
             session.reply_peak,
@@ -52,7 +54,13 @@ impl Engine {
             session.net_in,
             session.net_out,
             session.commands,
+            if session.redirect_capable { "r" } else { "" },
         )
+    }
+
+    /// Whole seconds since a moment of the monotonic clock.
+    pub fn seconds_since(&self, moment_us: u64) -> u64 {
+        self.now.mono_us.saturating_sub(moment_us) / 1_000_000
     }
 
     /// The letters that Redis' manual lists under CLIENT LIST.

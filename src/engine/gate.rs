@@ -43,11 +43,10 @@ impl Engine {
             return Err(Error::Arity(command.spec.name));
         }
         self.is_not_protected(who, command)?;
-        let session = &self.sessions[who];
-        if !session.authenticated && !command.spec.has(NO_AUTH) {
+        if !command.spec.has(NO_AUTH) && self.is_stranger(who) {
             return Err(Error::Say("NOAUTH Authentication required."));
         }
-        if session.multi.is_some() && command.spec.has(NO_MULTI) {
+        if self.sessions[who].multi.is_some() && command.spec.has(NO_MULTI) {
             return Err(Error::Say("ERR Command not allowed inside a transaction"));
         }
         Ok(())

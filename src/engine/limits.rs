@@ -11,8 +11,7 @@ const STRANGER_OUTPUT_MAX: usize = 1024;
 
 impl Session {
     pub fn output_limit(&self, config: &Config) -> OutputLimit {
-        let limits = &config.client_output_buffer_limit;
-        if self.monitor { limits.replica } else { limits.normal }
+        config.client_output_buffer_limit.normal
     }
 }
 
@@ -43,8 +42,8 @@ impl Engine {
         self.bound_output(who);
     }
 
-    /// Bytes went out.
-    pub fn count_sent(&mut self, who: SessionKey, bytes: usize) {
+    /// A client was told so many bytes.
+    pub(super) fn count_answered(&mut self, who: SessionKey, bytes: usize) {
         self.stats.net_out += bytes as u64;
         if let Some(session) = self.sessions.get_mut(who) {
             session.net_out += bytes as u64;
@@ -55,14 +54,16 @@ impl Engine {
     pub fn push_to(&mut self, who: SessionKey, bytes: &[u8]) {
         if let Some(session) = self.sessions.get_mut(who) {
             session.push(bytes);
+            self.count_answered(who, bytes.len());
             self.bound_output(who);
         }
     }
 
     pub(super) fn bound_input(&mut self, who: SessionKey) {
+        let is_stranger = self.is_stranger(who);
         let Some(session) = self.sessions.get_mut(who) else { return };
         let held = session.input.partial.len();
-        let stranger = !session.authenticated && held > STRANGER_INPUT_MAX;
+        let stranger = is_stranger && held > STRANGER_INPUT_MAX;
         if !stranger && held as u64 <= self.config.client_query_buffer_limit {
             return;
         }
@@ -77,12 +78,13 @@ impl Engine {
 
     pub(super) fn bound_output(&mut self, who: SessionKey) {
         let now_us = self.now.mono_us;
+        let is_stranger = self.is_stranger(who);
         let Some(session) = self.sessions.get_mut(who) else { return };
         let held = session.unread();
         let limit = session.output_limit(&self.config);
-        let stranger = !session.authenticated && held > STRANGER_OUTPUT_MAX;
-        let hard = limit.hard > 0 && held as u64 > limit.hard;
-        let over_soft = limit.soft > 0 && held as u64 > limit.soft;
+        let stranger = is_stranger && held > STRANGER_OUTPUT_MAX;
+        let hard = limit.hard > 0 && held as u64 >= limit.hard;
+        let over_soft = limit.soft > 0 && held as u64 >= limit.soft;
         let soft = if over_soft {
             let since = *session.soft_limit_since_us.get_or_insert(now_us);
             now_us.saturating_sub(since) > limit.soft_seconds as u64 * 1_000_000

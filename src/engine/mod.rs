@@ -3,6 +3,7 @@
 //! It is a plain value. It is handed bytes and the time, and leaves answers; it never reads a
 //! clock, a socket or a file, and it does not know which commands exist: it is handed the table.
 
+pub mod auth;
 pub mod call;
 pub mod command;
 pub mod commandlog;
@@ -10,6 +11,7 @@ pub mod cron;
 pub mod describe;
 pub mod effects;
 pub mod gate;
+pub mod keys;
 pub mod limits;
 pub mod memory;
 pub mod monitor;
@@ -199,6 +201,15 @@ impl Engine {
         }
     }
 
+    /// RESET: nothing of what the client asked for is left.
+    pub fn reset_session(&mut self, who: SessionKey) {
+        self.stop_monitor(who);
+        self.sessions[who].multi = None;
+        self.unwatch(who);
+        let authenticated = self.config.requirepass.is_empty();
+        self.sessions[who].reset(authenticated);
+    }
+
     /// Takes what a client sent and runs what is complete of it. The answers are left in
     /// `answers`, to be written at once; or in the outbox, behind what the client has not read.
     pub fn receive(&mut self, who: SessionKey, fresh: &[u8], answers: &mut Vec<u8>, now: Now) {
@@ -234,6 +245,9 @@ impl Engine {
         }
         *answers = out.bytes;
         self.bound_input(who);
+        self.stats.reads += 1;
+        self.stats.writes += !answers.is_empty() as u64;
+        self.count_answered(who, answers.len());
         self.queue_behind_unsent(who, answers);
     }
 
@@ -241,6 +255,7 @@ impl Engine {
     pub fn resume(&mut self, who: SessionKey, answers: &mut Vec<u8>, now: Now) {
         if let Some(session) = self.sessions.get_mut(who)
             && session.postponed
+            && session.closing == Closing::No
         {
             session.postponed = false;
             self.receive(who, &[], answers, now);
@@ -249,13 +264,28 @@ impl Engine {
 
     /// Runs all complete requests of the input; says how many bytes of it are done with.
     fn run(&mut self, who: SessionKey, input: &[u8], parser: &mut Parser, out: &mut Out) -> usize {
+        self.sessions[who].input.running = input.len();
+        let done = self.run_requests(who, input, parser, out);
+        if let Some(session) = self.sessions.get_mut(who) {
+            session.input.running = 0;
+        }
+        done
+    }
+
+    fn run_requests(
+        &mut self,
+        who: SessionKey,
+        input: &[u8],
+        parser: &mut Parser,
+        out: &mut Out,
+    ) -> usize {
         let mut batch = std::mem::take(&mut self.batch);
         let mut at = 0;
         loop {
             batch.spans.clear();
             batch.requests.clear();
             let bounds = Bounds {
-                authenticated: self.sessions[who].authenticated,
+                authenticated: !self.is_stranger(who),
                 bulk_len_max: self.config.proto_max_bulk_len,
             };
             // What a stranger may send depends on whether the request before let him in.

@@ -29,7 +29,7 @@ impl Engine {
         if command.spec.has(SKIP_MONITOR | ADMIN) {
             return;
         }
-        let session = &self.sessions[who];
+        let Some(session) = self.sessions.get(who) else { return };
         let (seconds, micros) =
             (self.now.wall_us.div_euclid(1_000_000), self.now.wall_us.rem_euclid(1_000_000));
         let addr = if session.peer.unix {
@@ -48,7 +48,9 @@ impl Engine {
         }
         line.extend_from_slice(b"\r\n");
         for monitor in self.monitors.clone() {
-            self.push_to(monitor, &line);
+            if self.sessions.get(monitor).is_some_and(|session| session.hears()) {
+                self.push_to(monitor, &line);
+            }
         }
     }
 }

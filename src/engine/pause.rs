@@ -11,16 +11,20 @@ pub struct Pause {
 
 impl Engine {
     pub fn pause(&mut self, micros: u64, all: bool) {
-        let until_us = self.now.mono_us.saturating_add(micros);
+        let now_us = self.now.mono_us;
+        let until_us = now_us.saturating_add(micros);
         // A second pause may prolong the first and make it stricter, never the reverse.
-        self.paused = Some(match self.paused {
+        self.paused = Some(match self.paused.filter(|old| old.until_us > now_us) {
             None => Pause { until_us, all },
             Some(old) => Pause { until_us: old.until_us.max(until_us), all: old.all || all },
         });
+        // A pause is there so that nothing changes, and that goes for what time would change.
+        self.keyspace.hold_expired(true);
     }
 
     pub fn unpause(&mut self) {
         self.paused = None;
+        self.keyspace.hold_expired(false);
         for session in self.sessions.iter_mut().filter(|session| session.postponed) {
             session.mailbox.ring();
         }

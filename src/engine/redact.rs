@@ -9,11 +9,18 @@ pub fn is_secret(command: &Command, args: Args, index: usize) -> bool {
     match command.spec.name {
         "AUTH" => index >= 1,
         // HELLO 3 AUTH user password SETNAME name
-        "HELLO" => (2..=index.saturating_sub(1))
-            .any(|at| args[at].eq_ignore_ascii_case(b"AUTH") && index - at <= 2 && index > at),
+        "HELLO" => follows(args, index, b"AUTH", 2),
+        // MIGRATE … AUTH password, or AUTH2 user password
+        "MIGRATE" => follows(args, index, b"AUTH", 1) || follows(args, index, b"AUTH2", 2),
+        "ACL|SETUSER" => index >= 2,
         "CONFIG|SET" => index >= 3 && index % 2 == 1 && is_secret_directive(args.get(index - 1)),
         _ => false,
     }
+}
+
+/// Is the word one of the `most` that come after `announced`?
+fn follows(args: Args, index: usize, announced: &[u8], most: usize) -> bool {
+    (1..=most.min(index)).any(|back| args[index - back].eq_ignore_ascii_case(announced))
 }
 
 /// Directives whose values are passwords.

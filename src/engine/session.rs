@@ -72,6 +72,28 @@ pub struct Peer {
     pub loopback: bool,
 }
 
+/// What a client is to the server; limits and filters tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientType {
+    Normal,
+    Master,
+    Replica,
+    Pubsub,
+}
+
+impl ClientType {
+    /// By any of its names, in lower case.
+    pub fn named(name: &[u8]) -> Option<ClientType> {
+        Some(match name {
+            b"normal" => ClientType::Normal,
+            b"master" | b"primary" => ClientType::Master,
+            b"slave" | b"replica" => ClientType::Replica,
+            b"pubsub" => ClientType::Pubsub,
+            _ => return None,
+        })
+    }
+}
+
 /// Which answers the client wants to hear (CLIENT REPLY).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replies {
@@ -96,6 +118,8 @@ pub enum Closing {
 pub struct Input {
     pub partial: Vec<u8>,
     pub parser: Parser,
+    /// Bytes of the buffer whose requests are running right now.
+    pub running: usize,
     /// The most `partial` held of late, for CLIENT LIST.
     pub peak: usize,
 }
@@ -172,6 +196,11 @@ impl Session {
         self.mailbox.ring();
     }
 
+    /// Does the client want to be told anything at the moment?
+    pub fn hears(&self) -> bool {
+        matches!(self.replies, Replies::On | Replies::SkipNext)
+    }
+
     /// Bytes that the client has not read.
     pub fn unread(&self) -> usize {
         self.outbox.len() + self.in_flight
@@ -188,7 +217,27 @@ impl Session {
         Out::new(self.proto)
     }
 
-    /// Ends the connection without another word.
+    /// Monitors too are normal clients.
+    pub fn client_type(&self) -> ClientType {
+        ClientType::Normal
+    }
+
+    /// What RESET leaves of a connection: where it comes from, and which library speaks there.
+    pub(super) fn reset(&mut self, authenticated: bool) {
+        self.name.clear();
+        self.db = 0;
+        self.proto = Proto::Resp2;
+        self.authenticated = authenticated;
+        // The answer to RESET itself may be one that was to be skipped; that stays so.
+        if self.replies != Replies::Skip {
+            self.replies = Replies::On;
+        }
+        self.no_evict = false;
+        self.no_touch = false;
+    }
+
+    /// Ends the connection without another word. Its socket is closed as soon as its owner looks;
+    /// until then it counts as gone.
     pub fn kill(&mut self) {
         self.closing = Closing::Now;
         self.mailbox.ring();
@@ -242,6 +291,13 @@ impl Sessions {
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
         self.slots.iter_mut().flatten().map(|session| &mut **session)
+    }
+
+    /// Those whose end is not decided yet, in the order in which they came.
+    pub fn living(&self) -> Vec<&Session> {
+        let mut living = self.by_age();
+        living.retain(|session| session.closing != Closing::Now);
+        living
     }
 
     /// In the order in which they came.

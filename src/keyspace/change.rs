@@ -46,6 +46,14 @@ impl Changes {
         }
     }
 
+    /// A second event of a change that was noted: a value stored with a deadline is both "set" and
+    /// "expire", but changed once.
+    pub fn also(&mut self, db: usize, key: &[u8], event: &'static str) {
+        if self.interest != 0 {
+            self.record(db, key, event, Cause::Command);
+        }
+    }
+
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

@@ -2,8 +2,10 @@
 //!
 //! An entry is a hint, a deadline and the hash of a key; when it fires, the key's own deadline
 //! decides. So nothing need be removed when a key is deleted, overwritten or postponed: stale
-//! hints fire into the void, and when they outnumber the keys that have a deadline the index is
-//! built anew.
+//! hints fire into the void, early ones are filed again, and when the stale ones outnumber the
+//! keys that have a deadline they are sorted out.
+//!
+//! The invariant: for each key with a deadline there is a hint with its hash that fires no later.
 
 use crate::world::Millis;
 use std::cmp::Reverse;
@@ -38,11 +40,18 @@ impl Deadlines {
         self.heap.len() > SMALL && self.heap.len() / 2 > keys_with_deadline
     }
 
-    pub fn rebuild(&mut self, hints: impl Iterator<Item = (Millis, u64)>) {
-        self.heap = hints.map(|(deadline, hash)| Reverse((deadline.0, hash))).collect();
+    /// Sorts out what is stale: keeps one hint for each hash of which there is still a key with a
+    /// deadline, as `earliest` knows.
+    pub fn rebuild(&mut self, earliest: impl Fn(u64) -> Option<Millis>) {
+        let mut hashes: Vec<u64> = self.heap.drain().map(|Reverse((_, hash))| hash).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        let hint = |hash| earliest(hash).map(|deadline| Reverse((deadline.0, hash)));
+        self.heap = hashes.into_iter().filter_map(hint).collect();
     }
 
-    pub fn clear(&mut self) {
-        self.heap = BinaryHeap::new();
+    /// Bytes on the heap.
+    pub fn memory(&self) -> usize {
+        self.heap.capacity() * size_of::<Reverse<(i64, u64)>>()
     }
 }

@@ -10,6 +10,8 @@ pub mod edit;
 pub mod expiry;
 pub mod record;
 pub mod table;
+#[cfg(test)]
+mod tests;
 
 pub use age::Aging;
 pub use change::{Cause, Changes};
@@ -21,7 +23,7 @@ use crate::world::Millis;
 use expiry::Deadlines;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use table::Table;
+use table::{Place, Table};
 
 pub struct Keyspace {
     dbs: Vec<Db>,
@@ -34,8 +36,14 @@ pub struct Keyspace {
     pub aging: Aging,
     /// The client does not want its reads to keep keys young (CLIENT NO-TOUCH).
     pub no_touch: bool,
+    /// Keys that are due read as missing but are left where they are (CLIENT PAUSE).
+    holds_expired: bool,
     /// Whether keys that are due are removed by the sweep (DEBUG SET-ACTIVE-EXPIRE).
-    pub sweeps: bool,
+    sweeps: bool,
+    /// The earliest deadline filed since somebody asked.
+    filed: Millis,
+    /// Removed records that would take long to free, for the engine to give away.
+    pub trash: Vec<Record>,
 }
 
 pub struct Db {
@@ -62,6 +70,10 @@ pub enum Life {
     Until(Millis),
 }
 
+/// Records of at least so many bytes are freed elsewhere. Below, giving one away costs more than
+/// freeing it.
+const HEAVY: usize = 1 << 20;
+
 impl From<Option<Millis>> for Life {
     fn from(deadline: Option<Millis>) -> Life {
         deadline.map_or(Life::Forever, Life::Until)
@@ -81,7 +93,10 @@ impl Keyspace {
             counters: Counters::default(),
             aging: Aging::default(),
             no_touch: false,
+            holds_expired: false,
             sweeps: true,
+            trash: Vec::new(),
+            filed: Millis(i64::MAX),
         }
     }
 
@@ -111,29 +126,34 @@ impl Keyspace {
     /// Reads a value of one kind; counts the hit or miss.
     #[inline]
     pub fn read<T: Kind>(&mut self, db: usize, key: &[u8]) -> Result<Option<T::View<'_>>, Error> {
-        if self.touch(db, key).is_none() {
-            return Ok(None);
+        match self.touch(db, key) {
+            None => Ok(None),
+            Some(record) if record.kind() != T::TYPE => Err(Error::WrongType),
+            Some(record) => Ok(Some(T::view(record))),
         }
-        self.peek::<T>(db, key)
     }
 
-    /// What `read` does to the world, without lending the value: for commands that look at
+    /// What `read` does to the world, without asking for a kind: also for commands that look at
     /// several keys at once, which `touch` them all first and then `peek`.
     #[inline]
     pub fn touch(&mut self, db: usize, key: &[u8]) -> Option<&Record> {
-        let (no_touch, aging) = (self.no_touch, self.aging);
-        if self.live(db, key).is_none() {
+        let Some(place) = self.live(db, key) else {
             self.counters.misses += 1;
             return None;
-        }
+        };
         self.counters.hits += 1;
-        let hash = self.hash(key);
-        let record =
-            self.dbs[db].table.find_mut(hash, |record| record.key() == key).expect("it is live");
-        if !no_touch {
-            aging.touch(record, &mut self.dice);
-        }
-        Some(record)
+        self.use_it(db, place).map(|record| &*record)
+    }
+
+    /// Looks at a key without using its value (EXISTS, TTL, OBJECT): counts the hit or miss, and
+    /// leaves the age as it is.
+    pub fn look(&mut self, db: usize, key: &[u8]) -> Option<&Record> {
+        let Some(place) = self.live(db, key) else {
+            self.counters.misses += 1;
+            return None;
+        };
+        self.counters.hits += 1;
+        self.dbs[db].table.at(place)
     }
 
     /// Looks without leaving a trace; a key that is due reads as missing.
@@ -156,6 +176,30 @@ impl Keyspace {
         self.live(db, key).is_some()
     }
 
+    /// One step of a walk over a database: visits the keys at home in one bucket, removes those of
+    /// them that are due, and returns the cursor for the next step. Keys that are there all the
+    /// while are visited exactly once between cursor 0 and the return of 0.
+    pub fn scan(&mut self, db: usize, cursor: u64, mut visit: impl FnMut(&Record)) -> u64 {
+        let now = self.now;
+        let mut due = Vec::new();
+        let next = self.dbs[db].table.scan(cursor, |record| {
+            if record.is_due(now) {
+                due.push(record.key().to_vec());
+            } else {
+                visit(record);
+            }
+        });
+        for key in due {
+            self.expire(db, &key);
+        }
+        next
+    }
+
+    /// The records of a database that are not due.
+    pub fn live_records(&self, db: usize) -> impl Iterator<Item = &Record> {
+        self.dbs[db].records().filter(|record| !record.is_due(self.now))
+    }
+
     /// A key chosen fairly among those that are not due.
     pub fn random_key(&mut self, db: usize) -> Option<Vec<u8>> {
         // A database may hold nothing but keys that are due, so the search must end.
@@ -165,12 +209,11 @@ impl Keyspace {
                 let mut below = |bound: u64| dice.random_range(0..bound);
                 self.dbs[db].table.random(&mut below)?.key().to_vec()
             };
-            if self.live(db, &key).is_some() {
+            if self.contains(db, &key) {
                 return Some(key);
             }
         }
-        let found = self.dbs[db].table.iter().find(|record| !record.is_due(self.now));
-        found.map(|record| record.key().to_vec())
+        self.live_records(db).next().map(|record| record.key().to_vec())
     }
 
     // ── changing ────────────────────────────────────────────────────────────────────────────
@@ -178,15 +221,13 @@ impl Keyspace {
     /// Opens a value that is there to be changed.
     #[inline]
     pub fn edit<T: Kind>(&mut self, db: usize, key: &[u8]) -> Result<Option<Edit<'_, T>>, Error> {
-        let Some(record) = self.live(db, key) else { return Ok(None) };
+        let Some(place) = self.live(db, key) else { return Ok(None) };
+        let Some(record) = self.dbs[db].table.at_mut(place) else { return Ok(None) };
         if record.kind() != T::TYPE {
             return Err(Error::WrongType);
         }
-        let (hash, aging) = (self.hash(key), self.aging);
-        let record =
-            self.dbs[db].table.find_mut(hash, |record| record.key() == key).expect("it is live");
         if !self.no_touch {
-            aging.touch(record, &mut self.dice);
+            self.aging.touch(record, &mut self.dice);
         }
         Ok(Some(Edit::open(record, &mut self.changes, db)))
     }
@@ -224,7 +265,9 @@ impl Keyspace {
         }
         if before != after {
             record.set_deadline(after);
+            let after = record.deadline();
             home.account(hash, before, after);
+            self.filed = self.filed.min(after.unwrap_or(self.filed));
         }
         if expired {
             self.counters.expired += 1;
@@ -236,22 +279,70 @@ impl Keyspace {
     /// Stores a whole record under its key, whatever was there before.
     pub fn put(&mut self, db: usize, record: Record, event: &'static str) {
         let hash = self.hash(record.key());
-        self.discard(db, record.key());
+        // What is due has expired, and was not replaced; unless expired keys are held.
+        self.live(db, record.key());
+        if let Some(old) = self.discard(db, record.key()) {
+            self.free(old);
+        }
         let life = record.deadline().into();
         self.insert(db, hash, record, life, event);
     }
 
     /// Removes a key; says whether it was there.
     pub fn remove(&mut self, db: usize, key: &[u8], event: &'static str) -> bool {
-        self.take(db, key, event).is_some()
+        match self.take(db, key, event) {
+            Some(record) => {
+                self.free(record);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Removes a key and hands over its record.
     pub fn take(&mut self, db: usize, key: &[u8], event: &'static str) -> Option<Record> {
-        self.live(db, key)?;
+        if !self.contains(db, key) {
+            return None;
+        }
         let record = self.discard(db, key)?;
         self.changes.note(db, key, event, Cause::Command);
         Some(record)
+    }
+
+    /// Gives a value another key, in place of what that key held; its deadline goes with it. Says
+    /// whether there was such a value.
+    pub fn rename(&mut self, db: usize, from: &[u8], to: &[u8]) -> bool {
+        let Some(record) = self.take(db, from, "rename_from") else { return false };
+        self.put(db, record.renamed(to), "rename_to");
+        true
+    }
+
+    /// Takes a value to another database, unless there is no such value or its key is taken there.
+    pub fn move_to(&mut self, db: usize, key: &[u8], other: usize) -> bool {
+        if !self.contains(db, key) || self.contains(other, key) {
+            return false;
+        }
+        let Some(record) = self.take(db, key, "move_from") else { return false };
+        self.put(other, record, "move_to");
+        true
+    }
+
+    /// Stores the same value, with the same deadline, under another key too, in place of what that
+    /// key held. The copy begins its life now. Says whether there was a value; asking leaves no
+    /// trace.
+    pub fn copy(&mut self, (db, from): (usize, &[u8]), (other, to): (usize, &[u8])) -> bool {
+        let Some(record) = self.record(db, from) else { return false };
+        let mut copy = record.copy_as(to);
+        copy.set_age(self.aging.newborn());
+        self.put(other, copy, "copy_to");
+        true
+    }
+
+    /// The deadline of a key that is about to be given another. Like an edit this uses the key, and
+    /// is no hit. `None` if there is no such key.
+    pub fn deadline_to_change(&mut self, db: usize, key: &[u8]) -> Option<Option<Millis>> {
+        let place = self.live(db, key)?;
+        self.use_it(db, place).map(|record| record.deadline())
     }
 
     /// Gives a key that is there a deadline, or takes it away.
@@ -267,7 +358,9 @@ impl Keyspace {
         let Some(record) = home.table.find_mut(hash, |record| record.key() == key) else { return };
         let before = record.deadline();
         record.set_deadline(deadline);
-        home.account(hash, before, deadline);
+        let after = record.deadline();
+        home.account(hash, before, after);
+        self.filed = self.filed.min(after.unwrap_or(self.filed));
         self.changes.note(db, key, event, Cause::Command);
     }
 
@@ -288,28 +381,40 @@ impl Keyspace {
 
     /// The earliest moment at which a key may be due.
     pub fn next_deadline(&self) -> Option<Millis> {
-        if !self.sweeps {
+        if !self.sweeps || self.holds_expired {
             return None;
         }
         self.dbs.iter().filter_map(|db| db.deadlines.next()).min()
     }
 
+    /// Switches the sweep; what fell due while it was off is found when it is on again.
+    pub fn set_sweeps(&mut self, sweeps: bool) {
+        self.sweeps = sweeps;
+        self.filed = self.next_deadline().unwrap_or(self.filed);
+    }
+
+    /// Whether keys that are due are left where they are, though they read as missing.
+    pub fn hold_expired(&mut self, hold: bool) {
+        self.holds_expired = hold;
+        self.filed = self.next_deadline().unwrap_or(self.filed);
+    }
+
+    /// The earliest deadline that was filed since this was last asked.
+    #[inline]
+    pub fn take_filed(&mut self) -> Option<Millis> {
+        let filed = std::mem::replace(&mut self.filed, Millis(i64::MAX));
+        (filed != Millis(i64::MAX)).then_some(filed)
+    }
+
     /// Removes keys that are due, at most so many; says whether more may be left.
     pub fn sweep(&mut self, most: usize) -> bool {
-        if !self.sweeps {
+        if !self.sweeps || self.holds_expired {
             return false;
         }
         let mut left = most;
         for db in 0..self.dbs.len() {
             while let Some(hash) = self.dbs[db].deadlines.take_due(self.now) {
-                let now = self.now;
-                // Several keys may share a hash, and each filed a hint of its own.
-                let due = self.dbs[db].table.find(hash, |record| {
-                    record.is_due(now) && self::hash(self.seed, record.key()) == hash
-                });
-                if let Some(key) = due.map(|record| record.key().to_vec()) {
-                    self.expire(db, &key);
-                }
+                self.follow_hint(db, hash);
                 left -= 1;
                 if left == 0 {
                     return true;
@@ -319,24 +424,55 @@ impl Keyspace {
         false
     }
 
-    /// The record of a key, unless it is due: then it is removed.
+    /// Removes the due keys that have this hash, and files a hint for the others: theirs may be
+    /// the one that was just used up.
+    fn follow_hint(&mut self, db: usize, hash: u64) {
+        while let Some((deadline, key)) = self.dbs[db].earliest_of(hash) {
+            if deadline > self.now {
+                return self.dbs[db].deadlines.file(deadline, hash);
+            }
+            let key = key.to_vec();
+            self.expire(db, &key);
+        }
+    }
+
+    /// Where the record of a key is, unless it is due: then it is removed.
     #[inline]
-    fn live(&mut self, db: usize, key: &[u8]) -> Option<&Record> {
+    fn live(&mut self, db: usize, key: &[u8]) -> Option<Place> {
         let hash = self.hash(key);
-        let now = self.now;
-        let due = self.dbs[db].table.find(hash, |record| record.key() == key)?.is_due(now);
-        if due {
-            self.expire(db, key);
+        let table = &self.dbs[db].table;
+        let place = table.locate(hash, |record| record.key() == key)?;
+        if table.at(place)?.is_due(self.now) {
+            if !self.holds_expired {
+                self.expire(db, key);
+            }
             return None;
         }
-        self.dbs[db].table.find(hash, |record| record.key() == key)
+        Some(place)
+    }
+
+    /// A record that is not due, made younger unless the client does not want that.
+    #[inline]
+    fn use_it(&mut self, db: usize, place: Place) -> Option<&mut Record> {
+        let record = self.dbs[db].table.at_mut(place)?;
+        if !self.no_touch {
+            self.aging.touch(record, &mut self.dice);
+        }
+        Some(record)
     }
 
     #[cold]
     fn expire(&mut self, db: usize, key: &[u8]) {
-        if self.discard(db, key).is_some() {
+        if let Some(record) = self.discard(db, key) {
+            self.free(record);
             self.counters.expired += 1;
             self.changes.note(db, key, "expired", Cause::Expiry);
+        }
+    }
+
+    fn free(&mut self, record: Record) {
+        if record.memory() >= HEAVY {
+            self.trash.push(record);
         }
     }
 
@@ -353,11 +489,13 @@ impl Keyspace {
             Life::Keep | Life::Forever => None,
         };
         record.set_deadline(deadline);
+        let deadline = record.deadline();
         self.changes.note(db, record.key(), event, Cause::Command);
         let home = &mut self.dbs[db];
         home.table.insert_new(hash, record);
-        if deadline.is_some() {
-            home.account(hash, None, deadline);
+        if let Some(deadline) = deadline {
+            home.account(hash, None, Some(deadline));
+            self.filed = self.filed.min(deadline);
         }
     }
 
@@ -396,9 +534,9 @@ impl Db {
         (self.deadline_sum / self.expires as i128 - now.0 as i128).max(0) as i64
     }
 
-    /// Bytes of the dictionary itself.
+    /// Bytes of the dictionary itself, and of the index of deadlines.
     pub fn overhead(&self) -> usize {
-        self.table.memory()
+        self.table.memory() + self.deadlines.memory()
     }
 
     pub fn table(&self) -> &Table<Record> {
@@ -410,23 +548,48 @@ impl Db {
         self.table.iter()
     }
 
-    /// Keeps count of deadlines, and files a hint for a new one.
+    /// Keeps count of deadlines, and files a hint for a new one. There is always a hint that fires
+    /// at a key's deadline or before, so a key that was given more time needs none: the hint it
+    /// has will find out.
     fn account(&mut self, hash: u64, before: Option<Millis>, after: Option<Millis>) {
         if let Some(before) = before {
             self.expires -= 1;
             self.deadline_sum -= before.0 as i128;
         }
-        if let Some(after) = after {
-            self.expires += 1;
-            self.deadline_sum += after.0 as i128;
-            self.deadlines.file(after, hash);
-            if self.deadlines.is_bloated(self.expires) {
-                let table = &self.table;
-                self.deadlines.rebuild(table.iter().filter_map(|record| {
-                    Some((record.deadline()?, self::hash(table.seed(), record.key())))
-                }));
-            }
+        let Some(after) = after else { return };
+        self.expires += 1;
+        self.deadline_sum += after.0 as i128;
+        if before.is_some_and(|before| before <= after) {
+            return;
         }
+        self.deadlines.file(after, hash);
+        if self.deadlines.is_bloated(self.expires) {
+            let mut deadlines = std::mem::take(&mut self.deadlines);
+            deadlines.rebuild(|hash| self.earliest_of(hash).map(|(deadline, _)| deadline));
+            self.deadlines = deadlines;
+        }
+    }
+
+    /// Of the keys with this hash and a deadline (there is hardly ever more than one) the first to
+    /// be due.
+    fn earliest_of(&self, hash: u64) -> Option<(Millis, &[u8])> {
+        let seed = self.table.seed();
+        let earliest = std::cell::Cell::new(None);
+        self.table.find(hash, |record| {
+            if let Some(deadline) = record.deadline()
+                && self::hash(seed, record.key()) == hash
+                && earliest.get().is_none_or(|earliest| deadline < earliest)
+            {
+                earliest.set(Some(deadline));
+            }
+            // Go on: the others want to be seen too.
+            false
+        });
+        let earliest = earliest.get()?;
+        let first = |record: &Record| {
+            record.deadline() == Some(earliest) && self::hash(seed, record.key()) == hash
+        };
+        self.table.find(hash, first).map(|record| (earliest, record.key()))
     }
 }
 

@@ -107,7 +107,9 @@ impl Record {
     }
 
     pub fn set_deadline(&mut self, deadline: Option<Millis>) {
-        self.head_mut().deadline = deadline.map_or(NO_DEADLINE, |deadline| deadline.0);
+        // The last millisecond there is stands for "none", and the one before it is as far away.
+        self.head_mut().deadline =
+            deadline.map_or(NO_DEADLINE, |deadline| deadline.0.min(NO_DEADLINE - 1));
     }
 
     /// Has the deadline come?
@@ -252,8 +254,21 @@ impl Record {
             Text::Bytes(bytes) if self.form() == Form::Long => Record::long(key, bytes.to_vec()),
             Text::Bytes(bytes) => Record::short(key, bytes),
         };
+        if self.form() == Form::ShortRaw {
+            copy.set_form(Form::ShortRaw);
+        }
         copy.take_life_of(self);
         copy
+    }
+
+    /// The same value, deadline and age under another key. A long value is not copied.
+    pub fn renamed(mut self, key: &[u8]) -> Record {
+        if self.form() != Form::Long {
+            return self.copy_as(key);
+        }
+        let mut renamed = Record::long(key, self.with_vec(std::mem::take));
+        renamed.take_life_of(&self);
+        renamed
     }
 
     /// Bytes that the allocator was asked for.

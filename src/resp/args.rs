@@ -46,6 +46,11 @@ impl<'a> Args<'a> {
         Args { frame: self.frame, spans: &self.spans[from.min(self.spans.len())..] }
     }
 
+    /// The first so many words.
+    pub fn head(&self, count: usize) -> Args<'a> {
+        Args { frame: self.frame, spans: &self.spans[..count.min(self.spans.len())] }
+    }
+
     /// Reads on behind the argument at `index`.
     pub fn after(&self, index: usize) -> Cursor<'a> {
         Cursor { args: *self, at: index + 1 }
@@ -126,6 +131,11 @@ impl<'a> Cursor<'a> {
     /// word where it is longer, which matches nothing.
     pub fn word(&self) -> Option<Word> {
         (self.at < self.args.len()).then(|| Word::new(self.args.get(self.at)))
+    }
+
+    /// The next argument, which stays the next one.
+    pub fn peek(&self) -> Option<&'a [u8]> {
+        (self.at < self.args.len()).then(|| self.args.get(self.at))
     }
 
     pub fn skip(&mut self) {

@@ -14,6 +14,16 @@ pub enum Proto {
     Resp3,
 }
 
+impl Proto {
+    /// The number that HELLO takes and gives.
+    pub fn version(self) -> i64 {
+        match self {
+            Proto::Resp2 => 2,
+            Proto::Resp3 => 3,
+        }
+    }
+}
+
 /// The bytes that go to one client, in the protocol it speaks.
 ///
 /// Everything a client is told goes through here, so this is where line breaks are taken out of
@@ -75,6 +85,8 @@ once! {
     /// RESP2 has two nulls; this is the one that stands for a missing array.
     null_array();
     double(value: f64);
+    /// A double that is written already, with more digits than a `f64` has.
+    double_text(text: &[u8]);
     boolean(value: bool);
     /// Decimal digits of any length.
     big_number(digits: &[u8]);
@@ -283,9 +295,13 @@ impl Out {
     pub fn double(&mut self, value: f64) {
         let mut text = Vec::with_capacity(32);
         numbers::write_f64(value, &mut text);
+        self.double_text(&text);
+    }
+
+    pub fn double_text(&mut self, text: &[u8]) {
         match self.proto {
-            Proto::Resp3 => self.line(b',', &text),
-            Proto::Resp2 => self.bulk(&text),
+            Proto::Resp3 => self.line(b',', text),
+            Proto::Resp2 => self.bulk(text),
         }
     }
 

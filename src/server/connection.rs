@@ -33,7 +33,8 @@ struct Buffers {
 /// Serves a client until one side ends the connection.
 pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, door: Door, who: SessionKey) {
     let mailbox = door.enter(|engine| engine.sessions[who].mailbox.clone());
-    let mut connection = Connection { stream, door, who, mailbox, unsent: Vec::new(), sent: 0 };
+    let mut connection =
+        Connection { stream, door, who, mailbox, unsent: Vec::new(), sent: 0, in_flight: false };
     loop {
         match poll_fn(|cx| connection.turn(cx)).await {
             Ok(Turn::Again) => (),
@@ -53,6 +54,8 @@ struct Connection<S> {
     /// Bytes that the socket did not take, and how many of them it has taken since.
     unsent: Vec<u8>,
     sent: usize,
+    /// The engine believes that we hold something.
+    in_flight: bool,
 }
 
 enum Turn {
@@ -63,13 +66,26 @@ enum Turn {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn turn(&mut self, cx: &mut Context) -> Poll<io::Result<Turn>> {
-        self.mailbox.register(cx.waker());
         if self.mailbox.take() {
             return Poll::Ready(self.mail(cx));
         }
         if !self.unsent.is_empty() && self.flush(cx)? {
             return Poll::Ready(Ok(self.fate()));
         }
+        let turn = self.read(cx);
+        if turn.is_pending() {
+            // Only now, since registering costs more than a look; and then another look, since
+            // mail may have come in between.
+            self.mailbox.register(cx.waker());
+            if self.mailbox.take() {
+                return Poll::Ready(self.mail(cx));
+            }
+        }
+        turn
+    }
+
+    /// Reads what is there, runs it and answers.
+    fn read(&mut self, cx: &mut Context) -> Poll<io::Result<Turn>> {
         BUFFERS.with_borrow_mut(|buffers| {
             let mut read = ReadBuf::new(&mut buffers.read);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
@@ -111,6 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             answers.append(&mut resumed);
             engine.sessions[self.who].closing
         });
+        self.in_flight |= !answers.is_empty();
         self.answer(&mut answers, closing, cx)
     }
 
@@ -124,32 +141,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if closing == Closing::Now {
             return Ok(Turn::Over);
         }
-        if !answers.is_empty() {
-            let mut sent = 0;
-            while sent < answers.len() {
-                match Pin::new(&mut self.stream).poll_write(cx, &answers[sent..]) {
-                    Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                    Poll::Ready(Ok(bytes)) => sent += bytes,
-                    Poll::Ready(Err(error)) => return Err(error),
-                    Poll::Pending => break,
-                }
+        let mut sent = 0;
+        while sent < answers.len() {
+            match Pin::new(&mut self.stream).poll_write(cx, &answers[sent..]) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(bytes)) => sent += bytes,
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => break,
             }
-            let left = answers.len() - sent;
-            if left > 0 {
-                self.unsent = answers[sent..].to_vec();
-                self.sent = 0;
-            }
-            self.door.enter(|engine| {
-                engine.count_sent(self.who, sent);
-                engine.set_in_flight(self.who, left);
-            });
         }
-        Ok(self.fate())
+        let left = answers.len() - sent;
+        if left > 0 {
+            self.unsent = answers[sent..].to_vec();
+            self.sent = 0;
+        }
+        if left > 0 || self.in_flight {
+            self.in_flight = left > 0;
+            self.door.enter(|engine| engine.set_in_flight(self.who, left));
+        }
+        // Mostly everything is written and nobody is leaving, and then the engine need not be asked.
+        if left == 0 && closing == Closing::No { Ok(Turn::Again) } else { Ok(self.fate()) }
     }
 
     /// Goes on writing what the socket did not take; says whether all of it is gone now.
     fn flush(&mut self, cx: &mut Context) -> io::Result<bool> {
-        let before = self.sent;
         while self.sent < self.unsent.len() {
             match Pin::new(&mut self.stream).poll_write(cx, &self.unsent[self.sent..]) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -158,13 +173,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Poll::Pending => break,
             }
         }
-        let (written, left) = (self.sent - before, self.unsent.len() - self.sent);
+        let left = self.unsent.len() - self.sent;
         if left == 0 {
             self.unsent = Vec::new();
             self.sent = 0;
+            self.in_flight = false;
         }
         let more = self.door.enter(|engine| {
-            engine.count_sent(self.who, written);
             engine.set_in_flight(self.who, left);
             left == 0 && !engine.sessions[self.who].outbox.is_empty()
         });

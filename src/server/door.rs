@@ -51,7 +51,7 @@ impl Door {
             self.room.exit.set(engine.exit);
             self.room.stop.notify_one();
         }
-        if let Some(deadline) = engine.keyspace.next_deadline()
+        if let Some(deadline) = engine.keyspace.take_filed()
             && deadline.0 < self.room.sweep_at.get()
         {
             self.room.sweep_at.set(deadline.0);
@@ -92,8 +92,12 @@ impl Door {
             if now.wall().0 < self.room.sweep_at.get() {
                 continue;
             }
-            self.room.sweep_at.set(i64::MAX);
-            let more = self.enter(|engine| engine.sweep(now));
+            let more = self.enter(|engine| {
+                let more = engine.sweep(now);
+                let next = engine.keyspace.next_deadline();
+                self.room.sweep_at.set(next.map_or(i64::MAX, |next| next.0));
+                more
+            });
             if more {
                 tokio::task::yield_now().await;
             }

@@ -22,7 +22,13 @@ impl Clock {
 
     pub fn now(&self) -> Now {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        Now { wall_us: wall.as_micros() as i64, mono_us: self.started.elapsed().as_micros() as u64 }
+        Now { wall_us: wall.as_micros() as i64, mono_us: self.mono_us() }
+    }
+
+    #[inline]
+    pub fn mono_us(&self) -> u64 {
+        let elapsed = self.started.elapsed();
+        elapsed.as_secs() * 1_000_000 + elapsed.subsec_micros() as u64
     }
 }
 
@@ -48,6 +54,11 @@ impl Machine {
 impl Host for Machine {
     fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    #[inline]
+    fn mono_us(&self) -> u64 {
+        self.clock.mono_us()
     }
 
     fn sleep(&self, micros: u64) {

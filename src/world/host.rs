@@ -5,8 +5,10 @@ use super::time::Now;
 use std::io;
 
 pub trait Host: Send {
-    /// The time, for durations alone: what commands see is frozen for their unit.
+    /// Both clocks; asked once for each batch.
     fn now(&self) -> Now;
+    /// The stopwatch: microseconds on the monotonic clock, asked once for each command.
+    fn mono_us(&self) -> u64;
     /// Stops the world (DEBUG SLEEP).
     fn sleep(&self, micros: u64);
     fn memory(&self) -> Memory;

@@ -184,10 +184,11 @@ impl Side {
 
     fn random_key(&mut self, connection: usize) -> Heard {
         let client = &mut self.clients[connection];
-        let asked = client.try_call(&["RANDOMKEY"]).and_then(|key| {
-            let keys = client.try_call(&["KEYS", "*"])?;
-            let known = keys.items().unwrap_or_default().contains(&key);
-            Ok(if known { Value::simple("a key") } else { key })
+        // The scan comes first: it meets every key past its deadline, RANDOMKEY only some.
+        let asked = client.try_call(&["SCAN", "0", "COUNT", "1000"]).and_then(|page| {
+            let key = client.try_call(&["RANDOMKEY"])?;
+            let keys = page.items().and_then(|it| it.get(1)?.items()).unwrap_or_default();
+            Ok(if keys.contains(&key) { Value::simple("a key") } else { key })
         });
         asked.map_or_else(|why| Heard::Nothing(why.to_string()), Heard::Reply)
     }

@@ -90,6 +90,13 @@ pub struct Table<E> {
     rebuilds: usize,
 }
 
+/// Where an entry is, for a search whose result is looked at more than once.
+#[derive(Clone, Copy)]
+pub struct Place {
+    segment: usize,
+    spot: Spot,
+}
+
 impl<E: Entry> Table<E> {
     /// An empty table; it allocates nothing yet.
     pub fn new(seed: u64) -> Table<E> {
@@ -160,6 +167,24 @@ impl<E: Entry> Table<E> {
         let segment = self.segments.get_mut(index)?;
         let spot = segment.locate(hash, eq)?;
         segment.at_mut(spot)
+    }
+
+    /// Where an entry is. The place is good until something is inserted or removed.
+    #[inline(always)]
+    pub fn locate(&self, hash: u64, eq: impl FnMut(&E) -> bool) -> Option<Place> {
+        let segment = self.segment_index(hash)?;
+        let spot = self.segments.get(segment)?.locate(hash, eq)?;
+        Some(Place { segment, spot })
+    }
+
+    #[inline(always)]
+    pub fn at(&self, place: Place) -> Option<&E> {
+        self.segments.get(place.segment)?.at(place.spot)
+    }
+
+    #[inline(always)]
+    pub fn at_mut(&mut self, place: Place) -> Option<&mut E> {
+        self.segments.get_mut(place.segment)?.at_mut(place.spot)
     }
 
     /// Adds an entry whose key the caller knows to be absent.

@@ -29,7 +29,7 @@ keys:
   8 KEYS <pattern>
   4 SCAN 0 COUNT 1000 <scan-option>*
   2 SCAN <cursor> <scan-option>*
-  3 RANDOMKEY
+  1 RANDOMKEY nonsense
   6 DBSIZE
   1 FLUSHDB <flush-option>?
   1 FLUSHALL <flush-option>?
@@ -75,7 +75,6 @@ type:
   1 nonsense
 
 cursor:
-  3 0
   1 abc
   1 -1
   1 18446744073709551616

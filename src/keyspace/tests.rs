@@ -1,0 +1,334 @@
+//! The keyspace against a plain map with deadlines: whatever is done, in whatever order, and
+//! whenever time passes.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+const DATABASES: usize = 3;
+type Key = Vec<u8>;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Set(usize, Key, Vec<u8>, Wish),
+    Put(usize, Key, Vec<u8>, Option<i64>),
+    Append(usize, Key, Vec<u8>),
+    Remove(usize, Key),
+    Rename(usize, Key, Key),
+    Move(usize, Key, usize),
+    Copy((usize, Key), (usize, Key)),
+    Deadline(usize, Key, Option<i64>),
+    Read(usize, Key),
+    Look(usize, Key),
+    Random(usize),
+    Flush(usize),
+    Swap(usize, usize),
+    Pass(i64),
+    Sweep(usize),
+}
+
+/// `Life`, with deadlines that count from now.
+#[derive(Clone, Copy, Debug)]
+enum Wish {
+    Keep,
+    Forever,
+    For(i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    // Few keys, so that they meet.
+    let key = || proptest::collection::vec(b'a'..b'd', 0..3);
+    let value = || proptest::collection::vec(any::<u8>(), 0..300);
+    let db = || 0..DATABASES;
+    let span = || prop_oneof![8 => 1..60i64, 1 => Just(i64::MAX / 2), 1 => Just(i64::MAX)];
+    let wish = prop_oneof![Just(Wish::Keep), Just(Wish::Forever), span().prop_map(Wish::For)];
+    prop_oneof![
+        4 => (db(), key(), value(), wish).prop_map(|(d, k, v, w)| Step::Set(d, k, v, w)),
+        2 => (db(), key(), value(), proptest::option::of(span()))
+            .prop_map(|(d, k, v, s)| Step::Put(d, k, v, s)),
+        1 => (db(), key(), value()).prop_map(|(d, k, v)| Step::Append(d, k, v)),
+        2 => (db(), key()).prop_map(|(d, k)| Step::Remove(d, k)),
+        2 => (db(), key(), key()).prop_map(|(d, k, to)| Step::Rename(d, k, to)),
+        2 => (db(), key(), db()).prop_map(|(d, k, to)| Step::Move(d, k, to)),
+        2 => ((db(), key()), (db(), key())).prop_map(|(from, to)| Step::Copy(from, to)),
+        4 => (db(), key(), proptest::option::weighted(0.8, span()))
+            .prop_map(|(d, k, s)| Step::Deadline(d, k, s)),
+        1 => (db(), key()).prop_map(|(d, k)| Step::Read(d, k)),
+        1 => (db(), key()).prop_map(|(d, k)| Step::Look(d, k)),
+        1 => db().prop_map(Step::Random),
+        1 => db().prop_map(Step::Flush),
+        1 => (db(), db()).prop_map(|(left, right)| Step::Swap(left, right)),
+        3 => (0..40i64).prop_map(Step::Pass),
+        2 => (1..4usize).prop_map(Step::Sweep),
+    ]
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    value: Vec<u8>,
+    deadline: Option<i64>,
+}
+
+#[derive(Default)]
+struct Model {
+    now: i64,
+    keys: [BTreeMap<Key, Entry>; DATABASES],
+    /// Keys that time has taken.
+    expired: u64,
+}
+
+impl Model {
+    fn pass(&mut self, millis: i64) {
+        self.now += millis;
+        for db in &mut self.keys {
+            let before = db.len();
+            db.retain(|_, entry| entry.deadline.is_none_or(|deadline| deadline > self.now));
+            self.expired += (before - db.len()) as u64;
+        }
+    }
+
+    fn after(&self, span: i64) -> i64 {
+        // The last millisecond there is cannot be told from "never", and is taken for the one before.
+        self.now.saturating_add(span).min(i64::MAX - 1)
+    }
+}
+
+fn apply(keyspace: &mut Keyspace, model: &mut Model, step: Step) {
+    match step {
+        Step::Set(db, key, value, wish) => {
+            let old = model.keys[db].get(&key).and_then(|entry| entry.deadline);
+            let (life, deadline) = match wish {
+                Wish::Keep => (Life::Keep, old),
+                Wish::Forever => (Life::Forever, None),
+                Wish::For(span) => {
+                    let deadline = model.after(span);
+                    let asked = Millis(model.now.saturating_add(span));
+                    (Life::Until(asked), Some(deadline))
+                }
+            };
+            keyspace.put_text(db, &key, &value, life, "set");
+            model.keys[db].insert(key, Entry { value, deadline });
+        }
+        Step::Put(db, key, value, span) => {
+            let deadline = span.map(|span| model.after(span));
+            let mut record = Record::string(&key, &value);
+            record.set_deadline(deadline.map(Millis));
+            keyspace.put(db, record, "set");
+            model.keys[db].insert(key, Entry { value, deadline });
+        }
+        Step::Append(db, key, more) => {
+            let edit = keyspace.edit::<Str>(db, &key).unwrap();
+            assert_eq!(edit.is_some(), model.keys[db].contains_key(&key));
+            if let Some(mut edit) = edit {
+                edit.with_vec(|value| value.extend_from_slice(&more));
+                edit.done("append");
+                model.keys[db].get_mut(&key).unwrap().value.extend(more);
+            }
+        }
+        Step::Remove(db, key) => {
+            assert_eq!(keyspace.remove(db, &key, "del"), model.keys[db].remove(&key).is_some());
+        }
+        Step::Rename(db, from, to) => {
+            let entry = model.keys[db].remove(&from);
+            assert_eq!(keyspace.rename(db, &from, &to), entry.is_some());
+            if let Some(entry) = entry {
+                model.keys[db].insert(to, entry);
+            }
+        }
+        Step::Move(db, key, other) => {
+            let moves = model.keys[db].contains_key(&key) && !model.keys[other].contains_key(&key);
+            assert_eq!(keyspace.move_to(db, &key, other), moves);
+            if moves {
+                let entry = model.keys[db].remove(&key).unwrap();
+                model.keys[other].insert(key, entry);
+            }
+        }
+        Step::Copy((db, from), (other, to)) => {
+            let entry = model.keys[db].get(&from).cloned();
+            assert_eq!(keyspace.copy((db, &from), (other, &to)), entry.is_some());
+            if let Some(entry) = entry {
+                model.keys[other].insert(to, entry);
+            }
+        }
+        Step::Deadline(db, key, span) => {
+            let deadline = span.map(|span| model.after(span));
+            let current = keyspace.deadline_to_change(db, &key);
+            let entry = model.keys[db].get_mut(&key);
+            assert_eq!(
+                current,
+                entry.as_ref().map(|entry| entry.deadline.map(Millis)),
+                "the deadline of {key:?}"
+            );
+            if let Some(entry) = entry {
+                keyspace.set_deadline(db, &key, deadline.map(Millis), "expire");
+                entry.deadline = deadline;
+            }
+        }
+        Step::Read(db, key) => {
+            let found = keyspace.read::<Str>(db, &key).unwrap().map(|text| text.to_vec());
+            assert_eq!(found.as_ref(), model.keys[db].get(&key).map(|entry| &entry.value));
+        }
+        Step::Look(db, key) => {
+            let found = keyspace.look(db, &key).is_some();
+            assert_eq!(found, model.keys[db].contains_key(&key));
+        }
+        Step::Random(db) => match keyspace.random_key(db) {
+            Some(key) => assert!(model.keys[db].contains_key(&key)),
+            None => assert!(model.keys[db].is_empty()),
+        },
+        Step::Flush(db) => {
+            // Due keys that nobody looked at go with the others, and count as nothing.
+            while keyspace.sweep(1) {}
+            assert_eq!(keyspace.flush(db).len(), model.keys[db].len());
+            model.keys[db].clear();
+        }
+        Step::Swap(left, right) => {
+            keyspace.swap(left, right);
+            model.keys.swap(left, right);
+        }
+        Step::Pass(millis) => {
+            model.pass(millis);
+            keyspace.begin(Millis(model.now));
+        }
+        Step::Sweep(most) => {
+            let stored = |keyspace: &Keyspace| keyspace.dbs.iter().map(Db::len).sum::<usize>();
+            let before = stored(keyspace);
+            let more = keyspace.sweep(most);
+            assert!(before - stored(keyspace) <= most);
+            let due = keyspace.dbs.iter().flat_map(Db::records).any(|r| r.is_due(keyspace.now));
+            assert!(more || !due, "a sweep that was not cut short leaves nothing that is due");
+        }
+    }
+}
+
+fn check(keyspace: &Keyspace, model: &Model) {
+    for (db, keys) in keyspace.dbs.iter().zip(&model.keys) {
+        let deadlines: Vec<i64> =
+            db.records().filter_map(|record| Some(record.deadline()?.0)).collect();
+        assert_eq!(db.expires(), deadlines.len());
+        assert_eq!(db.deadline_sum, deadlines.iter().map(|at| i128::from(*at)).sum::<i128>());
+        let first = deadlines.iter().min();
+        assert!(
+            first.is_none_or(|first| db.deadlines.next().is_some_and(|hint| hint.0 <= *first)),
+            "a hint fires no later than the first deadline"
+        );
+        let live = db.records().filter(|record| !record.is_due(keyspace.now));
+        let found: BTreeMap<Key, Entry> = live
+            .map(|record| {
+                let deadline = record.deadline().map(|at| at.0);
+                (record.key().to_vec(), Entry { value: record.text().to_vec(), deadline })
+            })
+            .collect();
+        assert_eq!(&found, keys);
+    }
+}
+
+proptest! {
+    #[test]
+    fn behaves_like_a_map_with_deadlines(steps in proptest::collection::vec(step(), 0..120)) {
+        let mut keyspace = Keyspace::new(DATABASES, 7);
+        keyspace.changes.interest = change::LOG;
+        let mut model = Model::default();
+        let mut told = 0;
+        for step in steps {
+            apply(&mut keyspace, &mut model, step);
+            check(&keyspace, &model);
+            told += keyspace.changes.iter().filter(|(c, _)| c.cause == Cause::Expiry).count();
+            keyspace.changes.clear();
+        }
+        // In the end time takes all that it can, and every key is counted and told once.
+        model.pass(i64::MAX - 1 - model.now);
+        keyspace.begin(Millis(model.now));
+        while keyspace.sweep(2) {}
+        told += keyspace.changes.iter().count();
+        check(&keyspace, &model);
+        prop_assert_eq!(keyspace.counters.expired, model.expired);
+        prop_assert_eq!(told as u64, model.expired);
+        prop_assert!(keyspace.dbs.iter().all(|db| db.expires() == 0 && db.deadline_sum == 0));
+        prop_assert!(keyspace.next_deadline().is_none());
+    }
+
+    /// However the database grows, shrinks and loses keys to time, a walk over it sees each key
+    /// that is there all the while once, and none that is due.
+    #[test]
+    fn a_walk_sees_what_stays_exactly_once(
+        stay in 0..400u32,
+        due in 0..100u32,
+        churn in proptest::collection::vec((any::<bool>(), 0..2000u32), 0..600),
+        stride in 1..40usize,
+    ) {
+        let mut keyspace = Keyspace::new(1, 9);
+        let name = |kind: &str, number: u32| format!("{kind}{number}").into_bytes();
+        for number in 0..stay {
+            keyspace.put_text(0, &name("stay", number), b"1", Life::Forever, "set");
+        }
+        for number in 0..due {
+            keyspace.put_text(0, &name("due", number), b"1", Life::Until(Millis(5)), "set");
+        }
+        keyspace.begin(Millis(5));
+        let mut churn = churn.into_iter();
+        let (mut cursor, mut seen) = (0, Vec::new());
+        loop {
+            cursor = keyspace.scan(0, cursor, |record| seen.push(record.key().to_vec()));
+            if cursor == 0 {
+                break;
+            }
+            for (comes, number) in churn.by_ref().take(stride) {
+                let key = name("other", number % 500);
+                match comes {
+                    true => keyspace.put_text(0, &key, b"2", Life::Forever, "set"),
+                    false => _ = keyspace.remove(0, &key, "del"),
+                }
+            }
+        }
+        prop_assert!(!seen.iter().any(|key| key.starts_with(b"due")));
+        prop_assert_eq!(keyspace.counters.expired, u64::from(due));
+        prop_assert_eq!(keyspace.db(0).expires(), 0);
+        seen.retain(|key| key.starts_with(b"stay"));
+        let distinct: BTreeSet<_> = seen.iter().collect();
+        prop_assert_eq!((distinct.len(), seen.len()), (stay as usize, stay as usize));
+    }
+}
+
+/// Sessions renew their time all day, and short-lived keys are deleted before it comes: neither
+/// may fill the index.
+#[test]
+fn renewed_and_deleted_deadlines_leave_no_rest() {
+    let mut keyspace = Keyspace::new(1, 1);
+    let hour = |now: i64| Life::Until(Millis(now + 3_600_000));
+    for now in 0..20_000 {
+        keyspace.begin(Millis(now));
+        keyspace.put_text(0, b"session", b"x", hour(now), "set");
+    }
+    assert!(keyspace.dbs[0].deadlines.memory() < 1024);
+    for now in 20_000..60_000 {
+        keyspace.begin(Millis(now));
+        let key = now.to_string();
+        keyspace.put_text(0, key.as_bytes(), b"x", hour(now), "set");
+        keyspace.remove(0, key.as_bytes(), "del");
+    }
+    assert!(keyspace.dbs[0].deadlines.memory() < 64 * 1024);
+    keyspace.begin(Millis(19_999 + 3_600_000 - 1));
+    while keyspace.sweep(100) {}
+    assert!(keyspace.contains(0, b"session"), "its last renewal counts");
+    keyspace.begin(Millis(19_999 + 3_600_000));
+    while keyspace.sweep(100) {}
+    assert!(keyspace.db(0).is_empty());
+}
+
+#[test]
+fn large_values_are_handed_over_instead_of_freed() {
+    let mut keyspace = Keyspace::new(1, 1);
+    let large = vec![b'x'; HEAVY];
+    for key in [b"removed", b"expires", b"renamed"] {
+        keyspace.put_text(0, key, &large, Life::Forever, "set");
+    }
+    keyspace.put_text(0, b"small", b"x", Life::Until(Millis(1)), "set");
+    keyspace.set_deadline(0, b"expires", Some(Millis(1)), "expire");
+    keyspace.begin(Millis(1));
+    while keyspace.sweep(1) {}
+    keyspace.remove(0, b"removed", "del");
+    keyspace.put(0, Record::string(b"renamed", b"small"), "set");
+    let keys: Vec<_> = keyspace.trash.iter().map(Record::key).collect();
+    assert_eq!(keys, [&b"expires"[..], b"removed", b"renamed"]);
+}
