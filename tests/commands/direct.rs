@@ -115,7 +115,7 @@ impl Side for Direct {
         world.clock.pass(time.as_micros() as u64);
         let now = world.clock.now();
         world.engine.tick(now);
-        if sweeps && world.engine.keyspace.sweeps {
+        if sweeps {
             while world.engine.sweep(now) {}
         }
         // Removals by time are told, but not by the next command.

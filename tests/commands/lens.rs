@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use crate::expect::{Times, fill_in, line_matches, matches};
 use crate::side::{Heard, Side, Words};
 use crate::support::value::{Value, command_line};
-use crate::transcript::{Act, Scene, Step, Transcript, written};
+use crate::transcript::{Act, Form, Scene, Step, Transcript, written};
 
 /// How a transcript is played.
 pub struct Lens {
@@ -225,6 +225,8 @@ impl Player<'_> {
         let actual = match heard {
             Heard::Nothing => "(nothing)".to_string(),
             Heard::Closed => "(closed)".to_string(),
+            // Its numbers would look like the commands of other clients.
+            Heard::Reply(Value::Push(items)) if exact => format!("(push) {}", Value::Array(items)),
             Heard::Reply(value) if exact => value.to_string(),
             Heard::Reply(value) => downgraded(&value).to_string(),
         };
@@ -235,6 +237,11 @@ impl Player<'_> {
         }
         if self.update {
             let (place, lines) = match form {
+                // What Valkey says otherwise stands beside what the others say.
+                Some(form) if self.lens.tags.contains(&"valkey") && form.tag.is_empty() => {
+                    let own = Form { tag: "valkey".into(), prefix: "valkey: ".into(), ..form.clone() };
+                    (form.place.end..form.place.end, own.rewritten(&actual))
+                }
                 Some(form) => (form.place.clone(), form.rewritten(&actual)),
                 None => {
                     let below = step.line + 1;

@@ -48,6 +48,9 @@ impl Host for Machine {
     fn now(&self) -> Now {
         self.clock.now()
     }
+    fn mono_us(&self) -> u64 {
+        self.clock.now().mono_us
+    }
     fn sleep(&self, micros: u64) {
         self.clock.pass(micros);
     }

@@ -16,7 +16,7 @@ pub struct Sockets {
     proto: u8,
     clients: Vec<Option<Talker>>,
     began_ms: i64,
-    /// Directives that the scene changes, as they were.
+    /// Directives that the scene changes, with their values as they were.
     before: Vec<Words>,
     known: BTreeMap<Vec<u8>, bool>,
 }
@@ -94,6 +94,12 @@ impl Side for Sockets {
         self.proto = proto;
         self.control(&[b"FLUSHALL"])?;
         self.before.clear();
+        // Asked now, so that what the scene sees of slow logs and counters is its own.
+        for step in &scene.steps {
+            if let Act::Say { words, .. } = &step.act {
+                self.knows(words);
+            }
+        }
         for step in &scene.steps {
             let Act::Say { words, .. } = &step.act else { continue };
             let is = |at: usize, name: &[u8]| {
@@ -104,12 +110,10 @@ impl Side for Sockets {
             }
             for name in words[2..].iter().step_by(2) {
                 let reply = self.control(&[b"CONFIG", b"GET", name])?;
-                if let Some([name, value]) = reply.items() {
-                    let (name, value) = (name.text(), value.text());
-                    let words = [Some(&b"CONFIG"[..]), Some(b"SET"), name, value];
-                    self.before.push(
-                        words.iter().map(|word| word.unwrap_or_default().to_vec()).collect(),
-                    );
+                let words = |it: &Value| it.text().unwrap_or_default().to_vec();
+                let pair: Words = reply.items().unwrap_or_default().iter().map(words).collect();
+                if pair.len() == 2 {
+                    self.before.push(pair);
                 }
             }
         }
@@ -186,9 +190,12 @@ impl Side for Sockets {
 
     fn end(&mut self, _: &Scene) -> Result<(), String> {
         self.clients.clear();
-        for words in std::mem::take(&mut self.before) {
-            let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-            self.control(&words)?;
+        for pair in std::mem::take(&mut self.before) {
+            let now = self.control(&[b"CONFIG", b"GET", &pair[0]])?;
+            // Many were not changed after all, because that is an error.
+            if now.items().is_none_or(|it| it[1].text() != Some(&pair[1])) {
+                self.control(&[b"CONFIG", b"SET", &pair[0], &pair[1]])?;
+            }
         }
         Ok(())
     }

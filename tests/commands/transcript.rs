@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::expect::IN_ANY_ORDER;
 use crate::support::value::quoted;
 
 /// The lenses that a mark may name.
@@ -48,6 +49,7 @@ pub enum Act {
 }
 
 /// An answer, as it is in the lenses of a tag; without a tag, wherever no other form applies.
+#[derive(Clone)]
 pub struct Form {
     pub tag: String,
     pub lines: Vec<String>,
@@ -240,7 +242,10 @@ impl Step {
 impl Form {
     /// The file's lines for another answer.
     pub fn rewritten(&self, answer: &str) -> Vec<String> {
-        let mut lines: Vec<String> = answer.lines().map(String::from).collect();
+        let mut lines: Vec<String> = answer.lines().map(|line| line.trim_end().into()).collect();
+        if self.lines.first().is_some_and(|line| line == IN_ANY_ORDER) {
+            lines.insert(0, IN_ANY_ORDER.into());
+        }
         if lines.len() > 1 && !self.tag.is_empty() {
             lines.insert(0, self.prefix.trim_end().into());
         } else if let Some(first) = lines.first_mut() {
