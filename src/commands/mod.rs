@@ -60,6 +60,7 @@ const FAMILIES: &[Family] = &[
     memory::FAMILY,
     lolwut::FAMILY,
     absent::CLUSTER,
+    absent::SCRIPTS,
     absent::SERVER,
 ];
 
