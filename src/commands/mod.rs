@@ -4,8 +4,9 @@
 //! of keys. The index of names is built while the crate compiles; two rows with one name do not.
 
 // Keys, whatever they hold.
-pub mod expire;
 pub mod keys;
+
+pub mod expire;
 pub mod object;
 pub mod scan;
 
@@ -17,23 +18,25 @@ pub mod counter;
 pub mod lcs;
 pub mod lifetime;
 
+pub mod bitmap;
+
 pub mod transaction;
 
 pub mod client;
 mod client_filter;
 pub mod connection;
 
-// The data as a whole.
-pub mod memory;
+// The server itself.
 pub mod server;
 
-// The server itself.
 pub mod absent;
 pub mod commandlog;
 pub mod config;
 pub mod debug;
 pub mod info;
+pub mod introspection;
 pub mod lolwut;
+pub mod memory;
 pub mod process;
 
 use crate::engine::{Command, Family, Table};
@@ -48,11 +51,13 @@ const FAMILIES: &[Family] = &[
     compare::FAMILY,
     counter::FAMILY,
     lcs::FAMILY,
+    bitmap::FAMILY,
     transaction::FAMILY,
     connection::FAMILY,
     client::FAMILY,
     config::FAMILY,
     info::FAMILY,
+    introspection::FAMILY,
     commandlog::FAMILY,
     process::FAMILY,
     debug::FAMILY,
@@ -60,6 +65,7 @@ const FAMILIES: &[Family] = &[
     memory::FAMILY,
     lolwut::FAMILY,
     absent::CLUSTER,
+    absent::SCRIPTS,
     absent::SERVER,
 ];
 
