@@ -18,6 +18,8 @@ pub mod counter;
 pub mod lcs;
 pub mod lifetime;
 
+pub mod bitmap;
+
 pub mod transaction;
 
 pub mod client;
@@ -49,6 +51,7 @@ const FAMILIES: &[Family] = &[
     compare::FAMILY,
     counter::FAMILY,
     lcs::FAMILY,
+    bitmap::FAMILY,
     transaction::FAMILY,
     connection::FAMILY,
     client::FAMILY,

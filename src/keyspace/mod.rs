@@ -189,8 +189,8 @@ impl Keyspace {
                 visit(record);
             }
         });
-        for key in due {
-            self.expire(db, &key);
+        if !self.holds_expired {
+            due.iter().for_each(|key| self.expire(db, key));
         }
         next
     }

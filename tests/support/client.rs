@@ -58,6 +58,16 @@ impl Client {
         Ok(client)
     }
 
+    /// The replies in bytes that are here already: those of an engine without a socket.
+    pub fn replies(bytes: Vec<u8>) -> io::Result<Vec<Value>> {
+        let mut client = Client { stream: Box::new(Nowhere), buffer: bytes, taken: 0 };
+        let mut replies = Vec::new();
+        while client.taken < client.buffer.len() {
+            replies.push(client.read_reply()?);
+        }
+        Ok(replies)
+    }
+
     /// How long a read waits before it fails.
     pub fn set_patience(&self, patience: Duration) -> io::Result<()> {
         self.stream.set_patience(patience)
@@ -232,6 +242,31 @@ impl Stream for TcpStream {
 impl Stream for UnixStream {
     fn set_patience(&self, patience: Duration) -> io::Result<()> {
         self.set_read_timeout(Some(patience))
+    }
+}
+
+/// The far end of bytes that came without a stream.
+struct Nowhere;
+
+impl Read for Nowhere {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+}
+
+impl Write for Nowhere {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(ErrorKind::NotConnected.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Nowhere {
+    fn set_patience(&self, _: Duration) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,0 +1,380 @@
+//! Plays scenes in one manner and keeps what differed.
+
+use russet::commands::{TABLE, find, find_sub};
+use russet::engine::InMulti;
+use russet::spec::{NO_MULTI, Spec};
+use std::ops::Range;
+use std::path::PathBuf;
+
+use crate::expect::{Times, fill_in, line_matches, matches};
+use crate::side::{Heard, Side, Words};
+use crate::support::value::{Value, command_line};
+use crate::transcript::{Act, Form, Scene, Step, Transcript, written};
+
+/// How a transcript is played.
+pub struct Lens {
+    pub name: &'static str,
+    /// Which marks and which forms of answers are meant for it.
+    pub tags: &'static [&'static str],
+    pub proto: u8,
+    pub manner: Manner,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Manner {
+    Plain,
+    /// Every command in a transaction of its own.
+    Multi,
+    /// The scene is sent in one piece.
+    Pipeline,
+}
+
+#[derive(Default)]
+pub struct Report {
+    pub played: usize,
+    pub skipped: usize,
+    pub failures: Vec<Failure>,
+    /// Other lines for a file, where UPDATE asks for them.
+    pub edits: Vec<Edit>,
+    /// Rows of the table that were run, by number.
+    pub commands: Vec<u16>,
+}
+
+pub struct Failure {
+    pub path: PathBuf,
+    pub line: usize,
+    pub command: String,
+    pub expected: String,
+    pub actual: String,
+}
+
+pub struct Edit {
+    pub path: PathBuf,
+    pub place: Range<usize>,
+    pub lines: Vec<String>,
+}
+
+/// Commands that change how the connection speaks, or end it, so that no EXEC could answer.
+const NEVER_QUEUED: &[&str] = &["HELLO", "RESET", "QUIT", "AUTH", "CLIENT|REPLY", "MONITOR"];
+
+pub struct Player<'a> {
+    pub lens: &'a Lens,
+    pub side: &'a mut dyn Side,
+    pub report: Report,
+    pub update: bool,
+}
+
+impl Player<'_> {
+    pub fn play(&mut self, transcript: &Transcript) {
+        for scene in &transcript.scenes {
+            if self.skips(scene) {
+                self.report.skipped += scene.steps.len();
+                continue;
+            }
+            let proto = scene.proto.unwrap_or(self.lens.proto);
+            let played = match self.side.begin(proto, scene) {
+                Ok(()) if self.lens.manner == Manner::Pipeline => self.pipeline(transcript, scene),
+                Ok(()) => self.scene(transcript, scene),
+                Err(why) => Err((0, why)),
+            };
+            let ended = self.side.end(scene).map_err(|why| (scene.steps.len() - 1, why));
+            if let Err((at, why)) = played.and(ended) {
+                self.fail(transcript, &scene.steps[at], "to be played".into(), why);
+            }
+        }
+    }
+
+    fn skips(&self, scene: &Scene) -> bool {
+        let tags = self.lens.tags;
+        if scene.skipped.iter().any(|tag| tags.contains(&tag.as_str()))
+            || scene.proto.is_some_and(|proto| proto != self.lens.proto)
+        {
+            return true;
+        }
+        match self.lens.manner {
+            Manner::Plain => false,
+            // A transaction around another is an error, and it would use up what is watched.
+            Manner::Multi => scene.steps.iter().any(|step| {
+                let name = step.spec().map_or("", |spec| spec.name);
+                matches!(name, "MULTI" | "EXEC" | "DISCARD" | "WATCH" | "UNWATCH")
+            }),
+            // One client, no time in between, and every answer comes.
+            Manner::Pipeline => scene
+                .steps
+                .iter()
+                .any(|step| !matches!(step.act, Act::Say { client: 0, .. }) || !step.answers(tags)),
+        }
+    }
+
+    fn scene(&mut self, transcript: &Transcript, scene: &Scene) -> Result<(), (usize, String)> {
+        let mut queued: Vec<Words> = Vec::new();
+        let mut waited = false;
+        for (at, step) in scene.steps.iter().enumerate() {
+            let failed = |why: String| (at, why);
+            if step.skipped.iter().any(|tag| self.lens.tags.contains(&tag.as_str())) {
+                self.report.skipped += 1;
+                continue;
+            }
+            match &step.act {
+                Act::Wait(time) => {
+                    self.side.wait(*time);
+                    waited = true;
+                    continue;
+                }
+                Act::Hear { client } => {
+                    let heard = self.side.hear(*client).map_err(failed)?;
+                    self.report.played += 1;
+                    self.compare(transcript, scene, step, heard);
+                    continue;
+                }
+                Act::Say { client, words } => {
+                    if !self.side.knows(words) {
+                        self.report.skipped += scene.steps.len() - at;
+                        return Ok(());
+                    }
+                    self.report.played += 1;
+                    let now = self.side.times().latest;
+                    let words: Words = words.iter().map(|word| fill_in(word, now)).collect();
+                    let heard = match self.lens.manner == Manner::Multi && step.may_be_queued() {
+                        true => self.in_transaction(*client, &words),
+                        false => self.side.say(*client, &words, step.answers(self.lens.tags)),
+                    };
+                    let heard = heard.map_err(failed)?;
+                    self.compare(transcript, scene, step, heard);
+                    if let Some(told) = self.side.told()
+                        && self.lens.manner == Manner::Plain
+                    {
+                        let told = told.map_err(failed)?;
+                        let spec = step.spec().map_or("", |spec| spec.name);
+                        let allowed = match spec {
+                            "EXEC" => std::mem::take(&mut queued),
+                            _ => vec![words.clone()],
+                        };
+                        if !matches!(spec, "EXEC" | "MULTI") {
+                            queued.push(words);
+                        }
+                        self.compare_log(transcript, step, told, &allowed, waited);
+                    }
+                    self.report.commands.extend(step.row());
+                    // Commands that a log must not know of change data behind its back.
+                    let unknown_to_log = step.skipped.iter().any(|tag| tag == "twin");
+                    if let Err(why) = self.side.check()
+                        && !unknown_to_log
+                    {
+                        self.fail(transcript, step, "equal data".into(), why);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn pipeline(&mut self, transcript: &Transcript, scene: &Scene) -> Result<(), (usize, String)> {
+        let now = self.side.times().latest;
+        let steps: Vec<&Step> = scene
+            .steps
+            .iter()
+            .filter(|step| !step.skipped.iter().any(|tag| self.lens.tags.contains(&tag.as_str())))
+            .collect();
+        let lines: Vec<Words> = steps
+            .iter()
+            .filter_map(|step| match &step.act {
+                Act::Say { words, .. } => {
+                    Some(words.iter().map(|word| fill_in(word, now)).collect())
+                }
+                _ => None,
+            })
+            .collect();
+        let heard = self.side.say_all(0, &lines).map_err(|why| (0, why))?;
+        for (step, heard) in steps.into_iter().zip(heard) {
+            self.report.played += 1;
+            self.compare(transcript, scene, step, heard);
+        }
+        self.side.check().map_err(|why| (0, why))
+    }
+
+    /// MULTI, the command, EXEC: its answer is the only one of EXEC, unless it was refused at once.
+    fn in_transaction(&mut self, client: usize, words: &Words) -> Result<Heard, String> {
+        let one = |word: &str| vec![word.as_bytes().to_vec()];
+        let mut reply = |words: &Words| match self.side.say(client, words, true)? {
+            Heard::Reply(value) => Ok(value),
+            other => Err(format!("{}: {other:?}", command_line(words))),
+        };
+        let begun = reply(&one("MULTI"))?;
+        if begun != Value::simple("OK") {
+            return Err(format!("MULTI: {begun}"));
+        }
+        let queued = reply(words)?;
+        let done = reply(&one("EXEC"))?;
+        match (queued, done) {
+            (Value::Simple(text), Value::Array(mut answers))
+                if text == b"QUEUED" && answers.len() == 1 =>
+            {
+                Ok(Heard::Reply(answers.remove(0)))
+            }
+            (refusal @ Value::Error(_), Value::Error(abort)) if abort.starts_with(b"EXECABORT") => {
+                Ok(Heard::Reply(refusal))
+            }
+            (queued, done) => Err(format!("in a transaction: {queued}, then {done}")),
+        }
+    }
+
+    fn compare(&mut self, transcript: &Transcript, scene: &Scene, step: &Step, heard: Heard) {
+        let form = step.form(self.lens.tags);
+        let exact = self.lens.proto == 3
+            && (scene.proto.is_some() || form.is_some_and(|form| form.tag == "resp3"));
+        let actual = match heard {
+            Heard::Nothing => "(nothing)".to_string(),
+            Heard::Closed => "(closed)".to_string(),
+            // Its numbers would look like the commands of other clients.
+            Heard::Reply(Value::Push(items)) if exact => format!("(push) {}", Value::Array(items)),
+            Heard::Reply(value) if exact => value.to_string(),
+            Heard::Reply(value) => downgraded(&value).to_string(),
+        };
+        let times = self.times();
+        let expected = form.map_or(&[][..], |form| &form.lines);
+        if matches(expected, &actual, times) {
+            return;
+        }
+        if self.update {
+            let (place, lines) = match form {
+                // What Valkey says otherwise stands beside what the others say.
+                Some(form) if self.lens.tags.contains(&"valkey") && form.tag.is_empty() => {
+                    let own =
+                        Form { tag: "valkey".into(), prefix: "valkey: ".into(), ..form.clone() };
+                    (form.place.end..form.place.end, own.rewritten(&actual))
+                }
+                Some(form) => (form.place.clone(), form.rewritten(&actual)),
+                None => {
+                    let below = step.line + 1;
+                    (below..below, actual.lines().map(String::from).collect())
+                }
+            };
+            self.report.edits.push(Edit { path: transcript.path.clone(), place, lines });
+            return;
+        }
+        self.fail(transcript, step, expected.join("\n"), actual);
+    }
+
+    fn compare_log(
+        &mut self,
+        transcript: &Transcript,
+        step: &Step,
+        mut told: Vec<Words>,
+        allowed: &[Words],
+        waited: bool,
+    ) {
+        let times = self.times();
+        let now = times.latest;
+        let show = |lines: &[Words]| -> Vec<String> {
+            lines.iter().map(|words| written(words, now)).collect()
+        };
+        let right = match &step.log.lines {
+            Some(expected) => {
+                let plain: Vec<String> = told.iter().map(|words| command_line(words)).collect();
+                expected.len() == plain.len()
+                    && expected.iter().zip(&plain).all(|(expected, plain)| {
+                        line_matches(&String::from_utf8_lossy(expected), plain, times)
+                    })
+            }
+            None => {
+                // Keys that were found to be due are told first.
+                while waited
+                    && told.first().is_some_and(|words| words.len() == 2 && words[0] == b"DEL")
+                    && !allowed.contains(&told[0])
+                {
+                    told.remove(0);
+                }
+                let mut from = allowed.iter();
+                told.iter().all(|words| from.any(|allowed| allowed == words))
+            }
+        };
+        if right {
+            return;
+        }
+        let mut lines: Vec<String> =
+            show(&told).into_iter().map(|line| format!("log: {line}")).collect();
+        if lines.is_empty() {
+            lines.push("log: nothing".into());
+        }
+        if self.update {
+            let place = match step.log.place.is_empty() {
+                true => step.end..step.end,
+                false => step.log.place.clone(),
+            };
+            self.report.edits.push(Edit { path: transcript.path.clone(), place, lines });
+            return;
+        }
+        let expected = match &step.log.lines {
+            Some(lines) if lines.is_empty() => "log: nothing".into(),
+            Some(lines) => lines
+                .iter()
+                .map(|line| format!("log: {}", String::from_utf8_lossy(line)))
+                .collect::<Vec<_>>()
+                .join("\n"),
+            None => "to be told verbatim, or not at all".into(),
+        };
+        self.fail(transcript, step, expected, lines.join("\n"));
+    }
+
+    fn times(&self) -> Times {
+        self.side.times()
+    }
+
+    fn fail(&mut self, transcript: &Transcript, step: &Step, expected: String, actual: String) {
+        self.report.failures.push(Failure {
+            path: transcript.path.clone(),
+            line: step.line + 1,
+            command: transcript.lines[step.line].clone(),
+            expected,
+            actual,
+        });
+    }
+}
+
+impl Step {
+    /// The row of the command, if there is one.
+    fn spec(&self) -> Option<&'static Spec> {
+        self.row().map(|id| &TABLE.all[id as usize].spec)
+    }
+
+    fn row(&self) -> Option<u16> {
+        let Act::Say { words, .. } = &self.act else { return None };
+        let command = find(&words[0])?;
+        let sub = words.get(1).and_then(|sub| find_sub(command, sub));
+        Some(sub.unwrap_or(command).id)
+    }
+
+    fn may_be_queued(&self) -> bool {
+        let Some(id) = self.row() else { return true };
+        let row = &TABLE.all[id as usize];
+        row.in_multi == InMulti::Queue
+            && !row.spec.has(NO_MULTI)
+            && !NEVER_QUEUED.contains(&row.spec.name)
+    }
+
+    /// Does an answer come at once?
+    fn answers(&self, tags: &[&str]) -> bool {
+        self.form(tags).is_none_or(|form| form.lines != ["(nothing)"])
+    }
+}
+
+/// What RESP2 would have said: the writer of replies has the same rules.
+fn downgraded(value: &Value) -> Value {
+    let flat = |pairs: &[(Value, Value)]| {
+        pairs.iter().flat_map(|(key, value)| [downgraded(key), downgraded(value)]).collect()
+    };
+    match value {
+        Value::BlobError(text) => Value::Error(text.clone()),
+        Value::Null | Value::NullArray => Value::NullBulk,
+        Value::Double(text) | Value::BigNumber(text) => Value::Bulk(text.clone()),
+        Value::Verbatim { text, .. } => Value::Bulk(text.clone()),
+        Value::Bool(truth) => Value::Int(*truth as i64),
+        Value::Array(items) | Value::Set(items) | Value::Push(items) => {
+            Value::Array(items.iter().map(downgraded).collect())
+        }
+        Value::Map(pairs) => Value::Array(flat(pairs)),
+        Value::Attribute(_, value) => downgraded(value),
+        other => other.clone(),
+    }
+}

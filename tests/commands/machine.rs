@@ -1,0 +1,89 @@
+//! The machine that an engine without sockets stands on: a clock that moves when it is told to, no
+//! files, no memory to speak of.
+
+use russet::config::{Config, LogLevel};
+use russet::world::host::{Cpu, Facts, Host, Level, Memory};
+use russet::world::time::Now;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// An instant like any other, so that times in logs can be told from other numbers.
+const BEGINNING_US: i64 = 1_800_000_000_000_000;
+
+/// Both clocks of a scene. All who hold a copy see the same time.
+#[derive(Clone)]
+pub struct Clock {
+    passed_us: Arc<AtomicI64>,
+}
+
+impl Clock {
+    pub fn new() -> Clock {
+        Clock { passed_us: Arc::default() }
+    }
+
+    pub fn now(&self) -> Now {
+        let passed = self.passed_us.load(Ordering::Relaxed);
+        Now { wall_us: BEGINNING_US + passed, mono_us: 1_000_000 + passed as u64 }
+    }
+
+    pub fn pass(&self, micros: u64) {
+        self.passed_us.fetch_add(micros as i64, Ordering::Relaxed);
+    }
+}
+
+pub struct Machine {
+    clock: Clock,
+    facts: Facts,
+}
+
+impl Machine {
+    pub fn new(clock: Clock) -> Machine {
+        let facts =
+            Facts { pid: 1, os: "Linux".into(), run_id: "0".repeat(40), ..Facts::default() };
+        Machine { clock, facts }
+    }
+}
+
+impl Host for Machine {
+    fn now(&self) -> Now {
+        self.clock.now()
+    }
+    fn mono_us(&self) -> u64 {
+        self.clock.now().mono_us
+    }
+    fn sleep(&self, micros: u64) {
+        self.clock.pass(micros);
+    }
+    fn memory(&self) -> Memory {
+        let mib = 1 << 20;
+        Memory { allocated: mib, active: mib, resident: mib, rss: mib, system: 1 << 30 }
+    }
+    fn cpu(&self) -> Cpu {
+        Cpu::default()
+    }
+    fn replace_file(&self, _: &str, _: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+    fn read_file(&self, _: &str) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+    fn log(&self, _: Level, _: &str) {}
+    fn set_log_level(&self, _: LogLevel) {}
+    fn relisten(&mut self, _: &Config) -> io::Result<()> {
+        Ok(())
+    }
+    fn change_folder(&self, path: &str) -> io::Result<String> {
+        Ok(path.into())
+    }
+    fn allow_clients(&self, _: u32) -> bool {
+        true
+    }
+    fn pending_frees(&self) -> u64 {
+        0
+    }
+    fn purge_memory(&self) {}
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
