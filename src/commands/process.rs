@@ -32,7 +32,7 @@ pub const FAMILY: Family = Family {
 
 fn monitor(engine: &mut Engine, who: SessionKey, _: Args, out: Reply) -> Done {
     if engine.sessions[who].multi.is_some() || engine.in_exec() {
-        return Err(Error::Say("ERR MONITOR isn't allowed in MULTI").into());
+        return Err(Error::Say("ERR MONITOR isn't allowed for DENY BLOCKING client").into());
     }
     engine.start_monitor(who);
     out.ok()

@@ -141,9 +141,9 @@ fn tokens_match(tokens: &[Token], text: &[u8], times: Times) -> bool {
             && tokens_match(rest, &text[sign + digits..], times)
     };
     match *token {
-        Token::Text(plain) => text
-            .strip_prefix(plain.as_bytes())
-            .is_some_and(|text| tokens_match(rest, text, times)),
+        Token::Text(plain) => {
+            text.strip_prefix(plain.as_bytes()).is_some_and(|text| tokens_match(rest, text, times))
+        }
         Token::Any => (0..=text.len()).any(|skip| tokens_match(rest, &text[skip..], times)),
         Token::Millis(offset) => within(times.earliest + offset, times.latest + offset),
         // Seconds are rounded one way by some commands and the other way by others.

@@ -99,9 +99,10 @@ impl Player<'_> {
                 matches!(name, "MULTI" | "EXEC" | "DISCARD" | "WATCH" | "UNWATCH")
             }),
             // One client, no time in between, and every answer comes.
-            Manner::Pipeline => scene.steps.iter().any(|step| {
-                !matches!(step.act, Act::Say { client: 0, .. }) || !step.answers(tags)
-            }),
+            Manner::Pipeline => scene
+                .steps
+                .iter()
+                .any(|step| !matches!(step.act, Act::Say { client: 0, .. }) || !step.answers(tags)),
         }
     }
 
@@ -239,7 +240,8 @@ impl Player<'_> {
             let (place, lines) = match form {
                 // What Valkey says otherwise stands beside what the others say.
                 Some(form) if self.lens.tags.contains(&"valkey") && form.tag.is_empty() => {
-                    let own = Form { tag: "valkey".into(), prefix: "valkey: ".into(), ..form.clone() };
+                    let own =
+                        Form { tag: "valkey".into(), prefix: "valkey: ".into(), ..form.clone() };
                     (form.place.end..form.place.end, own.rewritten(&actual))
                 }
                 Some(form) => (form.place.clone(), form.rewritten(&actual)),

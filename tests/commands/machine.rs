@@ -39,7 +39,8 @@ pub struct Machine {
 
 impl Machine {
     pub fn new(clock: Clock) -> Machine {
-        let facts = Facts { pid: 1, os: "Linux".into(), run_id: "0".repeat(40), ..Facts::default() };
+        let facts =
+            Facts { pid: 1, os: "Linux".into(), run_id: "0".repeat(40), ..Facts::default() };
         Machine { clock, facts }
     }
 }

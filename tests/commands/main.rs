@@ -28,39 +28,59 @@ const fn lens(name: &'static str, tags: &'static [&'static str], proto: u8) -> L
 
 /// All lenses; those of one group share a program, so they run one after the other.
 const GROUPS: &[(Stage, &[Lens])] = &[
-    (Stage::Engine { split: false, sweeps: false }, &[
-        lens("direct", &["direct", "resp2"], 2),
-        Lens { name: "multi", tags: &["multi", "direct", "resp2"], proto: 2, manner: Manner::Multi },
-        Lens {
-            name: "pipeline",
-            tags: &["pipeline", "direct", "resp2"],
-            proto: 2,
-            manner: Manner::Pipeline,
-        },
-    ]),
+    (
+        Stage::Engine { split: false, sweeps: false },
+        &[
+            lens("direct", &["direct", "resp2"], 2),
+            Lens {
+                name: "multi",
+                tags: &["multi", "direct", "resp2"],
+                proto: 2,
+                manner: Manner::Multi,
+            },
+            Lens {
+                name: "pipeline",
+                tags: &["pipeline", "direct", "resp2"],
+                proto: 2,
+                manner: Manner::Pipeline,
+            },
+        ],
+    ),
     (Stage::Engine { split: false, sweeps: true }, &[lens("direct3", &["direct", "resp3"], 3)]),
-    (Stage::Engine { split: true, sweeps: true }, &[
-        lens("split", &["split", "direct", "resp2"], 2),
-        lens("split3", &["split", "direct", "resp3"], 3),
-    ]),
-    (Stage::Server(Program::Russet), &[
-        lens("socket2", &["socket", "resp2"], 2),
-        lens("socket3", &["socket", "resp3"], 3),
-        Lens {
-            name: "socket-pipeline",
-            tags: &["pipeline", "socket", "resp2"],
-            proto: 2,
-            manner: Manner::Pipeline,
-        },
-    ]),
-    (Stage::Server(Program::Redis), &[
-        lens("redis2", &["redis", "socket", "resp2"], 2),
-        lens("redis3", &["redis", "socket", "resp3"], 3),
-    ]),
-    (Stage::Server(Program::Valkey), &[
-        lens("valkey2", &["valkey", "socket", "resp2"], 2),
-        lens("valkey3", &["valkey", "socket", "resp3"], 3),
-    ]),
+    (
+        Stage::Engine { split: true, sweeps: true },
+        &[
+            lens("split", &["split", "direct", "resp2"], 2),
+            lens("split3", &["split", "direct", "resp3"], 3),
+        ],
+    ),
+    (
+        Stage::Server(Program::Russet),
+        &[
+            lens("socket2", &["socket", "resp2"], 2),
+            lens("socket3", &["socket", "resp3"], 3),
+            Lens {
+                name: "socket-pipeline",
+                tags: &["pipeline", "socket", "resp2"],
+                proto: 2,
+                manner: Manner::Pipeline,
+            },
+        ],
+    ),
+    (
+        Stage::Server(Program::Redis),
+        &[
+            lens("redis2", &["redis", "socket", "resp2"], 2),
+            lens("redis3", &["redis", "socket", "resp3"], 3),
+        ],
+    ),
+    (
+        Stage::Server(Program::Valkey),
+        &[
+            lens("valkey2", &["valkey", "socket", "resp2"], 2),
+            lens("valkey3", &["valkey", "socket", "resp3"], 3),
+        ],
+    ),
 ];
 
 #[derive(Clone, Copy)]
@@ -70,7 +90,7 @@ enum Stage {
 }
 
 /// Failures of one lens that are shown; the first ones explain the rest.
-const SHOWN_MAX: usize = 25;
+const SHOWN_MAX: usize = 15;
 
 fn main() -> ExitCode {
     expect::self_test();
@@ -85,10 +105,8 @@ fn main() -> ExitCode {
     };
     let names_file = |word: &String| transcripts.iter().any(|it| it.name() == *word);
     let (files, lenses): (Vec<String>, Vec<String>) = words.into_iter().partition(names_file);
-    let chosen: Vec<&Transcript> = transcripts
-        .iter()
-        .filter(|it| files.is_empty() || files.contains(&it.name()))
-        .collect();
+    let chosen: Vec<&Transcript> =
+        transcripts.iter().filter(|it| files.is_empty() || files.contains(&it.name())).collect();
     let wanted = |lens: &Lens| {
         let named = |word: &String| lens.name == word || lens.tags.contains(&word.as_str());
         match update.as_str() {

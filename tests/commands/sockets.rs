@@ -79,7 +79,11 @@ impl Sockets {
 
     fn control(&mut self, words: &[&[u8]]) -> Result<Value, String> {
         let reply = self.control.try_call(words).map_err(|why| {
-            format!("{}: {why}; its log ends:\n{}", self.server.program.name(), self.server.log_tail())
+            format!(
+                "{}: {why}; its log ends:\n{}",
+                self.server.program.name(),
+                self.server.log_tail()
+            )
         })?;
         match reply.is_error() {
             true => Err(format!("{}: {reply}", String::from_utf8_lossy(&words.join(&b' ')))),

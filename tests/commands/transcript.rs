@@ -104,7 +104,9 @@ impl Transcript {
                     match word {
                         "resp2" => scene.proto = Some(2),
                         "resp3" => scene.proto = Some(3),
-                        word => scene.skipped.push(mark(word).ok_or_else(|| wrong("no such mark"))?),
+                        word => {
+                            scene.skipped.push(mark(word).ok_or_else(|| wrong("no such mark"))?)
+                        }
                     }
                 }
                 continue;
