@@ -3,6 +3,7 @@
 //! The modules in reading order; each may know only those above it:
 //! a request comes in through `server`, is parsed by `resp`, run by `engine` with a handler of
 //! `commands`, which reads and changes the `keyspace`.
+#![deny(clippy::disallowed_methods)]
 
 pub mod base;
 pub mod config;

@@ -239,7 +239,9 @@ impl Condition {
         match current {
             None => !self.xx && !self.gt,
             Some(current) => {
-                !self.nx && !(self.gt && wanted <= current) && !(self.lt && wanted >= current)
+                let barred =
+                    self.nx || (self.gt && wanted <= current) || (self.lt && wanted >= current);
+                !barred
             }
         }
     }

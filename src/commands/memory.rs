@@ -77,7 +77,7 @@ fn usage(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             return Err(Error::Syntax.into());
         }
     }
-    if args.len() % 2 == 0 {
+    if args.len().is_multiple_of(2) {
         // The last SAMPLES had no number.
         return Err(Error::Syntax.into());
     }

@@ -18,6 +18,8 @@ pub mod counter;
 pub mod lcs;
 pub mod lifetime;
 
+pub mod bitmap;
+
 pub mod transaction;
 
 pub mod client;
@@ -32,6 +34,7 @@ pub mod commandlog;
 pub mod config;
 pub mod debug;
 pub mod info;
+pub mod introspection;
 pub mod lolwut;
 pub mod memory;
 pub mod process;
@@ -48,11 +51,13 @@ const FAMILIES: &[Family] = &[
     compare::FAMILY,
     counter::FAMILY,
     lcs::FAMILY,
+    bitmap::FAMILY,
     transaction::FAMILY,
     connection::FAMILY,
     client::FAMILY,
     config::FAMILY,
     info::FAMILY,
+    introspection::FAMILY,
     commandlog::FAMILY,
     process::FAMILY,
     debug::FAMILY,

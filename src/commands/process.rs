@@ -31,8 +31,12 @@ pub const FAMILY: Family = Family {
 };
 
 fn monitor(engine: &mut Engine, who: SessionKey, _: Args, out: Reply) -> Done {
-    if engine.sessions[who].multi.is_some() || engine.in_exec() {
+    if engine.in_exec() {
         return Err(Error::Say("ERR MONITOR isn't allowed for DENY BLOCKING client").into());
+    }
+    if engine.sessions[who].monitor {
+        // Redis does not answer the second time, and an answer would look like a command.
+        return out.nothing();
     }
     engine.start_monitor(who);
     out.ok()

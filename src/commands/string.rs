@@ -205,8 +205,8 @@ pub const FAMILY: Family = Family {
     ],
 };
 
-/// Stores bytes that were made here, without another copy, at a key that is not there.
-pub fn put_new_bytes(cx: &mut Ctx, key: &[u8], bytes: Vec<u8>, event: &'static str) {
+/// Stores bytes that were made here, without another copy.
+pub fn put_bytes(cx: &mut Ctx, key: &[u8], bytes: Vec<u8>, event: &'static str) {
     let mut record = Record::long(key, bytes);
     record.set_age(cx.aging().newborn());
     cx.keyspace.put(cx.db, record, event);
@@ -490,7 +490,7 @@ fn setrange(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         limits.check_string(end)?;
         let mut value = vec![0; end];
         value[offset..].copy_from_slice(part);
-        put_new_bytes(cx, key, value, "setrange");
+        put_bytes(cx, key, value, "setrange");
         return out.int(end as i64);
     };
     let before = edit.view().len();

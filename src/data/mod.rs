@@ -1,6 +1,7 @@
 //! Values, each a world of its own: structure, invariants, tests. Nothing in here knows keys,
 //! clients or replies.
 
+pub mod bits;
 pub mod lcs;
 pub mod string;
 

@@ -75,7 +75,7 @@ impl Engine {
                 };
                 run(&mut cx, args, Reply::new(out))
             }
-            Run::Admin(run) => run(self, who, args, Reply::new(out)),
+            Run::Admin(run) | Run::Containing(run) => run(self, who, args, Reply::new(out)),
             Run::Container => unreachable!("a container is never found by itself"),
         };
         let failed = match result {

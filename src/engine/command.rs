@@ -39,6 +39,8 @@ pub enum Run {
     Admin(fn(&mut Engine, SessionKey, Args, Reply) -> Done),
     /// Has subcommands, and does nothing without one.
     Container,
+    /// Has subcommands, and does something without one, as COMMAND does.
+    Containing(fn(&mut Engine, SessionKey, Args, Reply) -> Done),
 }
 
 /// The commands of one kind, declared together.
@@ -70,6 +72,13 @@ pub const fn admin(
 }
 pub const fn container(name: &'static str) -> Command {
     row(name, 0, Run::Container).arity(-2)
+}
+
+pub const fn containing(
+    name: &'static str,
+    run: fn(&mut Engine, SessionKey, Args, Reply) -> Done,
+) -> Command {
+    row(name, 0, Run::Containing(run))
 }
 
 const fn row(name: &'static str, flags: u32, run: Run) -> Command {

@@ -1,6 +1,6 @@
 //! The questions asked before a command may run, in the order Redis asks them.
 
-use super::{Command, Engine, SessionKey};
+use super::{Command, Engine, Run, SessionKey};
 use crate::base::bytes;
 use crate::config::Allowed;
 use crate::error::Error;
@@ -14,23 +14,56 @@ const QUOTED_ARGS_MAX: usize = 128;
 impl Engine {
     /// The row of a command line: its command, or its subcommand.
     pub fn find(&self, args: Args) -> Result<&'static Command, Error> {
-        let name = args.get(0);
-        let found = match self.renamed.is_empty() {
-            true => (self.table.find)(name),
-            // Names that the configuration took away or gave are looked up first.
-            false => match self.renamed.get(&name.to_ascii_lowercase()) {
-                Some(renamed) => *renamed,
-                None => (self.table.find)(name),
-            },
-        };
-        let Some(command) = found else { return Err(unknown_command(args)) };
-        if !matches!(command.run, super::Run::Container) {
-            return Ok(command);
-        }
-        if args.len() < 2 {
-            return Err(Error::Arity(command.spec.name));
+        let Some(command) = self.named(args.get(0)) else { return Err(unknown_command(args)) };
+        match command.run {
+            Run::Container if args.len() < 2 => return Err(Error::Arity(command.spec.name)),
+            Run::Container => (),
+            Run::Containing(_) if args.len() >= 2 => (),
+            _ => return Ok(command),
         }
         (self.table.find_sub)(command, args.get(1)).ok_or_else(|| unknown_subcommand(command, args))
+    }
+
+    /// The row of a name as COMMAND takes it: a command, or `container|subcommand`.
+    pub fn look_up(&self, name: &[u8]) -> Option<&'static Command> {
+        match name.iter().position(|byte| *byte == b'|') {
+            None => self.named(name),
+            Some(bar) => {
+                let (container, sub) = (self.named(&name[..bar])?, &name[bar + 1..]);
+                if sub.is_empty() { None } else { (self.table.find_sub)(container, sub) }
+            }
+        }
+    }
+
+    /// All commands that a client can call, without their subcommands.
+    pub fn commands(&self) -> impl Iterator<Item = &'static Command> {
+        self.table.all.iter().filter(|command| {
+            let name = command.spec.name;
+            !name.contains('|')
+                && (self.renamed.is_empty()
+                    || self.named(name.as_bytes()).is_some_and(|found| found.id == command.id)
+                    || self.renamed.values().flatten().any(|found| found.id == command.id))
+        })
+    }
+
+    pub fn subcommands(&self, container: &Command) -> impl Iterator<Item = &'static Command> {
+        let (name, all) = (container.spec.name, self.table.all);
+        let is_container = matches!(container.run, Run::Container | Run::Containing(_));
+        all.iter().filter(move |command| {
+            let tail = command.spec.name.strip_prefix(name);
+            is_container && tail.is_some_and(|tail| tail.starts_with('|'))
+        })
+    }
+
+    fn named(&self, name: &[u8]) -> Option<&'static Command> {
+        if self.renamed.is_empty() {
+            return (self.table.find)(name);
+        }
+        // Names that the configuration took away or gave are looked up first.
+        match self.renamed.get(&name.to_ascii_lowercase()) {
+            Some(renamed) => *renamed,
+            None => (self.table.find)(name),
+        }
     }
 
     pub fn admit(

@@ -52,6 +52,16 @@ impl<'a, T: Kind> Edit<'a, T> {
     }
 }
 
+impl<T: Kind> Edit<'_, T> {
+    /// As `done`, unless the value turned out to be what it was.
+    pub fn done_if(mut self, changed: bool, event: &'static str) {
+        self.changed = false;
+        if changed {
+            self.done(event);
+        }
+    }
+}
+
 impl Edit<'_, Str> {
     pub fn set(&mut self, value: &[u8]) {
         self.changed = true;

@@ -189,8 +189,8 @@ impl Keyspace {
                 visit(record);
             }
         });
-        for key in due {
-            self.expire(db, &key);
+        if !self.holds_expired {
+            due.iter().for_each(|key| self.expire(db, key));
         }
         next
     }
@@ -443,9 +443,7 @@ impl Keyspace {
         let table = &self.dbs[db].table;
         let place = table.locate(hash, |record| record.key() == key)?;
         if table.at(place)?.is_due(self.now) {
-            if !self.holds_expired {
-                self.expire(db, key);
-            }
+            self.expire(db, key);
             return None;
         }
         Some(place)
@@ -463,6 +461,9 @@ impl Keyspace {
 
     #[cold]
     fn expire(&mut self, db: usize, key: &[u8]) {
+        if self.holds_expired {
+            return;
+        }
         if let Some(record) = self.discard(db, key) {
             self.free(record);
             self.counters.expired += 1;

@@ -128,16 +128,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             engine.sessions[self.who].closing
         });
         self.in_flight |= !answers.is_empty();
-        self.answer(&mut answers, closing, cx)
+        self.answer(&answers, closing, cx)
     }
 
     /// Writes what the socket takes at once and keeps the rest.
-    fn answer(
-        &mut self,
-        answers: &mut Vec<u8>,
-        closing: Closing,
-        cx: &mut Context,
-    ) -> io::Result<Turn> {
+    fn answer(&mut self, answers: &[u8], closing: Closing, cx: &mut Context) -> io::Result<Turn> {
         if closing == Closing::Now {
             return Ok(Turn::Over);
         }

@@ -1,4 +1,5 @@
 //! From the command line to a running server, and to its end.
+#![expect(clippy::disallowed_methods, reason = "the seed of all dice is thrown here")]
 
 use super::door::Door;
 use super::host::{Clock, Machine};
