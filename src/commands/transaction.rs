@@ -2,10 +2,10 @@
 
 use crate::engine::command::admin;
 use crate::engine::{Engine, Family, SessionKey};
+use crate::error::Error;
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{
-    ALLOW_BUSY, Access, FAST, Group, LOADING, NO_MULTI, NOSCRIPT, SKIP_SLOWLOG, STALE, key,
-    keys_from,
+    ALLOW_BUSY, Access, FAST, Group, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE, key, keys_from,
 };
 
 pub const FAMILY: Family = Family {
@@ -13,7 +13,7 @@ pub const FAMILY: Family = Family {
     commands: &[
         admin("MULTI", multi)
             .arity(1)
-            .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | NO_MULTI)
+            .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY)
             .categories(crate::spec::C_TRANSACTION)
             .at_once_in_multi()
             .since("1.2.0")
@@ -37,7 +37,7 @@ pub const FAMILY: Family = Family {
             .summary("Forgets what was queued since MULTI."),
         admin("WATCH", watch)
             .arity(-2)
-            .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | NO_MULTI)
+            .flags(NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY)
             .categories(crate::spec::C_TRANSACTION)
             .keys(&[keys_from(1, -1, 1, Access::ReadOnly, 0)])
             .at_once_in_multi()
@@ -68,6 +68,10 @@ fn discard(engine: &mut Engine, who: SessionKey, _: Args, out: Reply) -> Done {
 }
 
 fn watch(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
+    if engine.sessions[who].multi.is_some() {
+        // As in Redis, the transaction is none the worse for it.
+        return Err(Error::Say("ERR WATCH inside MULTI is not allowed").into());
+    }
     for key in args.tail(1).iter() {
         engine.watch(who, key);
     }

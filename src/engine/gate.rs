@@ -5,7 +5,7 @@ use crate::base::bytes;
 use crate::config::Allowed;
 use crate::error::Error;
 use crate::resp::Args;
-use crate::spec::{NO_AUTH, NO_MULTI, PROTECTED};
+use crate::spec::{MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, WRITE};
 
 /// How much of an unknown command is quoted back.
 const QUOTED_NAME_MAX: usize = 128;
@@ -82,6 +82,10 @@ impl Engine {
         if self.sessions[who].multi.is_some() && command.spec.has(NO_MULTI) {
             return Err(Error::Say("ERR Command not allowed inside a transaction"));
         }
+        // A pause does not hold up what watches the server, so that may not change or read data.
+        if self.sessions[who].monitor && command.spec.has(READONLY | WRITE | MAY_REPLICATE) {
+            return Err(Error::Say("ERR Replica can't interact with the keyspace"));
+        }
         Ok(())
     }
 
@@ -139,7 +143,11 @@ fn unknown_command(args: Args) -> Error {
 
 fn unknown_subcommand(command: &'static Command, args: Args) -> Error {
     let name = args.get(1);
-    let mut text = b"ERR unknown subcommand '".to_vec();
+    // DEBUG is older than the custom of checking arguments by rows, and clients know its words.
+    let mut text = match command.spec.name {
+        "DEBUG" => b"ERR unknown subcommand or wrong number of arguments for '".to_vec(),
+        _ => b"ERR unknown subcommand '".to_vec(),
+    };
     text.extend_from_slice(&name[..name.len().min(QUOTED_NAME_MAX)]);
     text.extend_from_slice(format!("'. Try {} HELP.", command.spec.name).as_bytes());
     Error::Text(text.into())

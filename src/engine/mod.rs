@@ -404,6 +404,12 @@ impl Engine {
         self.keyspace.aging.set_clock(seconds);
     }
 
+    /// Somebody will read what the log is told, from here on: `effects.take_sealed`.
+    pub fn tell_log(&mut self) {
+        self.effects.wanted = true;
+        self.keyspace.changes.interest |= crate::keyspace::change::LOG;
+    }
+
     /// Are we inside EXEC?
     pub fn in_exec(&self) -> bool {
         self.in_exec

@@ -125,10 +125,10 @@ async fn serve(
     let open = Arc::new(Mutex::new((config.clone(), duplicates(&opened))));
     let relisten = Box::new(move |config: &Config| {
         let mut open = open.lock().expect("nothing in here panics");
-        let fresh = replace_sockets(&mut open, config)?;
+        let (listeners, result) = replace_sockets(&mut open, config);
         // The receiver lives as long as the server.
-        let _ = send.send(fresh);
-        Ok(())
+        let _ = send.send(listeners);
+        result
     });
     let machine = Machine::new(clock, facts(&config, file), relisten);
     let seed = rand::random();
@@ -216,24 +216,21 @@ type Sockets = (Config, Vec<std::net::TcpListener>);
 fn replace_sockets(
     open: &mut Sockets,
     config: &Config,
-) -> std::io::Result<Vec<std::net::TcpListener>> {
+) -> (Vec<std::net::TcpListener>, std::io::Result<()>) {
     // An address may stay, or be covered by a wider one, so the old sockets must go first. Shut
     // down, they are dead at once, although the accepting tasks still hold them.
     for old in open.1.drain(..) {
         let _ = socket2::SockRef::from(&old).shutdown(std::net::Shutdown::Both);
     }
-    let (result, now) = match listen::open_tcp(config) {
-        Ok(fresh) => (Ok(fresh), config.clone()),
-        Err(error) => (Err(error), open.0.clone()),
-    };
-    open.0 = now;
-    match result {
+    let (listeners, result) = match listen::open_tcp(config) {
         Ok(fresh) => {
-            open.1 = duplicates(&fresh);
-            Ok(fresh)
+            open.0 = config.clone();
+            (fresh, Ok(()))
         }
-        Err(error) => Err(error),
-    }
+        Err(error) => (listen::open_tcp(&open.0).unwrap_or_default(), Err(error)),
+    };
+    open.1 = duplicates(&listeners);
+    (listeners, result)
 }
 
 fn duplicates(listeners: &[std::net::TcpListener]) -> Vec<std::net::TcpListener> {
