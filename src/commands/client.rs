@@ -380,8 +380,7 @@ fn capa(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
 }
 
 fn import_source(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
-    let importing = engine.config.get(b"import-mode").as_deref() == Some(b"yes");
-    if !importing && !args[2].eq_ignore_ascii_case(b"off") {
+    if !engine.config.import_mode && !args[2].eq_ignore_ascii_case(b"off") {
         return Err(Error::Say("ERR Server is not in import mode").into());
     }
     switch(engine, who, args, out, |session| &mut session.import_source)

@@ -377,7 +377,7 @@ fn store(cx: &mut Ctx, key: &[u8], value: &[u8], options: &Options, until: Optio
         _ => Life::Keep,
     };
     if let Life::Until(deadline) = life
-        && deadline <= cx.now
+        && cx.keyspace.is_over(deadline)
     {
         if cx.remove(key, "del") {
             cx.effects.instead(&[b"DEL", key]);

@@ -143,7 +143,7 @@ fn live_until(
     if !condition.allows(current, deadline) {
         return out.int(0);
     }
-    if deadline <= cx.now {
+    if cx.keyspace.is_over(deadline) {
         // It would be gone at once, so it goes now, and as if it had been deleted.
         cx.remove(key, "del");
         cx.effects.instead(&[b"DEL", key]);
@@ -168,12 +168,12 @@ fn persist(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 
 fn ttl(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let now = cx.now;
-    tell_deadline(cx, args, out, |deadline| in_seconds(deadline.0.saturating_sub(now.0)))
+    tell_deadline(cx, args, out, |deadline| in_seconds(left(deadline, now)))
 }
 
 fn pttl(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let now = cx.now;
-    tell_deadline(cx, args, out, |deadline| deadline.0.saturating_sub(now.0))
+    tell_deadline(cx, args, out, |deadline| left(deadline, now))
 }
 
 fn expiretime(cx: &mut Ctx, args: Args, out: Reply) -> Done {
@@ -191,6 +191,11 @@ fn tell_deadline(cx: &mut Ctx, args: Args, out: Reply, tell: impl Fn(Millis) -> 
         None => out.int(-2),
         Some(record) => out.int(record.deadline().map_or(-1, tell)),
     }
+}
+
+/// Nothing for a key that is due and seen nevertheless.
+fn left(deadline: Millis, now: Millis) -> i64 {
+    deadline.0.saturating_sub(now.0).max(0)
 }
 
 /// Rounded half up, so that a key just given ten seconds is said to have ten.

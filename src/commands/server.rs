@@ -118,8 +118,7 @@ fn swapdb(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
     };
     let (left, right) = (there(left)?, there(right)?);
     if left != right {
-        engine.tell_watchers_of(left, Some(right));
-        engine.tell_watchers_of(right, Some(left));
+        engine.tell_watchers_of_swap(left, right);
     }
     engine.keyspace.swap(left, right);
     tell_as_sent(engine, args);

@@ -314,7 +314,7 @@ fn getex(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         return Ok(old);
     };
     match lifetime.deadline(cx.now, "getex")? {
-        Some(deadline) if deadline <= cx.now => {
+        Some(deadline) if cx.keyspace.is_over(deadline) => {
             cx.remove(key, "del");
             cx.effects.instead(&[b"DEL", key]);
         }
@@ -352,7 +352,7 @@ fn store(cx: &mut Ctx, key: &[u8], value: &[u8], life: Life) {
             cx.effects.instead(&[b"SET", key, value, b"KEEPTTL"]);
         }
         // What would be gone at once need not be stored first.
-        Life::Until(deadline) if deadline <= cx.now => {
+        Life::Until(deadline) if cx.keyspace.is_over(deadline) => {
             if cx.remove(key, "expired") {
                 cx.keyspace.counters.expired += 1;
                 cx.effects.instead(&[b"DEL", key]);

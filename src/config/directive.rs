@@ -94,6 +94,8 @@ pub enum Follow {
     ReplicationBacklog,
     /// Count again how many replicas are good enough for writes.
     GoodReplicas,
+    /// Hold the keys that are due, or let them go.
+    ImportMode,
     OomScore,
     /// Tell the other nodes what this one is now called.
     ClusterAnnounce,

@@ -101,6 +101,8 @@ config! {
     /// Bytes.
     proto_max_bulk_len: u64,
 
+    import_mode: bool,
+
     /// Bytes; 0 means no limit.
     maxmemory: u64,
     maxmemory_policy: MaxmemoryPolicy,

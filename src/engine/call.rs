@@ -65,6 +65,7 @@ impl Engine {
         let session = &self.sessions[who];
         let db = session.db;
         self.keyspace.no_touch = session.no_touch && command.spec.name != "TOUCH";
+        self.keyspace.sees_expired = session.import_source && self.config.import_mode;
         let result = match command.run {
             Run::Data(run) => {
                 let mut cx = Ctx {

@@ -152,6 +152,7 @@ impl Engine {
         };
         engine.set_now(now);
         engine.apply_aging();
+        engine.hold_expired();
         engine
     }
 

@@ -19,15 +19,21 @@ impl Engine {
             Some(old) => Pause { until_us: old.until_us.max(until_us), all: old.all || all },
         });
         // A pause is there so that nothing changes, and that goes for what time would change.
-        self.keyspace.hold_expired(true);
+        self.hold_expired();
     }
 
     pub fn unpause(&mut self) {
         self.paused = None;
-        self.keyspace.hold_expired(false);
+        self.hold_expired();
         for session in self.sessions.iter_mut().filter(|session| session.postponed) {
             session.mailbox.ring();
         }
+    }
+
+    /// Decides anew whether keys that are due stay: in a pause, and while another server is being
+    /// imported, which alone says when its keys are gone.
+    pub(super) fn hold_expired(&mut self) {
+        self.keyspace.hold_expired(self.paused.is_some() || self.config.import_mode);
     }
 
     pub(super) fn is_paused_for(&mut self, who: SessionKey, command: &'static Command) -> bool {

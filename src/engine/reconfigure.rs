@@ -57,6 +57,10 @@ impl Engine {
                 logs.large_reply.shorten(config.commandlog_large_reply_max_len);
                 Ok(())
             }
+            Follow::ImportMode => {
+                self.hold_expired();
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

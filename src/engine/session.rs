@@ -234,6 +234,7 @@ impl Session {
         }
         self.no_evict = false;
         self.no_touch = false;
+        self.import_source = false;
     }
 
     /// Ends the connection without another word. Its socket is closed as soon as its owner looks;

@@ -83,6 +83,27 @@ impl Engine {
         }
     }
 
+    /// Two databases are about to be swapped. What is due there under a watched name goes before:
+    /// nobody shall find out later that it went, and take that for a change.
+    pub fn tell_watchers_of_swap(&mut self, left: usize, right: usize) {
+        let either = [left, right];
+        let names: Vec<Box<[u8]>> = self
+            .watchers
+            .keys
+            .keys()
+            .filter(|(db, _)| either.contains(&(*db as usize)))
+            .map(|(_, key)| key.clone())
+            .collect();
+        for key in &names {
+            for db in either {
+                self.keyspace.contains(db, key);
+            }
+        }
+        self.follow_removals();
+        self.tell_watchers_of(left, Some(right));
+        self.tell_watchers_of(right, Some(left));
+    }
+
     /// A whole database is about to be emptied or swapped with another: keys that are there now,
     /// or will be there then, have changed for whoever watches them.
     pub fn tell_watchers_of(&mut self, db: usize, replaced_by: Option<usize>) {

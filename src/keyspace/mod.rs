@@ -36,7 +36,10 @@ pub struct Keyspace {
     pub aging: Aging,
     /// The client does not want its reads to keep keys young (CLIENT NO-TOUCH).
     pub no_touch: bool,
-    /// Keys that are due read as missing but are left where they are (CLIENT PAUSE).
+    /// The client fills this server from another one, and still reads and changes keys that are
+    /// due (CLIENT IMPORT-SOURCE).
+    pub sees_expired: bool,
+    /// Keys that are due read as missing but are left where they are (CLIENT PAUSE, import-mode).
     holds_expired: bool,
     /// Whether keys that are due are removed by the sweep (DEBUG SET-ACTIVE-EXPIRE).
     sweeps: bool,
@@ -93,6 +96,7 @@ impl Keyspace {
             counters: Counters::default(),
             aging: Aging::default(),
             no_touch: false,
+            sees_expired: false,
             holds_expired: false,
             sweeps: true,
             trash: Vec::new(),
@@ -168,7 +172,7 @@ impl Keyspace {
     /// The record of a key that is not due; leaves no trace.
     pub fn record(&self, db: usize, key: &[u8]) -> Option<&Record> {
         let record = self.dbs[db].table.find(self.hash(key), |record| record.key() == key)?;
-        (!record.is_due(self.now)).then_some(record)
+        (!self.is_missing(record)).then_some(record)
     }
 
     /// Is there such a key? Removes it if it is due; neither counts nor ages.
@@ -180,10 +184,10 @@ impl Keyspace {
     /// them that are due, and returns the cursor for the next step. Keys that are there all the
     /// while are visited exactly once between cursor 0 and the return of 0.
     pub fn scan(&mut self, db: usize, cursor: u64, mut visit: impl FnMut(&Record)) -> u64 {
-        let now = self.now;
+        let (now, sees_expired) = (self.now, self.sees_expired);
         let mut due = Vec::new();
         let next = self.dbs[db].table.scan(cursor, |record| {
-            if record.is_due(now) {
+            if record.is_due(now) && !sees_expired {
                 due.push(record.key().to_vec());
             } else {
                 visit(record);
@@ -197,7 +201,7 @@ impl Keyspace {
 
     /// The records of a database that are not due.
     pub fn live_records(&self, db: usize) -> impl Iterator<Item = &Record> {
-        self.dbs[db].records().filter(|record| !record.is_due(self.now))
+        self.dbs[db].records().filter(|record| !self.is_missing(record))
     }
 
     /// A key chosen fairly among those that are not due.
@@ -253,7 +257,7 @@ impl Keyspace {
             return self.insert(db, hash, record, life, event);
         };
         // A value that is due is as good as gone, and so is its deadline.
-        let expired = record.is_due(now);
+        let expired = record.is_due(now) && !self.sees_expired;
         let before = record.deadline();
         let after = match life {
             Life::Keep if !expired => before,
@@ -402,6 +406,11 @@ impl Keyspace {
         self.filed = self.next_deadline().unwrap_or(self.filed);
     }
 
+    /// Would a key with this deadline be gone at once? Where expired keys are held, it stays.
+    pub fn is_over(&self, deadline: Millis) -> bool {
+        deadline <= self.now && !self.holds_expired
+    }
+
     /// The earliest deadline that was filed since this was last asked.
     #[inline]
     pub fn take_filed(&mut self) -> Option<Millis> {
@@ -445,11 +454,17 @@ impl Keyspace {
         let hash = self.hash(key);
         let table = &self.dbs[db].table;
         let place = table.locate(hash, |record| record.key() == key)?;
-        if table.at(place)?.is_due(self.now) {
+        if self.is_missing(table.at(place)?) {
             self.expire(db, key);
             return None;
         }
         Some(place)
+    }
+
+    /// Does the client find nothing where this record is?
+    #[inline]
+    fn is_missing(&self, record: &Record) -> bool {
+        record.is_due(self.now) && !self.sees_expired
     }
 
     /// A record that is not due, made younger unless the client does not want that.

@@ -1,7 +1,7 @@
 //! A primary and its replicas.
 
 use super::{INT, LONG, SIZE};
-use crate::config::directive::{Directive, Follow, Home, fixed, live};
+use crate::config::directive::{Directive, Follow, Home, at, fixed, live};
 use crate::config::kind::Kind;
 
 const NEEDS: Home = Home::Later("replication");
@@ -172,9 +172,10 @@ pub(super) const REPLICATION: &[Directive] = &[
         "import-mode",
         Kind::Switch,
         "no",
-        NEEDS,
+        at!(import_mode),
         "Leave expiry to the server that is being copied by other means.",
-    ),
+    )
+    .then(Follow::ImportMode),
     live(
         "propagation-error-behavior",
         Kind::Choice(&["ignore", "panic", "panic-on-replicas"]),
