@@ -94,7 +94,14 @@ fn slowlog_get(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Do
     let count = match args.len() {
         2 => COUNT_DEFAULT,
         3 => count(args)?,
-        _ => return Err(Error::Arity("SLOWLOG|GET").into()),
+        // This row's arity is open, and yet Redis takes one argument at most.
+        _ => {
+            return Err(Error::text(format!(
+                "ERR unknown subcommand or wrong number of arguments for '{}'. Try SLOWLOG HELP.",
+                String::from_utf8_lossy(args.get(1))
+            ))
+            .into());
+        }
     };
     show(&engine.command_logs.slow, count, out)
 }

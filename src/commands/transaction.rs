@@ -69,6 +69,7 @@ fn discard(engine: &mut Engine, who: SessionKey, _: Args, out: Reply) -> Done {
 
 fn watch(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
     if engine.sessions[who].multi.is_some() {
+        // As in Redis, the transaction is none the worse for it.
         return Err(Error::Say("ERR WATCH inside MULTI is not allowed").into());
     }
     for key in args.tail(1).iter() {

@@ -135,18 +135,18 @@ impl Engine {
         let session = &mut self.sessions[who];
         session.commands += 1;
         let is_exec = command.is_some_and(|command| command.spec.name == "EXEC");
-        match &mut session.multi {
-            // A refused EXEC is over with its transaction, and says so in its own words.
-            Some(_) if is_exec => {
-                let text = error.message();
-                let mut abort = b"EXECABORT Transaction discarded because of: ".to_vec();
-                abort.extend_from_slice(text.strip_prefix(b"-").unwrap_or(&text));
-                session.multi = None;
-                self.unwatch(who);
-                return out.error(&Error::Text(abort.into()));
-            }
-            Some(transaction) => transaction.spoiled = true,
-            None => (),
+        // A refused EXEC is over with its transaction, and says so in its own words; even where
+        // there was none.
+        if is_exec {
+            let text = error.message();
+            let mut abort = b"EXECABORT Transaction discarded because of: ".to_vec();
+            abort.extend_from_slice(text.strip_prefix(b"ERR ").unwrap_or(&text));
+            session.multi = None;
+            self.unwatch(who);
+            return out.error(&Error::Text(abort.into()));
+        }
+        if let Some(transaction) = &mut session.multi {
+            transaction.spoiled = true;
         }
         out.error(error);
     }
@@ -190,7 +190,7 @@ impl Engine {
         let config = &self.config;
         let over = |threshold: i64, amount: u64| threshold >= 0 && amount >= threshold as u64;
         let slow = over(config.slowlog_log_slower_than, micros);
-        let large_request = over(config.commandlog_request_larger_than, args.bytes() as u64);
+        let large_request = over(config.commandlog_request_larger_than, args.wire_bytes() as u64);
         let large_reply = over(config.commandlog_reply_larger_than, reply_bytes as u64);
         if slow || large_request || large_reply {
             self.log_command(
@@ -199,7 +199,7 @@ impl Engine {
                 args,
                 [
                     (slow, micros),
-                    (large_request, args.bytes() as u64),
+                    (large_request, args.wire_bytes() as u64),
                     (large_reply, reply_bytes as u64),
                 ],
             );

@@ -143,7 +143,11 @@ fn unknown_command(args: Args) -> Error {
 
 fn unknown_subcommand(command: &'static Command, args: Args) -> Error {
     let name = args.get(1);
-    let mut text = b"ERR unknown subcommand '".to_vec();
+    // DEBUG is older than the custom of checking arguments by rows, and clients know its words.
+    let mut text = match command.spec.name {
+        "DEBUG" => b"ERR unknown subcommand or wrong number of arguments for '".to_vec(),
+        _ => b"ERR unknown subcommand '".to_vec(),
+    };
     text.extend_from_slice(&name[..name.len().min(QUOTED_NAME_MAX)]);
     text.extend_from_slice(format!("'. Try {} HELP.", command.spec.name).as_bytes());
     Error::Text(text.into())

@@ -323,9 +323,7 @@ impl Engine {
                     }
                 }
             }
-            if batch.requests.len() > 1 {
-                self.fetch_keys(who, input, &mut batch);
-            }
+            self.fetch_keys(who, input, &mut batch);
             for request in &batch.requests {
                 let args = Args::new(input, &batch.spans[request.spans.clone()]);
                 match self.request(who, request.found.clone(), args, out) {
@@ -389,6 +387,11 @@ impl Engine {
             table.prefetch_bucket(hash);
             request.hash = Some(hash);
         }
+        // A single request is about to look at its bucket itself; until then the bucket has a
+        // little time to arrive.
+        if batch.requests.len() == 1 {
+            return;
+        }
         for hash in batch.requests.iter().filter_map(|request| request.hash) {
             if let Some(record) = table.candidate(hash) {
                 record.prefetch();
@@ -402,6 +405,12 @@ impl Engine {
         self.keyspace.begin(now.wall());
         let seconds = now.wall_us.div_euclid(1_000_000) as u32;
         self.keyspace.aging.set_clock(seconds);
+    }
+
+    /// Somebody will read what the log is told, from here on: `effects.take_sealed`.
+    pub fn tell_log(&mut self) {
+        self.effects.wanted = true;
+        self.keyspace.changes.interest |= crate::keyspace::change::LOG;
     }
 
     /// Are we inside EXEC?

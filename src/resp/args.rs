@@ -56,6 +56,16 @@ impl<'a> Args<'a> {
         Cursor { args: *self, at: index + 1 }
     }
 
+    /// How long the request is as an array of bulk strings, the form in which clients send it.
+    pub fn wire_bytes(&self) -> usize {
+        let header = |number: usize| numbers::decimal_len(number as u64) + 3;
+        let word = |&(start, end): &Span| {
+            let len = (end - start) as usize;
+            header(len) + len + 2
+        };
+        header(self.len()) + self.spans.iter().map(word).sum::<usize>()
+    }
+
     /// How many bytes the words hold together.
     pub fn bytes(&self) -> usize {
         self.spans.iter().map(|&(start, end)| (end - start) as usize).sum()
@@ -119,7 +129,7 @@ pub struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub fn left(&self) -> usize {
-        self.args.len() - self.at
+        self.args.len().saturating_sub(self.at)
     }
 
     /// The index of the argument that comes next.

@@ -90,7 +90,7 @@ enum Stage {
 }
 
 /// Failures of one lens that are shown; the first ones explain the rest.
-const SHOWN_MAX: usize = 25;
+const SHOWN_MAX: usize = 15;
 
 fn main() -> ExitCode {
     expect::self_test();
