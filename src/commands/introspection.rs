@@ -486,3 +486,71 @@ fn help(_: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
         ],
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::TABLE;
+    use std::collections::HashMap;
+
+    /// Every row says of a command what Redis says of it, if Redis has it. The file is recorded
+    /// by the script beside it.
+    #[test]
+    fn rows_say_what_redis_says() {
+        let recorded: HashMap<&str, &str> = include_str!("../../tests/golden/command_info.txt")
+            .lines()
+            .map(|line| (line.split(' ').next().unwrap_or_default(), line))
+            .collect();
+        let mut met = 0;
+        for command in TABLE.all {
+            let name = command.spec.lower_name();
+            if let Some(line) = recorded.get(&*name) {
+                assert_eq!(line_of(&command.spec), *line);
+                met += 1;
+            }
+        }
+        assert!(met > 80, "only {met} commands are known to Redis");
+    }
+
+    /// A row in the form of the recording.
+    fn line_of(spec: &Spec) -> String {
+        let flags = FLAG_NAMES.iter().filter(|(bit, _)| spec.has(*bit)).map(|(_, name)| *name);
+        let categories: Vec<String> = CATEGORY_NAMES
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| spec.all_categories() & 1 << bit != 0)
+            .map(|(_, name)| format!("@{name}"))
+            .collect();
+        let keys: Vec<String> = spec.keys.iter().map(key_spec).collect();
+        let (first, last, step) = key_range(spec);
+        format!(
+            "{} {} {} {first} {last} {step} {} {} {}",
+            spec.lower_name(),
+            spec.arity,
+            sorted(flags, ","),
+            sorted(categories.iter().map(|name| &**name), ","),
+            sorted(spec.tips.iter().copied(), ","),
+            if keys.is_empty() { "-".to_string() } else { keys.join(",") },
+        )
+    }
+
+    fn key_spec(key: &KeySpec) -> String {
+        let begin = match key.begin {
+            Begin::Index(index) => format!("index:{index}"),
+            Begin::Keyword(word, from) => format!("keyword:{word}:{from}"),
+            Begin::Unknown => "unknown".to_string(),
+        };
+        let find = match key.find {
+            Find::Range { last, step, limit } => format!("range:{last}:{step}:{limit}"),
+            Find::Count { count, first, step } => format!("keynum:{count}:{first}:{step}"),
+            Find::Unknown => "unknown".to_string(),
+        };
+        format!("{}/{begin}/{find}", sorted(keys::flag_names(key.access, key.flags), "+"))
+    }
+
+    fn sorted<'a>(words: impl Iterator<Item = &'a str>, between: &str) -> String {
+        let mut words: Vec<&str> = words.collect();
+        words.sort_unstable();
+        if words.is_empty() { "-".to_string() } else { words.join(between) }
+    }
+}
