@@ -125,10 +125,10 @@ async fn serve(
     let open = Arc::new(Mutex::new((config.clone(), duplicates(&opened))));
     let relisten = Box::new(move |config: &Config| {
         let mut open = open.lock().expect("nothing in here panics");
-        let fresh = replace_sockets(&mut open, config)?;
+        let (now_open, result) = replace_sockets(&mut open, config);
         // The receiver lives as long as the server.
-        let _ = send.send(fresh);
-        Ok(())
+        let _ = send.send(now_open);
+        result
     });
     let machine = Machine::new(clock, facts(&config, file), relisten);
     let seed = rand::random();
@@ -213,27 +213,32 @@ fn accept_all(
 type Sockets = (Config, Vec<std::net::TcpListener>);
 
 /// Closes the sockets that are open and opens others; if those cannot be had, the old ones again.
+/// What is open now is returned beside what became of the wish.
 fn replace_sockets(
     open: &mut Sockets,
     config: &Config,
-) -> std::io::Result<Vec<std::net::TcpListener>> {
+) -> (Vec<std::net::TcpListener>, std::io::Result<()>) {
     // An address may stay, or be covered by a wider one, so the old sockets must go first. Shut
     // down, they are dead at once, although the accepting tasks still hold them.
     for old in open.1.drain(..) {
         let _ = socket2::SockRef::from(&old).shutdown(std::net::Shutdown::Both);
     }
-    let (result, now) = match listen::open_tcp(config) {
-        Ok(fresh) => (Ok(fresh), config.clone()),
-        Err(error) => (Err(error), open.0.clone()),
-    };
-    open.0 = now;
-    match result {
+    let (now_open, result) = match listen::open_tcp(config) {
         Ok(fresh) => {
-            open.1 = duplicates(&fresh);
-            Ok(fresh)
+            open.0 = config.clone();
+            (fresh, Ok(()))
         }
-        Err(error) => Err(error),
-    }
+        // They were ours a moment ago, so only somebody very quick can have taken them.
+        Err(error) => match listen::open_tcp(&open.0) {
+            Ok(old) => (old, Err(error)),
+            Err(worse) => {
+                tracing::warn!("The old addresses cannot be had again either: {worse}");
+                (Vec::new(), Err(error))
+            }
+        },
+    };
+    open.1 = duplicates(&now_open);
+    (now_open, result)
 }
 
 fn duplicates(listeners: &[std::net::TcpListener]) -> Vec<std::net::TcpListener> {
