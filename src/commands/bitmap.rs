@@ -277,13 +277,12 @@ fn bitpos(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         bit @ 0..=1 => bit == 1,
         _ => return Err(Error::Say("ERR The bit argument must be 1 or 0.").into()),
     };
+    if args.len() > 6 {
+        return Err(Error::Syntax.into());
+    }
     let start = if args.len() > 3 { words.int()? } else { 0 };
-    // Redis looks at the unit before it looks at the end.
-    let unit = match args.len() {
-        6 => unit(&mut args.after(4))?,
-        3..=5 => Unit::Byte,
-        _ => return Err(Error::Syntax.into()),
-    };
+    // The unit is looked at before the end is.
+    let unit = if args.len() > 5 { unit(&mut args.after(4))? } else { Unit::Byte };
     let end = if args.len() > 4 { Some(words.int()?) } else { None };
 
     let Some(text) = cx.read::<Str>(args.get(1))? else {

@@ -10,7 +10,7 @@ use crate::data::string::{Digits, Text};
 use crate::engine::command::write;
 use crate::engine::{Ctx, Family};
 use crate::error::Error;
-use crate::keyspace::{Life, Str};
+use crate::keyspace::{Life, Record, Str};
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{
     Access, C_STRING, DENYOOM, FAST, Group, K_ACCESS, K_UPDATE, double, integer, key, key_at,
@@ -135,9 +135,23 @@ fn incrbyfloat(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         return Err(Error::Say("ERR increment would produce NaN or Infinity").into());
     }
     let text = sum.to_text();
-    cx.put_text(key, &text, Life::Keep, "incrbyfloat");
+    put_float(cx, key, &text, Life::Keep);
     cx.effects.instead(&[b"SET", key, &text, b"KEEPTTL"]);
     out.bulk(&text)
+}
+
+/// Stores the text of a float. It stays a string even where it is a whole number: what OBJECT
+/// ENCODING says of a float must not depend on its value.
+fn put_float(cx: &mut Ctx, key: &[u8], text: &[u8], life: Life) {
+    let deadline = match life {
+        Life::Keep => cx.keyspace.record(cx.db, key).and_then(Record::deadline),
+        Life::Forever => None,
+        Life::Until(deadline) => Some(deadline),
+    };
+    let mut record = Record::bytes(key, text);
+    record.set_age(cx.aging().newborn());
+    record.set_deadline(deadline);
+    cx.keyspace.put(cx.db, record, "incrbyfloat");
 }
 
 fn long_double(text: Text) -> Result<LongDouble, Error> {
@@ -186,7 +200,7 @@ fn increx(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             if outcome.applies {
                 let mut digits = Digits::new();
                 let text = digits.format(outcome.after).as_bytes();
-                store(cx, key, text, "incrby", &options, deadline.map(Life::Until));
+                store(cx, key, text, &options, deadline.map(Life::Until));
             }
             let mut pair = out.list(2);
             pair.int(outcome.after);
@@ -206,7 +220,7 @@ fn increx(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             let outcome = bounded_float(old, step, lower, upper, options.saturate)?;
             let text = outcome.after.to_text();
             if outcome.applies {
-                store(cx, key, &text, "incrbyfloat", &options, deadline.map(Life::Until));
+                store(cx, key, &text, &options, deadline.map(Life::Until));
             }
             let mut pair = out.list(2);
             pair.double_text(&text);
@@ -354,14 +368,7 @@ fn clamp(value: LongDouble, lower: LongDouble, upper: LongDouble) -> LongDouble 
 }
 
 /// Stores the new number; others are told it as a SET.
-fn store(
-    cx: &mut Ctx,
-    key: &[u8],
-    value: &[u8],
-    event: &'static str,
-    options: &Options,
-    until: Option<Life>,
-) {
+fn store(cx: &mut Ctx, key: &[u8], value: &[u8], options: &Options, until: Option<Life>) {
     let ends = cx.contains(key)
         && cx.keyspace.record(cx.db, key).is_some_and(|record| record.deadline().is_some());
     let life = match until {
@@ -377,7 +384,10 @@ fn store(
         }
         return;
     }
-    cx.put_text(key, value, life, event);
+    match options.by_float {
+        Some(_) => put_float(cx, key, value, life),
+        None => cx.put_text(key, value, life, "incrby"),
+    }
     match life {
         Life::Keep => cx.effects.instead(&[b"SET", key, value, b"KEEPTTL"]),
         Life::Forever => {

@@ -29,6 +29,7 @@ impl Engine {
                 return Flow::Close;
             }
             Err(error) => {
+                self.sessions[who].last_command = None;
                 self.reject(who, None, &error, out);
                 return self.finish(who, start, out);
             }
@@ -105,7 +106,7 @@ impl Engine {
         self.stats.processed += 1;
         self.log_if_remarkable(who, command, args, micros, out.len() - start);
         if !self.monitors.is_empty() {
-            self.feed_monitors(who, command, args, db);
+            self.feed_monitors(who, command, args, out);
         }
     }
 

@@ -5,7 +5,7 @@ use crate::base::bytes;
 use crate::config::Allowed;
 use crate::error::Error;
 use crate::resp::Args;
-use crate::spec::{NO_AUTH, NO_MULTI, PROTECTED};
+use crate::spec::{MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, WRITE};
 
 /// How much of an unknown command is quoted back.
 const QUOTED_NAME_MAX: usize = 128;
@@ -81,6 +81,10 @@ impl Engine {
         }
         if self.sessions[who].multi.is_some() && command.spec.has(NO_MULTI) {
             return Err(Error::Say("ERR Command not allowed inside a transaction"));
+        }
+        // A pause does not hold up what watches the server, so that may not change or read data.
+        if self.sessions[who].monitor && command.spec.has(READONLY | WRITE | MAY_REPLICATE) {
+            return Err(Error::Say("ERR Replica can't interact with the keyspace"));
         }
         Ok(())
     }

@@ -323,9 +323,7 @@ impl Engine {
                     }
                 }
             }
-            if batch.requests.len() > 1 {
-                self.fetch_keys(who, input, &mut batch);
-            }
+            self.fetch_keys(who, input, &mut batch);
             for request in &batch.requests {
                 let args = Args::new(input, &batch.spans[request.spans.clone()]);
                 match self.request(who, request.found.clone(), args, out) {
@@ -388,6 +386,11 @@ impl Engine {
             let hash = self.keyspace.hash(args.get(index as usize));
             table.prefetch_bucket(hash);
             request.hash = Some(hash);
+        }
+        // A single request is about to look at its bucket itself; until then the bucket has a
+        // little time to arrive.
+        if batch.requests.len() == 1 {
+            return;
         }
         for hash in batch.requests.iter().filter_map(|request| request.hash) {
             if let Some(record) = table.candidate(hash) {

@@ -1,6 +1,6 @@
 //! MONITOR: every command, as it runs, to whoever asked for it.
 
-use super::{Command, Engine, SessionKey};
+use super::{Command, Engine, Out, SessionKey};
 use crate::base::bytes;
 use crate::resp::Args;
 use crate::spec::{ADMIN, SKIP_MONITOR};
@@ -24,12 +24,14 @@ impl Engine {
         who: SessionKey,
         command: &'static Command,
         args: Args,
-        db: usize,
+        out: &mut Out,
     ) {
         if command.spec.has(SKIP_MONITOR | ADMIN) {
             return;
         }
         let Some(session) = self.sessions.get(who) else { return };
+        // SELECT is shown in the database it went to.
+        let db = session.db;
         let (seconds, micros) =
             (self.now.wall_us.div_euclid(1_000_000), self.now.wall_us.rem_euclid(1_000_000));
         let addr = if session.peer.unix {
@@ -48,8 +50,13 @@ impl Engine {
         }
         line.extend_from_slice(b"\r\n");
         for monitor in self.monitors.clone() {
-            if self.sessions.get(monitor).is_some_and(|session| session.hears()) {
-                self.push_to(monitor, &line);
+            if !self.sessions.get(monitor).is_some_and(|session| session.hears()) {
+                continue;
+            }
+            // Its own command is shown behind the answer; but not amid the answers of an EXEC.
+            match monitor == who && !self.in_exec {
+                true => out.bytes.extend_from_slice(&line),
+                false => self.push_to(monitor, &line),
             }
         }
     }

@@ -36,7 +36,8 @@ impl Engine {
             self.unpause();
             return false;
         }
-        pause.all || self.may_write(who, command)
+        // What watches the server goes on watching.
+        !self.sessions[who].monitor && (pause.all || self.may_write(who, command))
     }
 
     /// The pause, as INFO tells it: its purpose and the milliseconds that are left.

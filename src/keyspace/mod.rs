@@ -213,7 +213,10 @@ impl Keyspace {
                 return Some(key);
             }
         }
-        self.live_records(db).next().map(|record| record.key().to_vec())
+        let mut left = self.live_records(db);
+        // Where due keys are held, one of them is better than to say that there are none.
+        let held = self.holds_expired.then(|| self.dbs[db].records().next()).flatten();
+        left.next().or(held).map(|record| record.key().to_vec())
     }
 
     // ── changing ────────────────────────────────────────────────────────────────────────────

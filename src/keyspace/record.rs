@@ -81,6 +81,15 @@ impl Record {
         Record::allocate(key, Form::Int, value as u64)
     }
 
+    /// A string that is kept as it is written, though it may be written like an integer.
+    pub fn bytes(key: &[u8], value: &[u8]) -> Record {
+        if value.len() <= SHORT_MAX {
+            Record::short(key, value)
+        } else {
+            Record::long(key, value.to_vec())
+        }
+    }
+
     /// A string in an allocation of its own, which `raw` names.
     pub fn long(key: &[u8], value: Vec<u8>) -> Record {
         let record = Record::allocate(key, Form::Long, 0);

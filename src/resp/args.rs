@@ -129,7 +129,7 @@ pub struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub fn left(&self) -> usize {
-        self.args.len() - self.at
+        self.args.len().saturating_sub(self.at)
     }
 
     /// The index of the argument that comes next.

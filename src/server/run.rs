@@ -125,9 +125,9 @@ async fn serve(
     let open = Arc::new(Mutex::new((config.clone(), duplicates(&opened))));
     let relisten = Box::new(move |config: &Config| {
         let mut open = open.lock().expect("nothing in here panics");
-        let (now_open, result) = replace_sockets(&mut open, config);
+        let (listeners, result) = replace_sockets(&mut open, config);
         // The receiver lives as long as the server.
-        let _ = send.send(now_open);
+        let _ = send.send(listeners);
         result
     });
     let machine = Machine::new(clock, facts(&config, file), relisten);
@@ -213,7 +213,6 @@ fn accept_all(
 type Sockets = (Config, Vec<std::net::TcpListener>);
 
 /// Closes the sockets that are open and opens others; if those cannot be had, the old ones again.
-/// What is open now is returned beside what became of the wish.
 fn replace_sockets(
     open: &mut Sockets,
     config: &Config,
@@ -223,22 +222,15 @@ fn replace_sockets(
     for old in open.1.drain(..) {
         let _ = socket2::SockRef::from(&old).shutdown(std::net::Shutdown::Both);
     }
-    let (now_open, result) = match listen::open_tcp(config) {
+    let (listeners, result) = match listen::open_tcp(config) {
         Ok(fresh) => {
             open.0 = config.clone();
             (fresh, Ok(()))
         }
-        // They were ours a moment ago, so only somebody very quick can have taken them.
-        Err(error) => match listen::open_tcp(&open.0) {
-            Ok(old) => (old, Err(error)),
-            Err(worse) => {
-                tracing::warn!("The old addresses cannot be had again either: {worse}");
-                (Vec::new(), Err(error))
-            }
-        },
+        Err(error) => (listen::open_tcp(&open.0).unwrap_or_default(), Err(error)),
     };
-    open.1 = duplicates(&now_open);
-    (now_open, result)
+    open.1 = duplicates(&listeners);
+    (listeners, result)
 }
 
 fn duplicates(listeners: &[std::net::TcpListener]) -> Vec<std::net::TcpListener> {
