@@ -155,6 +155,7 @@ fn key_spec(key: &KeySpec) -> String {
     let begin = match key.begin {
         Begin::Index(index) => format!("index:{index}"),
         Begin::Keyword(word, from) => format!("keyword:{word}:{from}"),
+        Begin::Unknown => "unknown".into(),
     };
     let find = match key.find {
         Find::Range { last, step, limit } => format!("range:{last}:{step}:{limit}"),
