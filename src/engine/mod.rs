@@ -281,6 +281,8 @@ impl Engine {
     ) -> usize {
         let mut batch = std::mem::take(&mut self.batch);
         let mut at = 0;
+        // A pipeline is mostly one command over and over, which need not be looked up each time.
+        let mut last: Option<(&[u8], &'static Command)> = None;
         loop {
             batch.spans.clear();
             batch.requests.clear();
@@ -299,7 +301,18 @@ impl Engine {
                     Ok(Parsed::Request { end }) => {
                         let spans = first..batch.spans.len();
                         let args = Args::new(input, &batch.spans[spans.clone()]);
-                        let found = self.find(args);
+                        let found = match last {
+                            Some((name, command)) if name == args.get(0) => Ok(command),
+                            _ => self.find(args),
+                        };
+                        last = match found {
+                            Ok(command)
+                                if matches!(command.run, Run::Data(_)) && !command.is_sub() =>
+                            {
+                                Some((args.get(0), command))
+                            }
+                            _ => None,
+                        };
                         let hash = None;
                         batch.requests.push(Request { found, spans, start: at, hash });
                         at = end;

@@ -60,7 +60,8 @@ impl Parser {
         spans: &mut Vec<Span>,
     ) -> Result<Parsed, Malformed> {
         let input = &buffer[start..];
-        if self.left == 0 {
+        let resumed = self.left > 0;
+        if !resumed {
             let Some(&first) = input.first() else { return Ok(Parsed::Partial) };
             if first != b'*' {
                 return self.inline(input, start);
@@ -79,27 +80,60 @@ impl Parser {
             self.at = at;
             self.spans.clear();
         }
+        let base = start as u32;
+        if resumed {
+            // The words that arrived before are kept aside, so that a frame of a million words is
+            // not moved about with every read.
+            let mut words = std::mem::take(&mut self.spans);
+            let whole = self.words(input, bounds, 0, &mut words)?;
+            if whole {
+                spans.extend(words.drain(..).map(|(from, to)| (from + base, to + base)));
+            }
+            self.spans = words;
+            return Ok(if whole {
+                Parsed::Request { end: start + self.at }
+            } else {
+                Parsed::Partial
+            });
+        }
+        let first = spans.len();
+        if self.words(input, bounds, base, spans)? {
+            return Ok(Parsed::Request { end: start + self.at });
+        }
+        let arrived = spans.drain(first..).map(|(from, to)| (from - base, to - base));
+        self.spans.extend(arrived);
+        Ok(Parsed::Partial)
+    }
+
+    /// Reads bulk strings until the frame is whole, or the input is used up.
+    #[inline(always)]
+    fn words(
+        &mut self,
+        input: &[u8],
+        bounds: Bounds,
+        base: u32,
+        spans: &mut Vec<Span>,
+    ) -> Result<bool, Malformed> {
         while self.left > 0 {
-            let len = match self.bulk {
-                Some(len) => len,
-                None => match self.bulk_header(input, bounds)? {
-                    Some(len) => len,
-                    None => return Ok(Parsed::Partial),
-                },
+            let len = match self.bulk.take() {
+                Some(len) => Some(len),
+                None => self.bulk_header(input, bounds)?,
             };
             // The two bytes behind the string are its line break.
-            if input.len() - self.at < len + 2 {
-                self.bulk = Some(len);
-                return Ok(Parsed::Partial);
+            match len {
+                Some(len) if input.len() - self.at >= len + 2 => {
+                    let from = self.at as u32 + base;
+                    spans.push((from, from + len as u32));
+                    self.at += len + 2;
+                    self.left -= 1;
+                }
+                _ => {
+                    self.bulk = len;
+                    return Ok(false);
+                }
             }
-            self.spans.push((self.at as u32, (self.at + len) as u32));
-            self.at += len + 2;
-            self.bulk = None;
-            self.left -= 1;
         }
-        let base = start as u32;
-        spans.extend(self.spans.iter().map(|&(from, to)| (from + base, to + base)));
-        Ok(Parsed::Request { end: start + self.at })
+        Ok(true)
     }
 
     /// How many bytes the frame needs at least before it is worth another look.
@@ -130,26 +164,33 @@ impl Parser {
 
     /// The number on the line that begins at `from`, and where the next line begins. `None` when
     /// the line is not complete; a number that is none is `Some((None, _))`.
-    #[inline]
+    #[inline(always)]
     fn length(
         &self,
         input: &[u8],
         from: usize,
         too_long: &str,
     ) -> Result<Option<(Option<i64>, usize)>, Malformed> {
-        // The common case first: few digits, then the line break.
-        let (mut at, mut value) = (from, 0i64);
-        while let Some(digit) = input.get(at).map(|byte| byte.wrapping_sub(b'0'))
-            && digit < 10
-            && at < from + 9
-        {
-            value = value * 10 + digit as i64;
-            at += 1;
+        // Nearly every length has one or two digits.
+        let digit = |byte: u8| (byte.wrapping_sub(b'0')) as i64;
+        match input.get(from..) {
+            Some(&[one, b'\r', _, ..]) if one.is_ascii_digit() => {
+                Ok(Some((Some(digit(one)), from + 3)))
+            }
+            Some(&[ten @ b'1'..=b'9', one, b'\r', _, ..]) if one.is_ascii_digit() => {
+                Ok(Some((Some(digit(ten) * 10 + digit(one)), from + 4)))
+            }
+            _ => self.long_length(input, from, too_long),
         }
-        let canonical = at > from && (input[from] != b'0' || at == from + 1);
-        if canonical && input.get(at) == Some(&b'\r') && at + 1 < input.len() {
-            return Ok(Some((Some(value), at + 2)));
-        }
+    }
+
+    #[inline(never)]
+    fn long_length(
+        &self,
+        input: &[u8],
+        from: usize,
+        too_long: &str,
+    ) -> Result<Option<(Option<i64>, usize)>, Malformed> {
         let rest = &input[from.min(input.len())..];
         match memchr::memchr(b'\r', rest) {
             Some(end) if from + end + 1 < input.len() => {
