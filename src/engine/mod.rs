@@ -301,15 +301,17 @@ impl Engine {
                     Ok(Parsed::Request { end }) => {
                         let spans = first..batch.spans.len();
                         let args = Args::new(input, &batch.spans[spans.clone()]);
+                        let (from, to) = batch.spans[first];
+                        let name = &input[from as usize..to as usize];
                         let found = match last {
-                            Some((name, command)) if name == args.get(0) => Ok(command),
+                            Some((known, command)) if known == name => Ok(command),
                             _ => self.find(args),
                         };
                         last = match found {
                             Ok(command)
                                 if matches!(command.run, Run::Data(_)) && !command.is_sub() =>
                             {
-                                Some((args.get(0), command))
+                                Some((name, command))
                             }
                             _ => None,
                         };
