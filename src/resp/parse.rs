@@ -224,3 +224,94 @@ impl Parser {
 fn malformed(what: &str) -> Malformed {
     Malformed(format!("Protocol error: {what}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BOUNDS: Bounds = Bounds { authenticated: true, bulk_len_max: 512 * 1024 * 1024 };
+
+    /// Reads all requests of an input that arrives in pieces, as a connection would.
+    fn read(pieces: &[&[u8]]) -> Result<Vec<Vec<Vec<u8>>>, Malformed> {
+        let (mut parser, mut held, mut requests) = (Parser::default(), Vec::new(), Vec::new());
+        for piece in pieces {
+            held.extend_from_slice(piece);
+            let (mut at, mut spans) = (0, Vec::new());
+            loop {
+                spans.clear();
+                match parser.next(&held, at, BOUNDS, &mut spans)? {
+                    Parsed::Request { end } => {
+                        let word = |&(from, to): &Span| held[from as usize..to as usize].to_vec();
+                        requests.push(spans.iter().map(word).collect());
+                        at = end;
+                    }
+                    Parsed::Inline { words, end } => {
+                        requests.push(words.args().iter().map(<[u8]>::to_vec).collect());
+                        at = end;
+                    }
+                    Parsed::Nothing { end } => at = end,
+                    Parsed::Partial => break,
+                }
+            }
+            held.drain(..at);
+        }
+        Ok(requests)
+    }
+
+    fn frame(words: &[Vec<u8>]) -> Vec<u8> {
+        let mut frame = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            frame.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+            frame.extend_from_slice(word);
+            frame.extend_from_slice(b"\r\n");
+        }
+        frame
+    }
+
+    proptest! {
+        /// However the bytes arrive, the requests are those that were sent.
+        #[test]
+        fn pieces_make_no_difference(
+            requests in proptest::collection::vec(
+                proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..130), 1..5),
+                0..6,
+            ),
+            cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..8),
+        ) {
+            let input: Vec<u8> = requests.iter().flat_map(|words| frame(words)).collect();
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
+            cuts.push(0);
+            cuts.push(input.len());
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|cut| &input[cut[0]..cut[1]]).collect();
+            prop_assert_eq!(read(&pieces), Ok(requests));
+        }
+
+        /// Nonsense is refused or waited for, in whatever pieces it comes: it never panics, and what
+        /// is made of it does not depend on the pieces.
+        #[test]
+        fn nonsense_is_harmless(
+            input in proptest::collection::vec(
+                prop_oneof![Just(b'*'), Just(b'$'), Just(b'\r'), Just(b'\n'), b'0'..=b'9', any::<u8>()],
+                0..60,
+            ),
+        ) {
+            let single: Vec<&[u8]> = input.chunks(1).collect();
+            prop_assert_eq!(read(&[&input]).ok(), read(&single).ok());
+        }
+    }
+
+    #[test]
+    fn lengths_are_canonical_numbers() {
+        let refusal = |input: &[u8]| read(&[input]).unwrap_err().0;
+        assert_eq!(refusal(b"*03\r\n"), "Protocol error: invalid multibulk length");
+        assert_eq!(refusal(b"*1\r\n$-1\r\n"), "Protocol error: invalid bulk length");
+        assert_eq!(refusal(b"*1\r\n$ 1\r\na\r\n"), "Protocol error: invalid bulk length");
+        assert_eq!(refusal(b"*1\r\n:1\r\n"), "Protocol error: expected '$', got ':'");
+        assert_eq!(refusal(b"*2147483648\r\n"), "Protocol error: invalid multibulk length");
+        assert_eq!(read(&[b"*0\r\n*-1\r\n\r\n"]), Ok(vec![]));
+        // A declared length is no reason to allocate: nothing has arrived yet.
+        assert_eq!(read(&[b"*1000000\r\n$500000000\r\n"]), Ok(vec![]));
+    }
+}
