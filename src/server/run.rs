@@ -52,6 +52,13 @@ pub fn run(run: config::Run) -> anyhow::Result<i32> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    for user in &loaded.users {
+        tracing::warn!(
+            "configuration line {}: users are NOT enforced yet; only requirepass is: {}",
+            user.place.number,
+            String::from_utf8_lossy(user.words.get(1).map_or(&[], Vec::as_slice))
+        );
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     let code = local.block_on(&runtime, serve(config, loaded, file))?;
