@@ -287,12 +287,11 @@ fn set_info(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Don
     } else if attribute.eq_ignore_ascii_case(b"lib-ver") {
         &mut session.lib_ver
     } else {
-        let text = [b"ERR Unrecognized option '", attribute, b"'"].concat();
-        return Err(Error::Text(text.into()).into());
+        return Err(Error::quote("ERR Unrecognized option '", attribute, "'").into());
     };
     if !is_plain(value) {
-        const WHY: &[u8] = b" cannot contain spaces, newlines or special characters.";
-        return Err(Error::Text([b"ERR ", attribute, WHY].concat().into()).into());
+        const WHY: &str = " cannot contain spaces, newlines or special characters.";
+        return Err(Error::quote("ERR ", attribute, WHY).into());
     }
     *place = value.to_vec();
     out.ok()
