@@ -328,6 +328,14 @@ fn unpause(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
 /// No command of this server blocks, and a client that waits for the end of a pause may not be
 /// woken by this: so there is nobody whom it could help.
 fn unblock(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    if args.len() > 4 {
+        return Err(Error::quote(
+            "ERR unknown subcommand or wrong number of arguments for '",
+            args.get(1),
+            "'. Try CLIENT HELP.",
+        )
+        .into());
+    }
     let reason = (args.len() > 3).then(|| args.get(3));
     let known = [&b"timeout"[..], b"error"];
     if reason.is_some_and(|reason| !known.iter().any(|word| reason.eq_ignore_ascii_case(word))) {
