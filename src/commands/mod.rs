@@ -87,7 +87,8 @@ pub fn find(name: &[u8]) -> Option<&'static Command> {
 
 /// Finds a subcommand of a container.
 pub fn find_sub(container: &'static Command, name: &[u8]) -> Option<&'static Command> {
-    look_up(container.spec.name.as_bytes(), name)
+    // The empty word would be the container itself.
+    if name.is_empty() { None } else { look_up(container.spec.name.as_bytes(), name) }
 }
 
 #[inline]

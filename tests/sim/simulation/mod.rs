@@ -31,6 +31,7 @@ pub type Trace = Rc<RefCell<VecDeque<String>>>;
 
 /// Events that a failure shows.
 const TRACE_MAX: usize = 40;
+const LOG_SHOWN_MAX: usize = 2000;
 const CLIENTS_MAX: usize = 6;
 
 pub struct World {
@@ -95,6 +96,8 @@ impl World {
         let mut engine = new_engine(&clock, seed);
         engine.tell_log();
         let mut twin = new_engine(&clock, seed ^ 1);
+        // What was done under one limit must not be refused under another.
+        twin.config.proto_max_bulk_len = 1 << 29;
         // The twin lives before all deadlines, so nothing is gone there unless it was told.
         let link = twin.connect(peer(0), EVE);
         let closely = trace.is_some();
@@ -247,7 +250,7 @@ impl World {
                 4 => (b"GET \"unbalanced\r\n", Owed::Malformed),
                 _ => (b"POST / HTTP/1.1\r\n", Owed::Silence),
             };
-            self.note(|| format!("client {at} hurts the protocol: {:?}", bytes.escape_ascii()));
+            self.note(|| format!("client {at} hurts the protocol: {}", bytes.escape_ascii()));
             self.clients[at].put(bytes, Some(owed));
         }
     }
@@ -344,7 +347,7 @@ impl World {
             return Ok(());
         }
         let shown = || String::from_utf8_lossy(&told).replace("\r\n", " ");
-        self.note(|| format!("   the log: {}", shown().chars().take(200).collect::<String>()));
+        self.note(|| format!("   the log: {}", shown().chars().take(LOG_SHOWN_MAX).collect::<String>()));
         let mut answers = Vec::new();
         self.twin.receive(self.link, &told, &mut answers, EVE);
         self.twin.trash.clear();

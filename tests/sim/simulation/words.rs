@@ -26,7 +26,7 @@ const NEVER: &[&str] = &[
 
 /// Directives and what they are set to: the small and odd values that bring limits near.
 const SETTINGS: &[(&str, &[&str])] = &[
-    ("proto-max-bulk-len", &["1mb", "512mb"]),
+    ("proto-max-bulk-len", &["1mb", "2mb"]),
     ("client-query-buffer-limit", &["1gb", "1mb"]),
     ("client-output-buffer-limit", &["normal 0 0 0", "normal 20kb 0 0", "normal 0 2kb 1"]),
     ("requirepass", &["", "", "secret"]),
