@@ -275,7 +275,9 @@ impl World {
         let mut answers = Vec::new();
         self.engine.receive(who, &bytes, &mut answers, self.clock.now());
         if self.engine.sessions.get(who).is_none_or(|it| it.closing != Closing::Now) {
-            self.note(|| format!("   answers: {}", answers[..answers.len().min(200)].escape_ascii()));
+            self.note(|| {
+                format!("   answers: {}", answers[..answers.len().min(200)].escape_ascii())
+            });
             self.clients[at].hear(answers).map_err(|why| format!("client {at}: {why}"))?;
         }
         self.attend()
@@ -347,7 +349,9 @@ impl World {
             return Ok(());
         }
         let shown = || String::from_utf8_lossy(&told).replace("\r\n", " ");
-        self.note(|| format!("   the log: {}", shown().chars().take(LOG_SHOWN_MAX).collect::<String>()));
+        self.note(|| {
+            format!("   the log: {}", shown().chars().take(LOG_SHOWN_MAX).collect::<String>())
+        });
         let mut answers = Vec::new();
         self.twin.receive(self.link, &told, &mut answers, EVE);
         self.twin.trash.clear();

@@ -23,11 +23,13 @@ impl World {
         let mut walk = self.walk.take().unwrap_or_else(|| {
             let db = dice.below(2);
             self.engine.sweep(self.clock.now());
-            let steady = self.engine.keyspace.live_records(db).map(|it| it.key().to_vec()).collect();
+            let steady =
+                self.engine.keyspace.live_records(db).map(|it| it.key().to_vec()).collect();
             Walk { db, cursor: b"0".to_vec(), steady, seen: HashMap::new() }
         });
         let count = 1 + dice.below(30);
-        let line = [b"SCAN".to_vec(), walk.cursor.clone(), b"COUNT".into(), count.to_string().into()];
+        let line =
+            [b"SCAN".to_vec(), walk.cursor.clone(), b"COUNT".into(), count.to_string().into()];
         let (cursor, keys) = match self.ask(walk.db, &line)? {
             Value::Array(mut parts) if parts.len() == 2 => {
                 let keys = parts.pop().and_then(|keys| keys.items().map(<[Value]>::to_vec));
