@@ -218,6 +218,10 @@ impl Engine {
         session.net_in += fresh.len() as u64;
         self.stats.net_in += fresh.len() as u64;
         session.last_used_us = now.mono_us;
+        // Its end is decided; only what it has been told already is still on its way.
+        if session.closing != Closing::No {
+            return;
+        }
         if session.postponed {
             session.input.partial.extend_from_slice(fresh);
             return self.bound_input(who);

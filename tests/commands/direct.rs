@@ -9,9 +9,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::expect::Times;
-use crate::machine::{Clock, Machine};
 use crate::side::{Heard, Side, Words};
 use crate::support::client::{Client, encode};
+use crate::support::machine::{Clock, Machine};
 use crate::support::value::Value;
 use crate::transcript::Scene;
 

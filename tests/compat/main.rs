@@ -14,7 +14,6 @@
 
 mod accepted;
 mod compare;
-mod dice;
 mod generate;
 mod shrink;
 mod sides;
@@ -26,10 +25,10 @@ use std::env;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use dice::Dice;
 use generate::grammar::Args;
 use generate::{GROUPS, Generator, Group, Step};
 use sides::{Accepts, Exchange, Heard, LATER, Side, play, speaks};
+use support::dice::{self, Dice};
 use support::server::Program;
 use support::value::{Value, command_line};
 
