@@ -225,11 +225,7 @@ impl Condition {
                 b"XX" => all.xx = true,
                 b"GT" => all.gt = true,
                 b"LT" => all.lt = true,
-                _ => {
-                    // Like all texts that C wrote, the quote ends with the first zero byte.
-                    let shown = raw.split(|byte| *byte == 0).next().unwrap_or(raw);
-                    return Err(Error::Text([b"ERR Unsupported option ", shown].concat().into()));
-                }
+                _ => return Err(Error::quote("ERR Unsupported option ", raw, "")),
             }
         }
         if all.nx && (all.xx || all.gt || all.lt) {

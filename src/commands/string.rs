@@ -351,13 +351,7 @@ fn store(cx: &mut Ctx, key: &[u8], value: &[u8], life: Life) {
             cx.put_text(key, value, life, "set");
             cx.effects.instead(&[b"SET", key, value, b"KEEPTTL"]);
         }
-        // What would be gone at once need not be stored first.
-        Life::Until(deadline) if cx.keyspace.is_over(deadline) => {
-            if cx.remove(key, "expired") {
-                cx.keyspace.counters.expired += 1;
-                cx.effects.instead(&[b"DEL", key]);
-            }
-        }
+        Life::Until(deadline) if cx.keyspace.is_over(deadline) => expire_at_once(cx, key),
         Life::Until(deadline) => {
             cx.put_text(key, value, life, "set");
             cx.keyspace.changes.also(cx.db, key, "expire");
@@ -365,6 +359,14 @@ fn store(cx: &mut Ctx, key: &[u8], value: &[u8], life: Life) {
             let deadline = digits.format(deadline.0).as_bytes();
             cx.effects.instead(&[b"SET", key, value, b"PXAT", deadline]);
         }
+    }
+}
+
+/// What would be gone at once need not be stored first.
+fn expire_at_once(cx: &mut Ctx, key: &[u8]) {
+    if cx.remove(key, "expired") {
+        cx.keyspace.counters.expired += 1;
+        cx.effects.instead(&[b"DEL", key]);
     }
 }
 
@@ -426,6 +428,12 @@ fn msetex(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         if !condition.holds(cx, key)? {
             return out.int(0);
         }
+    }
+    if let Life::Until(deadline) = life
+        && cx.keyspace.is_over(deadline)
+    {
+        pairs.iter().step_by(2).for_each(|key| expire_at_once(cx, key));
+        return out.int(1);
     }
     put_pairs(cx, pairs, life);
     if let Life::Until(deadline) = life

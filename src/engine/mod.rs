@@ -219,6 +219,10 @@ impl Engine {
         session.net_in += fresh.len() as u64;
         self.stats.net_in += fresh.len() as u64;
         session.last_used_us = now.mono_us;
+        // Its end is decided; only what it has been told already is still on its way.
+        if session.closing != Closing::No {
+            return;
+        }
         if session.postponed {
             session.input.partial.extend_from_slice(fresh);
             return self.bound_input(who);
@@ -282,6 +286,8 @@ impl Engine {
     ) -> usize {
         let mut batch = std::mem::take(&mut self.batch);
         let mut at = 0;
+        // A pipeline is mostly one command over and over, which need not be looked up each time.
+        let mut last: Option<(&[u8], &'static Command)> = None;
         loop {
             batch.spans.clear();
             batch.requests.clear();
@@ -300,7 +306,20 @@ impl Engine {
                     Ok(Parsed::Request { end }) => {
                         let spans = first..batch.spans.len();
                         let args = Args::new(input, &batch.spans[spans.clone()]);
-                        let found = self.find(args);
+                        let (from, to) = batch.spans[first];
+                        let name = &input[from as usize..to as usize];
+                        let found = match last {
+                            Some((known, command)) if known == name => Ok(command),
+                            _ => self.find(args),
+                        };
+                        last = match found {
+                            Ok(command)
+                                if matches!(command.run, Run::Data(_)) && !command.is_sub() =>
+                            {
+                                Some((name, command))
+                            }
+                            _ => None,
+                        };
                         let hash = None;
                         batch.requests.push(Request { found, spans, start: at, hash });
                         at = end;

@@ -4,7 +4,6 @@
 mod direct;
 mod expect;
 mod lens;
-mod machine;
 mod side;
 mod sockets;
 #[path = "../support/mod.rs"]
