@@ -119,6 +119,12 @@ impl Parser {
                 Some(len) => Some(len),
                 None => self.bulk_header(input, bounds)?,
             };
+            // Spans are 32 bits wide, and a client may be allowed more than that.
+            if let Some(len) = len
+                && base as u64 + self.at as u64 + len as u64 + 2 > u32::MAX as u64
+            {
+                return Err(malformed("invalid bulk length"));
+            }
             // The two bytes behind the string are its line break.
             match len {
                 Some(len) if input.len() - self.at >= len + 2 => {
@@ -311,6 +317,10 @@ mod tests {
         assert_eq!(refusal(b"*1\r\n:1\r\n"), "Protocol error: expected '$', got ':'");
         assert_eq!(refusal(b"*2147483648\r\n"), "Protocol error: invalid multibulk length");
         assert_eq!(read(&[b"*0\r\n*-1\r\n\r\n"]), Ok(vec![]));
+        // A frame is addressed with 32 bits, whatever `proto-max-bulk-len` allows.
+        let bounds = Bounds { authenticated: true, bulk_len_max: 1 << 40 };
+        let huge = Parser::default().next(b"*1\r\n$4294967290\r\nx", 0, bounds, &mut Vec::new());
+        assert_eq!(huge.unwrap_err().0, "Protocol error: invalid bulk length");
         // A declared length is no reason to allocate: nothing has arrived yet.
         assert_eq!(read(&[b"*1000000\r\n$500000000\r\n"]), Ok(vec![]));
     }
