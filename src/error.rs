@@ -29,6 +29,12 @@ impl Error {
         Error::Text(text.into().into_bytes().into())
     }
 
+    /// A text that quotes a word of the client. The quotation ends where a C string would, since
+    /// that is what clients are used to see of a word with a NUL in it.
+    pub fn quote(before: &str, word: &[u8], after: &str) -> Error {
+        Error::Text([before.as_bytes(), until_nul(word), after.as_bytes()].concat().into())
+    }
+
     /// What follows the `-` on the wire.
     pub fn message(&self) -> Cow<'_, [u8]> {
         let fixed: &'static str = match self {
@@ -53,4 +59,10 @@ impl Error {
         };
         Cow::Borrowed(fixed.as_bytes())
     }
+}
+
+/// What is shown of a word that is quoted in a text.
+pub fn until_nul(word: &[u8]) -> &[u8] {
+    let end = word.iter().position(|byte| *byte == 0).unwrap_or(word.len());
+    &word[..end]
 }

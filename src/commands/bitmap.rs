@@ -212,9 +212,10 @@ fn setbit(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             bits::set(bytes, at, bit);
         });
         edit.done("setbit");
-    } else if before != bit {
+    } else {
+        // Even where the bit stays what it is, the string is one that is changed in place.
         bits::set(edit.bytes_mut(), at, bit);
-        edit.done("setbit");
+        edit.done_if(before != bit, "setbit");
     }
     out.int(before as i64)
 }

@@ -43,7 +43,7 @@ pub const FAMILY: Family = Family {
             .complexity("O(N) where N is the number of client connections")
             .summary("Describes connections: all, or those that meet all conditions.")
             .tips(&["nondeterministic_output"])
-            .args(FILTERS),
+            .args(&[one_of("condition", FILTERS).optional().repeats()]),
         admin("CLIENT|KILL", kill)
             .arity(-3)
             .flags(ADMIN | NOSCRIPT | LOADING | STALE)
@@ -182,33 +182,33 @@ const TYPES: &[Arg] = &[
 ];
 
 const FILTERS: &[Arg] = &[
-    integer("client-id").after("ID").optional().repeats().since("2.8.12"),
-    one_of("client-type", TYPES).after("TYPE").optional().since("2.8.12"),
-    string("username").after("USER").optional(),
-    string("addr").after("ADDR").optional(),
-    string("laddr").after("LADDR").optional().since("6.2.0"),
-    one_of("skipme", &[token("YES"), token("NO")]).after("SKIPME").optional(),
-    integer("maxage").after("MAXAGE").optional().since("7.4.0"),
-    string("name").after("NAME").optional().since("8.1.0"),
-    integer("idle").after("IDLE").optional().since("8.1.0"),
-    string("flags").after("FLAGS").optional().since("8.1.0"),
-    string("lib-name").after("LIB-NAME").optional().since("8.1.0"),
-    string("lib-ver").after("LIB-VER").optional().since("8.1.0"),
-    integer("db").after("DB").optional().since("8.1.0"),
-    string("capa").after("CAPA").optional().since("8.1.0"),
-    string("ip").after("IP").optional().since("8.1.0"),
-    integer("not-id").after("NOT-ID").optional().repeats().since("8.1.0"),
-    one_of("not-type", TYPES).after("NOT-TYPE").optional().since("8.1.0"),
-    string("not-addr").after("NOT-ADDR").optional().since("8.1.0"),
-    string("not-laddr").after("NOT-LADDR").optional().since("8.1.0"),
-    string("not-user").after("NOT-USER").optional().since("8.1.0"),
-    string("not-flags").after("NOT-FLAGS").optional().since("8.1.0"),
-    string("not-name").after("NOT-NAME").optional().since("8.1.0"),
-    string("not-lib-name").after("NOT-LIB-NAME").optional().since("8.1.0"),
-    string("not-lib-ver").after("NOT-LIB-VER").optional().since("8.1.0"),
-    integer("not-db").after("NOT-DB").optional().since("8.1.0"),
-    string("not-capa").after("NOT-CAPA").optional().since("8.1.0"),
-    string("not-ip").after("NOT-IP").optional().since("8.1.0"),
+    integer("client-id").after("ID").repeats().since("2.8.12"),
+    one_of("client-type", TYPES).after("TYPE").since("2.8.12"),
+    string("username").after("USER"),
+    string("addr").after("ADDR"),
+    string("laddr").after("LADDR").since("6.2.0"),
+    one_of("skipme", &[token("YES"), token("NO")]).after("SKIPME"),
+    integer("maxage").after("MAXAGE").since("7.4.0"),
+    string("name").after("NAME").since("8.1.0"),
+    integer("idle").after("IDLE").since("8.1.0"),
+    string("flags").after("FLAGS").since("8.1.0"),
+    string("lib-name").after("LIB-NAME").since("8.1.0"),
+    string("lib-ver").after("LIB-VER").since("8.1.0"),
+    integer("db").after("DB").since("8.1.0"),
+    string("capa").after("CAPA").since("8.1.0"),
+    string("ip").after("IP").since("8.1.0"),
+    integer("not-id").after("NOT-ID").repeats().since("8.1.0"),
+    one_of("not-type", TYPES).after("NOT-TYPE").since("8.1.0"),
+    string("not-addr").after("NOT-ADDR").since("8.1.0"),
+    string("not-laddr").after("NOT-LADDR").since("8.1.0"),
+    string("not-user").after("NOT-USER").since("8.1.0"),
+    string("not-flags").after("NOT-FLAGS").since("8.1.0"),
+    string("not-name").after("NOT-NAME").since("8.1.0"),
+    string("not-lib-name").after("NOT-LIB-NAME").since("8.1.0"),
+    string("not-lib-ver").after("NOT-LIB-VER").since("8.1.0"),
+    integer("not-db").after("NOT-DB").since("8.1.0"),
+    string("not-capa").after("NOT-CAPA").since("8.1.0"),
+    string("not-ip").after("NOT-IP").since("8.1.0"),
 ];
 
 fn id(engine: &mut Engine, who: SessionKey, _: Args, out: Reply) -> Done {
@@ -287,12 +287,11 @@ fn set_info(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Don
     } else if attribute.eq_ignore_ascii_case(b"lib-ver") {
         &mut session.lib_ver
     } else {
-        let text = [b"ERR Unrecognized option '", attribute, b"'"].concat();
-        return Err(Error::Text(text.into()).into());
+        return Err(Error::quote("ERR Unrecognized option '", attribute, "'").into());
     };
     if !is_plain(value) {
-        const WHY: &[u8] = b" cannot contain spaces, newlines or special characters.";
-        return Err(Error::Text([b"ERR ", attribute, WHY].concat().into()).into());
+        const WHY: &str = " cannot contain spaces, newlines or special characters.";
+        return Err(Error::quote("ERR ", attribute, WHY).into());
     }
     *place = value.to_vec();
     out.ok()
@@ -329,6 +328,14 @@ fn unpause(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
 /// No command of this server blocks, and a client that waits for the end of a pause may not be
 /// woken by this: so there is nobody whom it could help.
 fn unblock(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    if args.len() > 4 {
+        return Err(Error::quote(
+            "ERR unknown subcommand or wrong number of arguments for '",
+            args.get(1),
+            "'. Try CLIENT HELP.",
+        )
+        .into());
+    }
     let reason = (args.len() > 3).then(|| args.get(3));
     let known = [&b"timeout"[..], b"error"];
     if reason.is_some_and(|reason| !known.iter().any(|word| reason.eq_ignore_ascii_case(word))) {

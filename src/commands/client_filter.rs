@@ -189,13 +189,13 @@ fn ids(cursor: &mut Cursor, purpose: Purpose) -> Result<Vec<u64>, Error> {
 
 fn client_type(name: &[u8]) -> Result<ClientType, Error> {
     let lower = name.to_ascii_lowercase();
-    ClientType::named(&lower).ok_or_else(|| quote("ERR Unknown client type '", name, "'"))
+    ClientType::named(&lower).ok_or_else(|| Error::quote("ERR Unknown client type '", name, "'"))
 }
 
 fn user(name: &[u8]) -> Result<&[u8], Error> {
     match name == DEFAULT_USER.as_bytes() {
         true => Ok(name),
-        false => Err(quote("ERR No such user '", name, "'")),
+        false => Err(Error::quote("ERR No such user '", name, "'")),
     }
 }
 
@@ -207,7 +207,7 @@ fn letters<'a>(what: &str, negated: bool, known: &str, given: &'a [u8]) -> Resul
         true => format!("NOT-{}", what.to_uppercase()),
         false => "provided".to_string(),
     };
-    Err(quote(&format!("ERR Unknown {what} found in the {place} filter: "), given, ""))
+    Err(Error::quote(&format!("ERR Unknown {what} found in the {place} filter: "), given, ""))
 }
 
 fn db(number: &[u8], negated: bool, databases: usize) -> Result<usize, Error> {
@@ -234,9 +234,4 @@ fn is_from(session: &Session, ip: &[u8]) -> bool {
     let Some((host, _)) = session.peer.addr.rsplit_once(':') else { return false };
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     !session.peer.unix && host.as_bytes() == ip
-}
-
-/// A text that quotes the client.
-fn quote(before: &str, word: &[u8], after: &str) -> Error {
-    Error::Text([before.as_bytes(), word, after.as_bytes()].concat().into())
 }

@@ -208,8 +208,7 @@ impl<'a> Hello<'a> {
                     return Err(BAD_NAME);
                 }
             } else {
-                let text = [b"ERR Syntax error in HELLO option '", option, b"'"].concat();
-                return Err(Error::Text(text.into()));
+                return Err(Error::quote("ERR Syntax error in HELLO option '", option, "'"));
             }
         }
         Ok(wish)

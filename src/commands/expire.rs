@@ -220,7 +220,7 @@ impl Condition {
                 b"XX" => all.xx = true,
                 b"GT" => all.gt = true,
                 b"LT" => all.lt = true,
-                _ => return Err(Error::Text([b"ERR Unsupported option ", raw].concat().into())),
+                _ => return Err(Error::quote("ERR Unsupported option ", raw, "")),
             }
         }
         if all.nx && (all.xx || all.gt || all.lt) {

@@ -111,8 +111,9 @@ fn server(engine: &Engine, text: &mut String) {
     field(text, "server_time_usec", engine.now.wall_us);
     field(text, "uptime_in_seconds", uptime);
     field(text, "uptime_in_days", uptime / 86_400);
-    field(text, "hz", config.hz);
-    field(text, "configured_hz", config.hz);
+    let hz = setting(engine, "hz");
+    field(text, "hz", &hz);
+    field(text, "configured_hz", &hz);
     field(text, "lru_clock", engine.now.wall_us.div_euclid(1_000_000) & 0xff_ffff);
     field(text, "executable", &facts.executable);
     field(text, "config_file", &facts.config_file);
@@ -187,8 +188,9 @@ fn memory(engine: &Engine, text: &mut String) {
     field(text, "allocator_muzzy", 0);
     field(text, "total_system_memory", memory.system);
     field(text, "total_system_memory_human", human(memory.system));
-    field(text, "maxmemory", engine.config.maxmemory);
-    field(text, "maxmemory_human", human(engine.config.maxmemory));
+    let maxmemory = setting(engine, "maxmemory");
+    field(text, "maxmemory_human", human(maxmemory.parse().unwrap_or(0)));
+    field(text, "maxmemory", maxmemory);
     field(text, "maxmemory_policy", engine.config.maxmemory_policy.name());
     let frag = memory.active.saturating_sub(memory.allocated);
     field(
@@ -315,8 +317,7 @@ fn replication(engine: &Engine, text: &mut String) {
     field(text, "master_repl_offset", 0);
     field(text, "second_repl_offset", -1);
     field(text, "repl_backlog_active", 0);
-    let backlog = engine.config.get(b"repl-backlog-size").unwrap_or_default();
-    field(text, "repl_backlog_size", String::from_utf8_lossy(&backlog));
+    field(text, "repl_backlog_size", setting(engine, "repl-backlog-size"));
     field(text, "repl_backlog_first_byte_offset", 0);
     field(text, "repl_backlog_histlen", 0);
 }
@@ -372,6 +373,12 @@ fn keyspace(engine: &Engine, text: &mut String) {
             db.average_ttl(now)
         );
     }
+}
+
+/// A directive as CONFIG GET shows it.
+fn setting(engine: &Engine, name: &str) -> String {
+    let value = engine.config.get(name.as_bytes()).unwrap_or_default();
+    String::from_utf8_lossy(&value).into_owned()
 }
 
 /// Bytes as people read them.

@@ -206,7 +206,12 @@ fn get_keys_and_flags(engine: &mut Engine, _: SessionKey, args: Args, out: Reply
 }
 
 fn keys_of(engine: &Engine, line: Args) -> Result<keys::Keys, Error> {
-    let command = engine.find(line).map_err(|_| Error::Say("ERR Invalid command specified"))?;
+    let found = match line.len() {
+        // A container by itself is a command here, one without keys.
+        1 => engine.look_up(line.get(0)),
+        _ => engine.find(line).ok(),
+    };
+    let command = found.ok_or(Error::Say("ERR Invalid command specified"))?;
     if !keys::has_keys(&command.spec) {
         return Err(Error::Say("ERR The command has no key arguments"));
     }

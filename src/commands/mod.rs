@@ -53,8 +53,8 @@ const FAMILIES: &[Family] = &[
     lcs::FAMILY,
     bitmap::FAMILY,
     transaction::FAMILY,
-    connection::FAMILY,
     client::FAMILY,
+    connection::FAMILY,
     config::FAMILY,
     info::FAMILY,
     introspection::FAMILY,
@@ -87,18 +87,16 @@ pub fn find(name: &[u8]) -> Option<&'static Command> {
 
 /// Finds a subcommand of a container.
 pub fn find_sub(container: &'static Command, name: &[u8]) -> Option<&'static Command> {
-    // The empty word would be the container itself.
+    // No subcommand has an empty name; below, an empty name asks for the container itself.
     if name.is_empty() { None } else { look_up(container.spec.name.as_bytes(), name) }
 }
 
 #[inline]
 fn look_up(name: &[u8], sub: &[u8]) -> Option<&'static Command> {
-    // A bar in what the client sent must not find a subcommand by the back door.
-    if name.contains(&b'|') {
-        return None;
-    }
     match probe(&INDEX, &COMMANDS, name, sub) {
         VACANT => None,
+        // A bar in what the client sent must not find a subcommand by the back door.
+        found if sub.is_empty() && COMMANDS[found as usize].is_sub() => None,
         found => Some(&COMMANDS[found as usize]),
     }
 }
@@ -121,12 +119,24 @@ const fn flatten<const N: usize>(families: &[Family]) -> [Command; N] {
             table[to] = families[family].commands[from];
             table[to].spec.group = families[family].group;
             table[to].id = to as u16;
+            table[to].sub = has_bar(table[to].spec.name.as_bytes());
             from += 1;
             to += 1;
         }
         family += 1;
     }
     table
+}
+
+const fn has_bar(name: &[u8]) -> bool {
+    let mut at = 0;
+    while at < name.len() {
+        if name[at] == b'|' {
+            return true;
+        }
+        at += 1;
+    }
+    false
 }
 
 const fn build_index(table: &[Command]) -> [u16; SLOTS] {

@@ -1,5 +1,7 @@
 //! OBJECT: how a value is kept, and how long it has not been used.
 
+use crate::data::Type;
+use crate::data::string::Text;
 use crate::engine::command::{admin, container, read};
 use crate::engine::{Ctx, Engine, Family, SessionKey};
 use crate::error::Error;
@@ -46,7 +48,7 @@ pub const FAMILY: Family = Family {
             .keys(&[key_at(2, Access::ReadOnly, 0)])
             .since("2.2.3")
             .complexity("O(1)")
-            .summary("Says how many keys share a value: one.")
+            .summary("Says how many references there are to a value.")
             .tips(&["nondeterministic_output"])
             .args(&[key("key")]),
         admin("OBJECT|HELP", help)
@@ -94,12 +96,13 @@ fn idletime(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     }
 }
 
-/// Values are never shared between keys.
+/// Values are never shared between keys. Redis keeps one copy of each small integer and says so
+/// with the largest count there is; here they take no memory of their own, and clients are told
+/// the same.
 fn refcount(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    match cx.keyspace.look(cx.db, args.get(2)) {
-        Some(_) => out.int(1),
-        None => out.null(),
-    }
+    let Some(record) = cx.keyspace.look(cx.db, args.get(2)) else { return out.null() };
+    let small = record.kind() == Type::String && matches!(record.text(), Text::Int(0..=9999));
+    out.int(if small { i32::MAX.into() } else { 1 })
 }
 
 fn help(_: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {

@@ -331,6 +331,6 @@ fn unbuilt(config: &Config) -> impl Iterator<Item = Warning> {
     }
     waiting.into_iter().map(|(feature, names)| Warning {
         place: None,
-        text: format!("without effect until {feature} exists: {}", names.join(", ")),
+        text: format!("without effect yet, waiting for {feature}: {}", names.join(", ")),
     })
 }

@@ -57,7 +57,6 @@ config! {
     port: u16,
     /// An address behind `-` may be missing; `*` and `::*` mean all of them.
     bind: Vec<String>,
-    bind_source_addr: String,
     unixsocket: String,
     /// The mode; 0 leaves it to the umask.
     unixsocketperm: u32,
@@ -69,7 +68,6 @@ config! {
     /// Seconds; 0 means never.
     timeout: u32,
     maxclients: u32,
-    io_threads: u16,
 
     /// Empty means that the default user has no password.
     requirepass: Vec<u8>,
@@ -83,17 +81,10 @@ config! {
     loglevel: LogLevel,
     /// Empty means standard output.
     logfile: String,
-    hide_user_data_from_log: bool,
     always_show_logo: bool,
-    set_proc_title: bool,
-    proc_title_template: String,
     databases: u32,
     /// As it was written; whoever goes there puts the absolute path here, which REWRITE then keeps.
     dir: String,
-    hz: u32,
-    dynamic_hz: bool,
-    shutdown_on_sigint: ShutdownOn,
-    shutdown_on_sigterm: ShutdownOn,
 
     client_output_buffer_limit: OutputLimits,
     /// Bytes.
@@ -102,17 +93,10 @@ config! {
     proto_max_bulk_len: u64,
 
     /// Bytes; 0 means no limit.
-    maxmemory: u64,
     maxmemory_policy: MaxmemoryPolicy,
     lfu_log_factor: u32,
     /// Minutes.
     lfu_decay_time: u32,
-    active_expire_effort: u16,
-    lazyfree_lazy_eviction: bool,
-    lazyfree_lazy_expire: bool,
-    lazyfree_lazy_server_del: bool,
-    lazyfree_lazy_user_del: bool,
-    lazyfree_lazy_user_flush: bool,
 
     /// Microseconds; 0 logs every command, -1 none.
     slowlog_log_slower_than: i64,
@@ -125,8 +109,6 @@ config! {
     /// Bytes; -1 logs none.
     commandlog_reply_larger_than: i64,
     commandlog_large_reply_max_len: u64,
-    latency_tracking: bool,
-    latency_tracking_info_percentiles: Vec<f64>,
 }
 
 impl Default for Config {

@@ -19,6 +19,7 @@ use super::directive::{Change, Directive, Follow};
 use super::kind::Reason;
 use super::value::Allowed;
 use super::{Config, find};
+use crate::error::until_nul;
 
 /// What matters about whoever sends CONFIG SET.
 #[derive(Clone, Copy, Debug, Default)]
@@ -151,5 +152,5 @@ fn name_of(directive: &Directive, pairs: &[(&[u8], &[u8])]) -> String {
 
 /// What a client sent, fit for an error line.
 fn line(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).replace(['\r', '\n'], " ")
+    String::from_utf8_lossy(until_nul(text)).replace(['\r', '\n'], " ")
 }

@@ -6,6 +6,9 @@ use crate::error::Error;
 use crate::resp::{Args, Reply, Stop};
 use crate::spec::{SKIP_SLOWLOG, WRITE};
 
+/// What a word costs on the wire beyond its bytes, at the most.
+const HEADER_BYTES_MAX: usize = 16;
+
 impl Engine {
     /// One request of a client: refuse it, queue it, put it off, or run it.
     pub(super) fn request(
@@ -111,7 +114,15 @@ impl Engine {
     }
 
     /// Everything that follows from a write, in one place and one order.
+    #[inline]
     fn follow_up(&mut self, db: usize, args: Option<Args>) {
+        // Mostly nothing is noted: the command was a look, or nobody is interested.
+        if self.keyspace.changes.is_empty()
+            && !self.effects.wanted
+            && self.keyspace.trash.is_empty()
+        {
+            return;
+        }
         if !self.keyspace.changes.is_empty() {
             self.tell_watchers();
         }
@@ -184,13 +195,17 @@ impl Engine {
         micros: u64,
         reply_bytes: usize,
     ) {
+        let argument_bytes = args.bytes();
         if command.spec.has(SKIP_SLOWLOG) {
             return;
         }
         let config = &self.config;
         let over = |threshold: i64, amount: u64| threshold >= 0 && amount >= threshold as u64;
         let slow = over(config.slowlog_log_slower_than, micros);
-        let large_request = over(config.commandlog_request_larger_than, args.wire_bytes() as u64);
+        // The exact length is worth computing only where it may matter.
+        let at_most = argument_bytes + HEADER_BYTES_MAX * (args.len() + 1);
+        let large_request = over(config.commandlog_request_larger_than, at_most as u64)
+            && over(config.commandlog_request_larger_than, args.wire_bytes() as u64);
         let large_reply = over(config.commandlog_reply_larger_than, reply_bytes as u64);
         if slow || large_request || large_reply {
             self.log_command(

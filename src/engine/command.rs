@@ -18,6 +18,8 @@ pub struct Command {
     pub run: Run,
     /// Its place in the table; statistics are arrays beside it.
     pub id: u16,
+    /// Set by the table: its name has a bar.
+    pub sub: bool,
     /// What the transaction does with it.
     pub in_multi: InMulti,
 }
@@ -99,6 +101,7 @@ const fn row(name: &'static str, flags: u32, run: Run) -> Command {
         },
         run,
         id: 0,
+        sub: false,
         in_multi: InMulti::Queue,
     }
 }
@@ -147,6 +150,11 @@ impl Command {
     pub const fn at_once_in_multi(mut self) -> Command {
         self.in_multi = InMulti::RunAtOnce;
         self
+    }
+
+    /// Is it a subcommand, whose name is two words?
+    pub const fn is_sub(&self) -> bool {
+        self.sub
     }
 
     pub fn arity_fits(&self, given: usize) -> bool {

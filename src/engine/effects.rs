@@ -31,7 +31,7 @@ impl Effects {
 
     /// Whatever changed, nobody need be told.
     pub fn nothing(&mut self) {
-        self.silent = true;
+        self.silent = self.wanted;
     }
 
     /// The command is over: its own words, or those it came in, join the unit. Without a command
@@ -60,10 +60,14 @@ impl Effects {
     }
 
     /// The unit is over: several lines become one transaction.
+    #[inline]
     pub fn seal(&mut self) {
-        if self.lines.is_empty() {
-            return;
+        if !self.lines.is_empty() {
+            self.seal_lines();
         }
+    }
+
+    fn seal_lines(&mut self) {
         let whole = self.lines.len() > 1;
         let lines = std::mem::take(&mut self.lines);
         if whole {

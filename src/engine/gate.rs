@@ -3,7 +3,7 @@
 use super::{Command, Engine, Run, SessionKey};
 use crate::base::bytes;
 use crate::config::Allowed;
-use crate::error::Error;
+use crate::error::{Error, until_nul};
 use crate::resp::Args;
 use crate::spec::{MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, WRITE};
 
@@ -30,7 +30,7 @@ impl Engine {
             None => self.named(name),
             Some(bar) => {
                 let (container, sub) = (self.named(&name[..bar])?, &name[bar + 1..]);
-                if sub.is_empty() { None } else { (self.table.find_sub)(container, sub) }
+                (self.table.find_sub)(container, sub)
             }
         }
     }
@@ -123,7 +123,7 @@ impl Engine {
 }
 
 fn unknown_command(args: Args) -> Error {
-    let name = args.get(0);
+    let name = until_nul(args.get(0));
     let mut text = b"ERR unknown command '".to_vec();
     text.extend_from_slice(&name[..name.len().min(QUOTED_NAME_MAX)]);
     text.extend_from_slice(b"', with args beginning with: ");
@@ -132,6 +132,7 @@ fn unknown_command(args: Args) -> Error {
         if quoted >= QUOTED_ARGS_MAX {
             break;
         }
+        let word = until_nul(word);
         let shown = &word[..word.len().min(QUOTED_ARGS_MAX - quoted)];
         text.push(b'\'');
         text.extend_from_slice(shown);
@@ -142,7 +143,7 @@ fn unknown_command(args: Args) -> Error {
 }
 
 fn unknown_subcommand(command: &'static Command, args: Args) -> Error {
-    let name = args.get(1);
+    let name = until_nul(args.get(1));
     // DEBUG is older than the custom of checking arguments by rows, and clients know its words.
     let mut text = match command.spec.name {
         "DEBUG" => b"ERR unknown subcommand or wrong number of arguments for '".to_vec(),

@@ -285,6 +285,8 @@ impl Engine {
     ) -> usize {
         let mut batch = std::mem::take(&mut self.batch);
         let mut at = 0;
+        // A pipeline is mostly one command over and over, which need not be looked up each time.
+        let mut last: Option<(&[u8], &'static Command)> = None;
         loop {
             batch.spans.clear();
             batch.requests.clear();
@@ -303,7 +305,20 @@ impl Engine {
                     Ok(Parsed::Request { end }) => {
                         let spans = first..batch.spans.len();
                         let args = Args::new(input, &batch.spans[spans.clone()]);
-                        let found = self.find(args);
+                        let (from, to) = batch.spans[first];
+                        let name = &input[from as usize..to as usize];
+                        let found = match last {
+                            Some((known, command)) if known == name => Ok(command),
+                            _ => self.find(args),
+                        };
+                        last = match found {
+                            Ok(command)
+                                if matches!(command.run, Run::Data(_)) && !command.is_sub() =>
+                            {
+                                Some((name, command))
+                            }
+                            _ => None,
+                        };
                         let hash = None;
                         batch.requests.push(Request { found, spans, start: at, hash });
                         at = end;
@@ -327,9 +342,7 @@ impl Engine {
                     }
                 }
             }
-            if batch.requests.len() > 1 {
-                self.fetch_keys(who, input, &mut batch);
-            }
+            self.fetch_keys(who, input, &mut batch);
             for request in &batch.requests {
                 let args = Args::new(input, &batch.spans[request.spans.clone()]);
                 match self.request(who, request.found.clone(), args, out) {
@@ -392,6 +405,11 @@ impl Engine {
             let hash = self.keyspace.hash(args.get(index as usize));
             table.prefetch_bucket(hash);
             request.hash = Some(hash);
+        }
+        // A single request is about to look at its bucket itself; until then the bucket has a
+        // little time to arrive.
+        if batch.requests.len() == 1 {
+            return;
         }
         for hash in batch.requests.iter().filter_map(|request| request.hash) {
             if let Some(record) = table.candidate(hash) {

@@ -60,7 +60,8 @@ impl Parser {
         spans: &mut Vec<Span>,
     ) -> Result<Parsed, Malformed> {
         let input = &buffer[start..];
-        if self.left == 0 {
+        let resumed = self.left > 0;
+        if !resumed {
             let Some(&first) = input.first() else { return Ok(Parsed::Partial) };
             if first != b'*' {
                 return self.inline(input, start);
@@ -79,27 +80,60 @@ impl Parser {
             self.at = at;
             self.spans.clear();
         }
+        let base = start as u32;
+        if resumed {
+            // The words that arrived before are kept aside, so that a frame of a million words is
+            // not moved about with every read.
+            let mut words = std::mem::take(&mut self.spans);
+            let whole = self.words(input, bounds, 0, &mut words)?;
+            if whole {
+                spans.extend(words.drain(..).map(|(from, to)| (from + base, to + base)));
+            }
+            self.spans = words;
+            return Ok(if whole {
+                Parsed::Request { end: start + self.at }
+            } else {
+                Parsed::Partial
+            });
+        }
+        let first = spans.len();
+        if self.words(input, bounds, base, spans)? {
+            return Ok(Parsed::Request { end: start + self.at });
+        }
+        let arrived = spans.drain(first..).map(|(from, to)| (from - base, to - base));
+        self.spans.extend(arrived);
+        Ok(Parsed::Partial)
+    }
+
+    /// Reads bulk strings until the frame is whole, or the input is used up.
+    #[inline(always)]
+    fn words(
+        &mut self,
+        input: &[u8],
+        bounds: Bounds,
+        base: u32,
+        spans: &mut Vec<Span>,
+    ) -> Result<bool, Malformed> {
         while self.left > 0 {
-            let len = match self.bulk {
-                Some(len) => len,
-                None => match self.bulk_header(input, bounds)? {
-                    Some(len) => len,
-                    None => return Ok(Parsed::Partial),
-                },
+            let len = match self.bulk.take() {
+                Some(len) => Some(len),
+                None => self.bulk_header(input, bounds)?,
             };
             // The two bytes behind the string are its line break.
-            if input.len() - self.at < len + 2 {
-                self.bulk = Some(len);
-                return Ok(Parsed::Partial);
+            match len {
+                Some(len) if input.len() - self.at >= len + 2 => {
+                    let from = self.at as u32 + base;
+                    spans.push((from, from + len as u32));
+                    self.at += len + 2;
+                    self.left -= 1;
+                }
+                _ => {
+                    self.bulk = len;
+                    return Ok(false);
+                }
             }
-            self.spans.push((self.at as u32, (self.at + len) as u32));
-            self.at += len + 2;
-            self.bulk = None;
-            self.left -= 1;
         }
-        let base = start as u32;
-        spans.extend(self.spans.iter().map(|&(from, to)| (from + base, to + base)));
-        Ok(Parsed::Request { end: start + self.at })
+        Ok(true)
     }
 
     /// How many bytes the frame needs at least before it is worth another look.
@@ -130,26 +164,33 @@ impl Parser {
 
     /// The number on the line that begins at `from`, and where the next line begins. `None` when
     /// the line is not complete; a number that is none is `Some((None, _))`.
-    #[inline]
+    #[inline(always)]
     fn length(
         &self,
         input: &[u8],
         from: usize,
         too_long: &str,
     ) -> Result<Option<(Option<i64>, usize)>, Malformed> {
-        // The common case first: few digits, then the line break.
-        let (mut at, mut value) = (from, 0i64);
-        while let Some(digit) = input.get(at).map(|byte| byte.wrapping_sub(b'0'))
-            && digit < 10
-            && at < from + 9
-        {
-            value = value * 10 + digit as i64;
-            at += 1;
+        // Nearly every length has one or two digits.
+        let digit = |byte: u8| (byte.wrapping_sub(b'0')) as i64;
+        match input.get(from..) {
+            Some(&[one, b'\r', _, ..]) if one.is_ascii_digit() => {
+                Ok(Some((Some(digit(one)), from + 3)))
+            }
+            Some(&[ten @ b'1'..=b'9', one, b'\r', _, ..]) if one.is_ascii_digit() => {
+                Ok(Some((Some(digit(ten) * 10 + digit(one)), from + 4)))
+            }
+            _ => self.long_length(input, from, too_long),
         }
-        let canonical = at > from && (input[from] != b'0' || at == from + 1);
-        if canonical && input.get(at) == Some(&b'\r') && at + 1 < input.len() {
-            return Ok(Some((Some(value), at + 2)));
-        }
+    }
+
+    #[inline(never)]
+    fn long_length(
+        &self,
+        input: &[u8],
+        from: usize,
+        too_long: &str,
+    ) -> Result<Option<(Option<i64>, usize)>, Malformed> {
         let rest = &input[from.min(input.len())..];
         match memchr::memchr(b'\r', rest) {
             Some(end) if from + end + 1 < input.len() => {
@@ -182,4 +223,95 @@ impl Parser {
 
 fn malformed(what: &str) -> Malformed {
     Malformed(format!("Protocol error: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BOUNDS: Bounds = Bounds { authenticated: true, bulk_len_max: 512 * 1024 * 1024 };
+
+    /// Reads all requests of an input that arrives in pieces, as a connection would.
+    fn read(pieces: &[&[u8]]) -> Result<Vec<Vec<Vec<u8>>>, Malformed> {
+        let (mut parser, mut held, mut requests) = (Parser::default(), Vec::new(), Vec::new());
+        for piece in pieces {
+            held.extend_from_slice(piece);
+            let (mut at, mut spans) = (0, Vec::new());
+            loop {
+                spans.clear();
+                match parser.next(&held, at, BOUNDS, &mut spans)? {
+                    Parsed::Request { end } => {
+                        let word = |&(from, to): &Span| held[from as usize..to as usize].to_vec();
+                        requests.push(spans.iter().map(word).collect());
+                        at = end;
+                    }
+                    Parsed::Inline { words, end } => {
+                        requests.push(words.args().iter().map(<[u8]>::to_vec).collect());
+                        at = end;
+                    }
+                    Parsed::Nothing { end } => at = end,
+                    Parsed::Partial => break,
+                }
+            }
+            held.drain(..at);
+        }
+        Ok(requests)
+    }
+
+    fn frame(words: &[Vec<u8>]) -> Vec<u8> {
+        let mut frame = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            frame.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+            frame.extend_from_slice(word);
+            frame.extend_from_slice(b"\r\n");
+        }
+        frame
+    }
+
+    proptest! {
+        /// However the bytes arrive, the requests are those that were sent.
+        #[test]
+        fn pieces_make_no_difference(
+            requests in proptest::collection::vec(
+                proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..130), 1..5),
+                0..6,
+            ),
+            cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..8),
+        ) {
+            let input: Vec<u8> = requests.iter().flat_map(|words| frame(words)).collect();
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
+            cuts.push(0);
+            cuts.push(input.len());
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|cut| &input[cut[0]..cut[1]]).collect();
+            prop_assert_eq!(read(&pieces), Ok(requests));
+        }
+
+        /// Nonsense is refused or waited for, in whatever pieces it comes: it never panics, and what
+        /// is made of it does not depend on the pieces.
+        #[test]
+        fn nonsense_is_harmless(
+            input in proptest::collection::vec(
+                prop_oneof![Just(b'*'), Just(b'$'), Just(b'\r'), Just(b'\n'), b'0'..=b'9', any::<u8>()],
+                0..60,
+            ),
+        ) {
+            let single: Vec<&[u8]> = input.chunks(1).collect();
+            prop_assert_eq!(read(&[&input]).ok(), read(&single).ok());
+        }
+    }
+
+    #[test]
+    fn lengths_are_canonical_numbers() {
+        let refusal = |input: &[u8]| read(&[input]).unwrap_err().0;
+        assert_eq!(refusal(b"*03\r\n"), "Protocol error: invalid multibulk length");
+        assert_eq!(refusal(b"*1\r\n$-1\r\n"), "Protocol error: invalid bulk length");
+        assert_eq!(refusal(b"*1\r\n$ 1\r\na\r\n"), "Protocol error: invalid bulk length");
+        assert_eq!(refusal(b"*1\r\n:1\r\n"), "Protocol error: expected '$', got ':'");
+        assert_eq!(refusal(b"*2147483648\r\n"), "Protocol error: invalid multibulk length");
+        assert_eq!(read(&[b"*0\r\n*-1\r\n\r\n"]), Ok(vec![]));
+        // A declared length is no reason to allocate: nothing has arrived yet.
+        assert_eq!(read(&[b"*1000000\r\n$500000000\r\n"]), Ok(vec![]));
+    }
 }

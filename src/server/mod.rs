@@ -1,6 +1,7 @@
 //! The tokio shell around the engine: sockets, timers, signals, files. tokio begins here.
 
 pub mod connection;
+pub mod crash;
 pub mod daemon;
 pub mod door;
 pub mod host;

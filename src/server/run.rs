@@ -3,7 +3,7 @@
 
 use super::door::Door;
 use super::host::{Clock, Machine};
-use super::{daemon, listen, log, signals};
+use super::{crash, daemon, listen, log, signals};
 use crate::commands;
 use crate::config::{self, Config, Includes, Invocation};
 use crate::engine::Engine;
@@ -34,6 +34,7 @@ pub fn run(run: config::Run) -> anyhow::Result<i32> {
         eprintln!("Can't open the log file: {error}");
         return Ok(1);
     }
+    crash::report_panics();
     tracing::info!("oO0OoO0OoO0Oo Russet is starting oO0OoO0OoO0Oo");
     tracing::info!(
         "Russet version={}, bits=64, commit=00000000, modified=0, pid={}, just started",
@@ -50,6 +51,13 @@ pub fn run(run: config::Run) -> anyhow::Result<i32> {
     }
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
+    }
+    for user in &loaded.users {
+        tracing::warn!(
+            "configuration line {}: users are NOT enforced yet; only requirepass is: {}",
+            user.place.number,
+            String::from_utf8_lossy(user.words.get(1).map_or(&[], Vec::as_slice))
+        );
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();

@@ -30,6 +30,7 @@ struct World {
     twin: Engine,
     link: SessionKey,
     log: Vec<u8>,
+    swept: Vec<u8>,
     twin_is_checked: bool,
     proto: u8,
     clients: Vec<Option<Talker>>,
@@ -78,6 +79,7 @@ impl Side for Direct {
             twin,
             link,
             log: Vec::new(),
+            swept: Vec::new(),
             twin_is_checked: !scene.skipped.iter().any(|tag| tag == "twin"),
             proto,
             clients: Vec::new(),
@@ -121,6 +123,7 @@ impl Side for Direct {
         }
         // Removals by time are told, but not by the next command.
         let told = world.engine.effects.take_sealed();
+        world.swept.extend_from_slice(&told);
         world.feed_twin(&told).expect("a removal is told as a DEL");
         world.deliver().expect("what waits is answered in whole replies");
     }
@@ -134,6 +137,11 @@ impl Side for Direct {
     fn told(&mut self) -> Option<Result<Vec<Words>, String>> {
         let told = std::mem::take(&mut self.world().log);
         Some(lines_of(told))
+    }
+
+    fn swept(&mut self) -> Vec<Words> {
+        let swept = std::mem::take(&mut self.world().swept);
+        lines_of(swept).unwrap_or_default()
     }
 
     fn check(&mut self) -> Result<(), String> {

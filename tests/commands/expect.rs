@@ -45,7 +45,11 @@ pub fn line_matches(expected: &str, actual: &str, times: Times) -> bool {
     // Nobody sees blanks at the end of a line, so they do not count.
     let actual = actual.trim_end();
     match expected.strip_prefix("~ ") {
-        Some(pattern) => tokens_match(&tokens(pattern, true), actual.as_bytes(), times),
+        // Nor can one know how far a list of unknown length is indented.
+        Some(pattern) => {
+            let (pattern, actual) = (pattern.trim_start(), actual.trim_start());
+            tokens_match(&tokens(pattern, true), actual.as_bytes(), times)
+        }
         None => tokens_match(&tokens(expected, false), actual.as_bytes(), times),
     }
 }

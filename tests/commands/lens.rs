@@ -108,7 +108,7 @@ impl Player<'_> {
 
     fn scene(&mut self, transcript: &Transcript, scene: &Scene) -> Result<(), (usize, String)> {
         let mut queued: Vec<Words> = Vec::new();
-        let mut waited = false;
+        let mut waited = None;
         for (at, step) in scene.steps.iter().enumerate() {
             let failed = |why: String| (at, why);
             if step.skipped.iter().any(|tag| self.lens.tags.contains(&tag.as_str())) {
@@ -118,7 +118,7 @@ impl Player<'_> {
             match &step.act {
                 Act::Wait(time) => {
                     self.side.wait(*time);
-                    waited = true;
+                    waited.get_or_insert_with(Vec::new).append(&mut self.side.swept());
                     continue;
                 }
                 Act::Hear { client } => {
@@ -153,7 +153,7 @@ impl Player<'_> {
                         if !matches!(spec, "EXEC" | "MULTI") {
                             queued.push(words);
                         }
-                        self.compare_log(transcript, step, told, &allowed, waited);
+                        self.compare_log(transcript, step, told, &allowed, waited.as_deref());
                     }
                     self.report.commands.extend(step.row());
                     // Commands that a log must not know of change data behind its back.
@@ -262,7 +262,7 @@ impl Player<'_> {
         step: &Step,
         mut told: Vec<Words>,
         allowed: &[Words],
-        waited: bool,
+        waited: Option<&[Words]>,
     ) {
         let times = self.times();
         let now = times.latest;
@@ -272,6 +272,13 @@ impl Player<'_> {
         let right = match &step.log.lines {
             Some(expected) => {
                 let plain: Vec<String> = told.iter().map(|words| command_line(words)).collect();
+                // What was swept while time passed was told then.
+                let swept: Vec<String> =
+                    waited.unwrap_or_default().iter().map(|words| command_line(words)).collect();
+                let expected: Vec<&Vec<u8>> = expected
+                    .iter()
+                    .filter(|line| !swept.iter().any(|swept| swept.as_bytes() == line.as_slice()))
+                    .collect();
                 expected.len() == plain.len()
                     && expected.iter().zip(&plain).all(|(expected, plain)| {
                         line_matches(&String::from_utf8_lossy(expected), plain, times)
@@ -279,7 +286,7 @@ impl Player<'_> {
             }
             None => {
                 // Keys that were found to be due are told first.
-                while waited
+                while waited.is_some()
                     && told.first().is_some_and(|words| words.len() == 2 && words[0] == b"DEL")
                     && !allowed.contains(&told[0])
                 {

@@ -32,6 +32,10 @@ pub trait Side {
     fn told(&mut self) -> Option<Result<Vec<Words>, String>> {
         None
     }
+    /// What the log was told when time passed, and not by any command.
+    fn swept(&mut self) -> Vec<Words> {
+        Vec::new()
+    }
     /// Does everything else that must hold, hold?
     fn check(&mut self) -> Result<(), String> {
         Ok(())

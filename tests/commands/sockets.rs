@@ -38,9 +38,13 @@ const DIALECTS: &[(Program, &str, &str)] = &[
     (Program::Redis, "SHUTDOWN", "SAFE"),
     (Program::Redis, "CLIENT", "CAPA"),
     (Program::Redis, "CLIENT", "IMPORT-SOURCE"),
+    (Program::Redis, "BITOP", "DIFF"),
     (Program::Valkey, "BITOP", "DIFF"),
+    (Program::Redis, "BITOP", "DIFF1"),
     (Program::Valkey, "BITOP", "DIFF1"),
+    (Program::Redis, "BITOP", "ANDOR"),
     (Program::Valkey, "BITOP", "ANDOR"),
+    (Program::Redis, "BITOP", "ONE"),
     (Program::Valkey, "BITOP", "ONE"),
 ];
 

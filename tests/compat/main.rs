@@ -27,7 +27,7 @@ use std::time::Instant;
 
 use generate::grammar::Args;
 use generate::{GROUPS, Generator, Group, Step};
-use sides::{Accepts, Exchange, Heard, Side, play, speaks};
+use sides::{Accepts, Exchange, Heard, LATER, Side, play, speaks};
 use support::dice::{self, Dice};
 use support::server::Program;
 use support::value::{Value, command_line};
@@ -185,11 +185,16 @@ fn compare(options: &Options, right: &str) -> Result<usize, String> {
     let generator = Generator::new();
     let mut tally = Tally::default();
     let unspeakable = ask_for_words(options, &generator, &left, &right, &mut tally)?;
-    let speakable = |args: &Args| speaks(&unspeakable.commands, &unspeakable.dialects, args);
+    let later = if has_russet(&left, &right) { LATER } else { &[] };
+    let speakable = |args: &Args| speaks(&unspeakable.commands, later, &unspeakable.dialects, args);
     for group in &options.groups {
         let history =
             |length: usize, dice: &mut Dice| generator.episode(*group, length, dice, &speakable);
         compare_group(options, *group, &history, &mut left, &mut right, &mut tally)?;
+    }
+    if !later.is_empty() {
+        let names: Vec<&str> = later.iter().map(|(name, _)| *name).collect();
+        println!("compat: not compared yet: {}", names.join(", "));
     }
     for (place, count) in &tally.accepted {
         let rule = &accepted::RULES[*place];
@@ -216,7 +221,15 @@ fn ask_for_words(
     right: &Side,
     tally: &mut Tally,
 ) -> Result<Unspeakable, String> {
-    let commands = generator.commands(&options.groups);
+    let mut commands = generator.commands(&options.groups);
+    if has_russet(left, right) {
+        commands.retain(|name| !LATER.iter().any(|(later, _)| later == name));
+    }
+    for side in [left, right].into_iter().filter(|it| it.program == Some(Program::Russet)) {
+        for name in side.early()? {
+            println!("compat: {} has {name}, which can be taken out of LATER", side.name);
+        }
+    }
     let (unknown_left, unknown_right) = (left.unknown(&commands)?, right.unknown(&commands)?);
     let (unspoken_left, unspoken_right) = (left.unspoken()?, right.unspoken()?);
     let lacks = |command: &str, word: &str, side: &Side, other: &Side, tally: &mut Tally| {
@@ -242,6 +255,10 @@ fn ask_for_words(
         commands: unknown_left.symmetric_difference(&unknown_right).cloned().collect(),
         dialects: unspoken_left.symmetric_difference(&unspoken_right).copied().collect(),
     })
+}
+
+fn has_russet(left: &Side, right: &Side) -> bool {
+    [left, right].iter().any(|side| side.program == Some(Program::Russet))
 }
 
 fn compare_group(

@@ -10,7 +10,7 @@ pub(super) const MEMORY: &[Directive] = &[
         "maxmemory",
         Kind::Memory(0, u64::MAX),
         "0",
-        at!(maxmemory),
+        Home::Later("memory limits"),
         "Bytes of memory above which keys are evicted or writes refused; 0 means no limit.",
     )
     .then(Follow::MaxMemory),
@@ -20,7 +20,8 @@ pub(super) const MEMORY: &[Directive] = &[
         "noeviction",
         at!(maxmemory_policy),
         "What makes room: nothing, any key, or only keys that expire; the least recently or least \
-         frequently used, the least recently changed, those that expire soonest, or any.",
+         frequently used, the least recently changed, those that expire soonest, or any. Until there \
+         are memory limits it only decides what is kept of a key's age: see OBJECT FREQ.",
     )
     .then(Follow::MaxMemoryPolicy),
     live(
@@ -72,14 +73,14 @@ pub(super) const LAZY: &[Directive] = &[
         "active-expire-effort",
         Kind::Number(1, 10),
         "1",
-        at!(active_expire_effort),
+        Home::Idle("every deadline is known, none has to be looked for"),
         "How much time may be spent on removing expired keys at once.",
     ),
     live(
         "lazyfree-lazy-eviction",
         Kind::Switch,
         "yes",
-        at!(lazyfree_lazy_eviction),
+        Home::Later("memory limits"),
         "Free what is evicted in the background.",
     )
     .because(OFF_THREAD),
@@ -87,7 +88,7 @@ pub(super) const LAZY: &[Directive] = &[
         "lazyfree-lazy-expire",
         Kind::Switch,
         "yes",
-        at!(lazyfree_lazy_expire),
+        Home::Idle("large values are always freed in the background"),
         "Free what has expired in the background.",
     )
     .because(OFF_THREAD),
@@ -95,7 +96,7 @@ pub(super) const LAZY: &[Directive] = &[
         "lazyfree-lazy-server-del",
         Kind::Switch,
         "yes",
-        at!(lazyfree_lazy_server_del),
+        Home::Idle("large values are always freed in the background"),
         "Free what a command replaces in the background.",
     )
     .because(OFF_THREAD),
@@ -103,7 +104,7 @@ pub(super) const LAZY: &[Directive] = &[
         "lazyfree-lazy-user-del",
         Kind::Switch,
         "yes",
-        at!(lazyfree_lazy_user_del),
+        Home::Idle("large values are always freed in the background"),
         "Let DEL free in the background, as UNLINK does.",
     )
     .because(OFF_THREAD),
@@ -111,7 +112,7 @@ pub(super) const LAZY: &[Directive] = &[
         "lazyfree-lazy-user-flush",
         Kind::Switch,
         "yes",
-        at!(lazyfree_lazy_user_flush),
+        Home::Idle("what is flushed is freed in the background, unless with SYNC"),
         "Let FLUSHALL and FLUSHDB free in the background unless they say SYNC.",
     )
     .because(OFF_THREAD),

@@ -19,7 +19,7 @@ pub(super) const NETWORK: &[Directive] = &[
         "bind-source-addr",
         Kind::Text,
         "",
-        at!(bind_source_addr),
+        Home::Later("replication"),
         "The address from which connections to other servers are made.",
     ),
     fixed(
@@ -69,7 +69,7 @@ pub(super) const NETWORK: &[Directive] = &[
         "io-threads",
         Kind::Number(1, 256),
         "1",
-        at!(io_threads),
+        Home::Later("more I/O threads"),
         "Threads that own connections; the dataset has one owner at any time.",
     )
     .because("one, because it serves connections and dataset with no hand-over between them"),

@@ -42,7 +42,7 @@ pub(super) const PROCESS: &[Directive] = &[
         "hz",
         Kind::Nearest(1, 500),
         "10",
-        at!(hz),
+        Home::Idle("background work is timed by what is due"),
         "How often a second background work is done, between 1 and 500.",
     )
     .then(Follow::Hz),
@@ -50,7 +50,7 @@ pub(super) const PROCESS: &[Directive] = &[
         "dynamic-hz",
         Kind::Switch,
         "yes",
-        at!(dynamic_hz),
+        Home::Idle("background work is timed by what is due"),
         "Do background work more often while there are many clients.",
     ),
     live(
@@ -71,14 +71,14 @@ pub(super) const PROCESS: &[Directive] = &[
         "set-proc-title",
         Kind::Switch,
         "yes",
-        at!(set_proc_title),
+        Home::Later("process titles"),
         "Show port and mode in the list of processes.",
     ),
     live(
         "proc-title-template",
         Kind::Text,
         "{title} {listen-addr} {server-mode}",
-        at!(proc_title_template),
+        Home::Later("process titles"),
         "What to show there: {title}, {listen-addr}, {server-mode}, {port}, {tls-port}, \
          {unixsocket}, {config-file}.",
     )
@@ -88,7 +88,7 @@ pub(super) const PROCESS: &[Directive] = &[
         "shutdown-on-sigint",
         Kind::Flags(ShutdownOn::NAMES),
         "default",
-        at!(shutdown_on_sigint),
+        Home::Later("persistence"),
         "What SIGINT means, in words of SHUTDOWN.",
     )
     .check(shutdown),
@@ -96,7 +96,7 @@ pub(super) const PROCESS: &[Directive] = &[
         "shutdown-on-sigterm",
         Kind::Flags(ShutdownOn::NAMES),
         "default",
-        at!(shutdown_on_sigterm),
+        Home::Later("persistence"),
         "What SIGTERM means, in words of SHUTDOWN.",
     )
     .check(shutdown),
@@ -221,7 +221,7 @@ pub(super) const LOG: &[Directive] = &[
         "hide-user-data-from-log",
         Kind::Switch,
         "yes",
-        at!(hide_user_data_from_log),
+        Home::Idle("the log never holds keys or values"),
         "Keep keys and values out of the log, even in reports of a crash.",
     )
     .because("that of Valkey, where Redis says no: a log is read by more people than the data"),

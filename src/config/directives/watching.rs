@@ -70,7 +70,7 @@ pub(super) const WATCHING: &[Directive] = &[
         "latency-tracking",
         Kind::Switch,
         "yes",
-        at!(latency_tracking),
+        Home::Later("latency histograms"),
         "Keep a histogram of every command's time.",
     )
     .then(Follow::LatencyTracking),
@@ -78,7 +78,7 @@ pub(super) const WATCHING: &[Directive] = &[
         "latency-tracking-info-percentiles",
         Kind::Percentiles,
         "50 99 99.9",
-        at!(latency_tracking_info_percentiles),
+        Home::Later("latency histograms"),
         "The percentiles that INFO shows.",
     ),
     live(

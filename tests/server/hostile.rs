@@ -1,0 +1,300 @@
+//! What clients may not do: speak nonsense for ever, have us allocate what they only announce,
+//! hold us up by silence, or let answers pile up.
+
+use std::io::{ErrorKind, Write};
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::process::{is_alive, resident, until};
+use crate::support::client::{Client, encode};
+use crate::support::server::{Program, Server};
+use crate::support::value::Value;
+
+/// Tests that count memory or descriptors take turns.
+static ALONE: Mutex<()> = Mutex::new(());
+
+const MIB: u64 = 1 << 20;
+
+/// What is sent, and what is heard before the connection ends.
+const MALFORMED: &[(&[u8], &str)] = &[
+    (b"*x\r\n", "-ERR Protocol error: invalid multibulk length\r\n"),
+    (b"*\r\n", "-ERR Protocol error: invalid multibulk length\r\n"),
+    (b"*2147483648\r\n", "-ERR Protocol error: invalid multibulk length\r\n"),
+    (b"*99999999999999999999\r\n", "-ERR Protocol error: invalid multibulk length\r\n"),
+    (b"*1\r\n+PING\r\n", "-ERR Protocol error: expected '$', got '+'\r\n"),
+    (b"*1\r\n:1\r\n", "-ERR Protocol error: expected '$', got ':'\r\n"),
+    (b"*1\r\n$x\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
+    (b"*1\r\n$\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
+    (b"*1\r\n$-1\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
+    (b"*1\r\n$536870913\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
+    (b"*1\r\n$4294967296\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
+    (b"SET a \"b\r\n", "-ERR Protocol error: unbalanced quotes in request\r\n"),
+    (b"SET a 'b'c\r\n", "-ERR Protocol error: unbalanced quotes in request\r\n"),
+    // What came before the nonsense is answered; what comes after it is not.
+    (
+        b"*1\r\n$4\r\nPING\r\n*1\r\n$x\r\n*1\r\n$4\r\nPING\r\n",
+        "+PONG\r\n-ERR Protocol error: invalid bulk length\r\n",
+    ),
+];
+
+fn start(program: Program, extra: &[&str]) -> Option<Server> {
+    match Server::start(program, extra) {
+        Ok(server) => Some(server),
+        Err(why) if program != Program::Russet && program.path().is_none() => {
+            println!("{why}");
+            None
+        }
+        Err(why) => panic!("{why}"),
+    }
+}
+
+fn russet(extra: &[&str]) -> Server {
+    start(Program::Russet, extra).expect("ours is always there")
+}
+
+/// Both speak the same errors: a table that Redis does not confirm would be our invention.
+#[test]
+fn malformed_frames_are_answered_and_end_the_connection() {
+    for program in [Program::Russet, Program::Redis] {
+        let Some(server) = start(program, &[]) else { continue };
+        for (sent, expected) in MALFORMED {
+            let mut client = server.connect();
+            client.write_raw(sent).expect("it takes bytes");
+            let heard = client.read_to_close();
+            let heard = heard.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            let sent = String::from_utf8_lossy(sent);
+            assert_eq!(heard.ok().as_deref(), Some(*expected), "{} heard {sent:?}", program.name());
+        }
+        is_alive(&server.address());
+    }
+}
+
+#[test]
+fn lines_without_an_end_are_cut_off() {
+    let _alone = ALONE.lock();
+    for program in [Program::Russet, Program::Redis] {
+        let Some(server) = start(program, &[]) else { continue };
+        let before = resident(server.pid());
+        for (head, expected) in [
+            (&b""[..], "-ERR Protocol error: too big inline request\r\n"),
+            (b"*", "-ERR Protocol error: too big mbulk count string\r\n"),
+            (b"*1\r\n$", "-ERR Protocol error: too big bulk count string\r\n"),
+        ] {
+            let mut client = server.connect();
+            let line = [head, &vec![b'1'; MIB as usize]].concat();
+            // It may hang up before it has taken all of it.
+            let _ = client.write_raw(&line);
+            match client.read_to_close() {
+                Ok(heard) => assert_eq!(String::from_utf8_lossy(&heard), expected, "{program:?}"),
+                // A reset, because we were still sending, takes the error along.
+                Err(why) => assert_eq!(why.kind(), ErrorKind::ConnectionReset),
+            }
+        }
+        is_alive(&server.address());
+        assert_grown_less(&server, before, 8 * MIB);
+    }
+}
+
+#[test]
+fn what_is_only_announced_takes_no_memory() {
+    let _alone = ALONE.lock();
+    let server = russet(&[]);
+    let before = resident(server.pid());
+    let mut clients = Vec::new();
+    for announced in [
+        &b"*2147483647\r\n"[..],
+        b"*1048576\r\n$3\r\nSET\r\n",
+        b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$536870912\r\n",
+        b"*2\r\n$4\r\nPING\r\n$536870912\r\nx",
+    ] {
+        for _ in 0..50 {
+            let mut client = server.connect();
+            client.write_raw(announced).expect("it takes bytes");
+            clients.push(client);
+        }
+    }
+    is_alive(&server.address());
+    assert_grown_less(&server, before, 16 * MIB);
+}
+
+#[test]
+fn strangers_may_announce_little() {
+    let server = russet(&[]);
+    let set = server.connect().call(&["CONFIG", "SET", "requirepass", "secret"]);
+    assert_eq!(set, Value::simple("OK"));
+    for (sent, expected) in [
+        (&b"*11\r\n"[..], "-ERR Protocol error: unauthenticated multibulk length\r\n"),
+        (b"*2\r\n$16385\r\n", "-ERR Protocol error: unauthenticated bulk length\r\n"),
+    ] {
+        let mut client = Client::connect(&server.address()).expect("the door is open");
+        client.write_raw(sent).expect("it takes bytes");
+        let heard = client.read_to_close().expect("it hangs up");
+        assert_eq!(String::from_utf8_lossy(&heard), expected);
+    }
+}
+
+#[test]
+fn half_frames_of_many_clients_wait_in_peace() {
+    let _alone = ALONE.lock();
+    let server = russet(&[]);
+    let before = resident(server.pid());
+    let count = connections(2_000);
+    let mut halves = Vec::new();
+    for number in 0..count {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("there is room");
+        let head = format!("*3\r\n$3\r\nSET\r\n$5\r\nk{number:04}\r\n$100\r\nhalf");
+        stream.write_all(head.as_bytes()).expect("it takes bytes");
+        halves.push(stream);
+    }
+    is_alive(&server.address());
+    // A session, its task, and what it sent: a few KiB each.
+    assert_grown_less(&server, before, count as u64 * 8 * 1024 + 8 * MIB);
+    // The other halves make whole commands.
+    for stream in &mut halves {
+        stream.write_all(&[&[b'.'; 96][..], b"\r\n"].concat()).expect("it takes bytes");
+    }
+    let mut client = server.connect();
+    until("every key is there", || client.call(&["DBSIZE"]) == Value::Int(count as i64));
+}
+
+#[test]
+fn ten_thousand_silent_clients() {
+    let _alone = ALONE.lock();
+    let count = connections(10_000);
+    let server = russet(&["--maxclients", "10100"]);
+    let before = resident(server.pid());
+    let mut silent = Vec::new();
+    for _ in 0..count {
+        silent.push(TcpStream::connect(("127.0.0.1", server.port)).expect("there is room"));
+    }
+    let mut client = server.connect();
+    let clients = format!("connected_clients:{}\r\n", count + 1);
+    until("all are counted", || {
+        let info = client.call(&["INFO", "clients"]);
+        let text = String::from_utf8_lossy(info.text().unwrap_or_default()).into_owned();
+        text.contains(&clients)
+    });
+    assert_grown_less(&server, before, count as u64 * 6 * 1024 + 8 * MIB);
+    drop(silent);
+    until("all have gone", || {
+        let info = client.call(&["INFO", "clients"]);
+        let text = String::from_utf8_lossy(info.text().unwrap_or_default()).into_owned();
+        text.contains("connected_clients:1\r\n")
+    });
+}
+
+#[test]
+fn one_client_too_many_is_told_so() {
+    let server = russet(&["--maxclients", "3"]);
+    // The one that waited for the first PONG may not have been let go yet.
+    let mut here: Vec<Client> = Vec::new();
+    until("three are in", || {
+        let fresh = Client::connect(&server.address());
+        here.extend(fresh.ok().and_then(|mut it| {
+            it.try_call(&["PING"]).ok().filter(|it| !it.is_error()).map(|_| it)
+        }));
+        here.len() == 3
+    });
+    let mut fourth = Client::connect(&server.address()).expect("the door is open");
+    let heard = fourth.read_to_close().expect("and then closed");
+    assert_eq!(heard, b"-ERR max number of clients reached\r\n");
+    here.pop();
+    until("there is room again", || {
+        let fresh = Client::connect(&server.address()).and_then(|mut it| it.try_call(&["PING"]));
+        fresh.is_ok_and(|answer| answer == Value::simple("PONG"))
+    });
+}
+
+#[test]
+fn web_pages_may_not_speak_to_us() {
+    let server = russet(&[]);
+    for page in ["POST / HTTP/1.1\r\nX: y\r\n\r\nSET a 1\r\n", "Host: here\r\nSET a 1\r\n"] {
+        let mut client = server.connect();
+        client.write_raw(page.as_bytes()).expect("it takes bytes");
+        assert_eq!(client.read_to_close().expect("it hangs up"), b"");
+    }
+    assert!(server.log().contains("Possible SECURITY ATTACK detected"), "{}", server.log_tail());
+    assert_eq!(server.connect().call(&["EXISTS", "a"]), Value::Int(0));
+}
+
+#[test]
+fn a_reader_that_does_not_read_is_cut_off() {
+    let _alone = ALONE.lock();
+    let server = russet(&["--client-output-buffer-limit", "normal 4mb 0 0"]);
+    let mut client = server.connect();
+    let value = vec![b'v'; 256 * 1024];
+    assert_eq!(client.call(&[&b"SET"[..], b"big", &value]), Value::simple("OK"));
+    let before = resident(server.pid());
+
+    // Sixteen requests at a time, so that each read by itself stays below the limit.
+    let mut slow = TcpStream::connect(("127.0.0.1", server.port)).expect("there is room");
+    slow.set_write_timeout(Some(Duration::from_secs(5))).expect("a time is a time");
+    let mut frame = Vec::new();
+    (0..8).for_each(|_| encode(&["GET", "big"], &mut frame));
+    until("the slow reader is cut off", || {
+        let cut = slow.write_all(&frame).is_err();
+        assert!(resident(server.pid()) < before + 64 * MIB, "answers pile up");
+        cut
+    });
+    until("it is counted", || {
+        let info = client.call(&["INFO", "stats"]);
+        let text = String::from_utf8_lossy(info.text().unwrap_or_default()).into_owned();
+        text.contains("client_output_buffer_limit_disconnections:1\r\n")
+    });
+    is_alive(&server.address());
+    assert_grown_less(&server, before, 32 * MIB);
+}
+
+#[test]
+fn a_large_pipeline_of_a_slow_reader_is_bounded_in_one_read() {
+    let _alone = ALONE.lock();
+    let server = russet(&["--client-output-buffer-limit", "normal 4mb 0 0"]);
+    let mut client = server.connect();
+    assert_eq!(client.call(&[&b"SET"[..], b"big", &vec![b'v'; 1 << 20]]), Value::simple("OK"));
+    let before = resident(server.pid());
+    // Two thousand requests fit into one read and ask for two gigabytes.
+    let mut frame = Vec::new();
+    (0..2000).for_each(|_| encode(&["GET", "big"], &mut frame));
+    let mut slow = TcpStream::connect(("127.0.0.1", server.port)).expect("there is room");
+    let _ = slow.write_all(&frame);
+    until("it is counted", || {
+        assert!(resident(server.pid()) < before + 64 * MIB, "answers pile up");
+        let info = client.call(&["INFO", "stats"]);
+        let text = String::from_utf8_lossy(info.text().unwrap_or_default()).into_owned();
+        text.contains("client_output_buffer_limit_disconnections:1\r\n")
+    });
+    assert_grown_less(&server, before, 32 * MIB);
+}
+
+#[track_caller]
+fn assert_grown_less(server: &Server, before: u64, bound: u64) {
+    let now = resident(server.pid());
+    let grown = now.saturating_sub(before);
+    assert!(grown < bound, "{} MiB more than before, {} are allowed", grown / MIB, bound / MIB);
+}
+
+/// As many connections as the system allows, for us and for a server that is started by us.
+fn connections(wanted: usize) -> usize {
+    const OTHERS: u64 = 200;
+    let needed = wanted as u64 + OTHERS;
+    #[expect(unsafe_code, reason = "rlimit calls fill and read a struct of two numbers")]
+    // SAFETY: the struct is valid for reads and writes during the calls.
+    let limit = unsafe {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
+        if limit.rlim_cur < needed {
+            let raised = libc::rlimit { rlim_cur: needed.min(limit.rlim_max), ..limit };
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raised);
+            libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
+        }
+        limit.rlim_cur
+    };
+    let allowed = (limit.saturating_sub(OTHERS) as usize).min(wanted);
+    if allowed < wanted {
+        println!(
+            "{allowed} connections instead of {wanted}: the system allows {limit} descriptors"
+        );
+    }
+    allowed
+}

@@ -1,0 +1,8 @@
+//! Real processes: how they start and end, what they say, and what hostile clients cannot do to
+//! them.
+
+mod hostile;
+mod process;
+mod startup;
+#[path = "../support/mod.rs"]
+mod support;
