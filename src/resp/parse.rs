@@ -21,7 +21,8 @@ pub enum Parsed {
 }
 
 /// The protocol was violated: say so, then close the connection.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct Malformed(pub String);
 
 /// How much a client may ask for.
