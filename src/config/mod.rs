@@ -84,6 +84,8 @@ config! {
     /// Empty means standard output.
     logfile: String,
     hide_user_data_from_log: bool,
+    /// Empty means that nobody needs to know.
+    availability_zone: Vec<u8>,
     always_show_logo: bool,
     set_proc_title: bool,
     proc_title_template: String,

@@ -38,6 +38,10 @@ const LINE_MAX: usize = 64 * 1024;
 const STRANGER_ARGS_MAX: i64 = 10;
 const STRANGER_BULK_MAX: i64 = 16 * 1024;
 
+/// Where a line or a string must end and does not. A server that took any two bytes there would see
+/// other requests than a proxy in front of it that does not.
+const NO_LINE_BREAK: &str = "invalid CRLF in request";
+
 /// The state of a frame that has not all arrived; positions are relative to its first byte.
 #[derive(Debug, Default)]
 pub struct Parser {
@@ -91,6 +95,9 @@ impl Parser {
             if input.len() - self.at < len + 2 {
                 self.bulk = Some(len);
                 return Ok(Parsed::Partial);
+            }
+            if input[self.at + len..self.at + len + 2] != *b"\r\n" {
+                return Err(malformed(NO_LINE_BREAK));
             }
             self.spans.push((self.at as u32, (self.at + len) as u32));
             self.at += len + 2;
@@ -147,12 +154,15 @@ impl Parser {
             at += 1;
         }
         let canonical = at > from && (input[from] != b'0' || at == from + 1);
-        if canonical && input.get(at) == Some(&b'\r') && at + 1 < input.len() {
+        if canonical && input.get(at..at + 2) == Some(b"\r\n") {
             return Ok(Some((Some(value), at + 2)));
         }
         let rest = &input[from.min(input.len())..];
         match memchr::memchr(b'\r', rest) {
             Some(end) if from + end + 1 < input.len() => {
+                if rest[end + 1] != b'\n' {
+                    return Err(malformed(NO_LINE_BREAK));
+                }
                 Ok(Some((numbers::parse_i64(&rest[..end]), from + end + 2)))
             }
             None if rest.len() > LINE_MAX => Err(malformed(too_long)),
