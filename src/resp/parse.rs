@@ -39,6 +39,10 @@ const LINE_MAX: usize = 64 * 1024;
 const STRANGER_ARGS_MAX: i64 = 10;
 const STRANGER_BULK_MAX: i64 = 16 * 1024;
 
+/// Where a line or a string must end and does not. A server that took any two bytes there would see
+/// other requests than a proxy in front of it that does not.
+const NO_LINE_BREAK: &str = "invalid CRLF in request";
+
 /// The state of a frame that has not all arrived; positions are relative to its first byte.
 #[derive(Debug, Default)]
 pub struct Parser {
@@ -129,6 +133,9 @@ impl Parser {
             // The two bytes behind the string are its line break.
             match len {
                 Some(len) if input.len() - self.at >= len + 2 => {
+                    if input[self.at + len..self.at + len + 2] != *b"\r\n" {
+                        return Err(malformed(NO_LINE_BREAK));
+                    }
                     let from = self.at as u32 + base;
                     spans.push((from, from + len as u32));
                     self.at += len + 2;
@@ -181,10 +188,10 @@ impl Parser {
         // Nearly every length has one or two digits.
         let digit = |byte: u8| (byte.wrapping_sub(b'0')) as i64;
         match input.get(from..) {
-            Some(&[one, b'\r', _, ..]) if one.is_ascii_digit() => {
+            Some(&[one, b'\r', b'\n', ..]) if one.is_ascii_digit() => {
                 Ok(Some((Some(digit(one)), from + 3)))
             }
-            Some(&[ten @ b'1'..=b'9', one, b'\r', _, ..]) if one.is_ascii_digit() => {
+            Some(&[ten @ b'1'..=b'9', one, b'\r', b'\n', ..]) if one.is_ascii_digit() => {
                 Ok(Some((Some(digit(ten) * 10 + digit(one)), from + 4)))
             }
             _ => self.long_length(input, from, too_long),
@@ -201,6 +208,9 @@ impl Parser {
         let rest = &input[from.min(input.len())..];
         match memchr::memchr(b'\r', rest) {
             Some(end) if from + end + 1 < input.len() => {
+                if rest[end + 1] != b'\n' {
+                    return Err(malformed(NO_LINE_BREAK));
+                }
                 Ok(Some((numbers::parse_i64(&rest[..end]), from + end + 2)))
             }
             None if rest.len() > LINE_MAX => Err(malformed(too_long)),
