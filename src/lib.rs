@@ -6,14 +6,16 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod base;
-pub mod config;
+
 pub mod error;
 pub mod spec;
+
+pub mod config;
 pub mod world;
 
+pub mod data;
 pub mod resp;
 
-pub mod data;
 pub mod keyspace;
 
 pub mod engine;

@@ -183,7 +183,7 @@ fn ids(cursor: &mut Cursor, purpose: Purpose) -> Result<Vec<u64>, Error> {
     match (ids.is_empty(), purpose) {
         (false, _) => Ok(ids),
         (true, Purpose::Kill) => Err(TOO_SMALL),
-        (true, Purpose::List) => Err(Error::Syntax),
+        (true, Purpose::List) => Err(Error::Say("ERR Invalid client ID")),
     }
 }
 

@@ -156,7 +156,8 @@ fn hello(engine: &mut Engine, who: SessionKey, args: Args, mut out: Reply) -> Do
         out.switch(proto);
     }
     let (id, proto) = (session.id, session.proto);
-    let mut map = out.map(7);
+    let zone = &engine.config.availability_zone;
+    let mut map = out.map(7 + !zone.is_empty() as usize);
     map.bulk(b"server");
     map.bulk(b"redis");
     map.bulk(b"version");
@@ -171,6 +172,10 @@ fn hello(engine: &mut Engine, who: SessionKey, args: Args, mut out: Reply) -> Do
     map.bulk(b"master");
     map.bulk(b"modules");
     map.list(0).close();
+    if !zone.is_empty() {
+        map.bulk(b"availability_zone");
+        map.bulk(zone);
+    }
     map.end()
 }
 

@@ -45,6 +45,10 @@ pub const FAMILY: Family = Family {
         debug!("HTSTATS", htstats, -3, "Shows how full the tables are."),
         debug!("CONFIG-REWRITE-FORCE-ALL", rewrite_all, 2, "CONFIG REWRITE with every directive."),
         debug!("REPLYBUFFER", replybuffer, 4, "Controls what CLIENT LIST calls rbs and rbp."),
+        debug!(
+            "CLIENT-ENFORCE-REPLY-LIST",
+            fill_blocks, 3, "Counts every answer as a whole block."
+        ),
         debug!("PAUSE-CRON", pause_cron, 3, "Switches the server's background work."),
         debug!("JMAP", accept, -2, "Accepted, without effect."),
         debug!("DICT-RESIZING", accept, 3, "Accepted: tables resize in steps that hold nobody up."),
@@ -305,6 +309,11 @@ fn replybuffer(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Do
         (b"RESIZING", value) => engine.reply_peaks.resizes = value != b"0",
         _ => return Err(Error::Syntax.into()),
     }
+    out.ok()
+}
+
+fn fill_blocks(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    engine.answers_fill_blocks = args.get(2) != b"0";
     out.ok()
 }
 

@@ -118,6 +118,8 @@ fn server(engine: &Engine, text: &mut String) {
     field(text, "executable", &facts.executable);
     field(text, "config_file", &facts.config_file);
     field(text, "io_threads_active", 0);
+    let zone = String::from_utf8_lossy(&config.availability_zone);
+    field(text, "availability_zone", zone);
     if config.port != 0 {
         let binds: String = config.bind.iter().map(|addr| format!("bind={addr},")).collect();
         field(text, "listener0", format_args!("name=tcp,{binds}port={}", config.port));
@@ -331,6 +333,9 @@ fn cpu(engine: &Engine, text: &mut String) {
     field(text, "used_cpu_user_children", "0.000000");
     field(text, "used_cpu_sys_main_thread", format_args!("{:.6}", cpu.main_system));
     field(text, "used_cpu_user_main_thread", format_args!("{:.6}", cpu.main_user));
+    // The main thread rests whenever it has nothing to do, so all its time is time well used.
+    let active = cpu.main_system + cpu.main_user;
+    field(text, "used_active_time_main_thread", format_args!("{active:.6}"));
 }
 
 fn commandstats(engine: &Engine, text: &mut String) {

@@ -66,6 +66,8 @@ pub enum Follow {
     Port,
     /// Listen on the new addresses; may fail.
     Bind,
+    /// Give the Unix socket to the group; may fail.
+    SocketGroup,
     /// Configure TLS anew; may fail.
     Tls,
     /// Change the working directory, then put its absolute path into `Config::dir`; may fail.
@@ -107,6 +109,7 @@ impl Follow {
         match self {
             Follow::Port => "Unable to listen on this port. Check server logs.",
             Follow::Bind => "Failed to bind to specified addresses.",
+            Follow::SocketGroup => "Unable to give the Unix socket to this group.",
             Follow::Tls => "Unable to update TLS configuration. Check server logs.",
             Follow::Appendonly => "Unable to turn on AOF. Check server logs.",
             Follow::MaxClients => {

@@ -81,6 +81,8 @@ config! {
     loglevel: LogLevel,
     /// Empty means standard output.
     logfile: String,
+    /// Empty means that nobody needs to know.
+    availability_zone: Vec<u8>,
     always_show_logo: bool,
     databases: u32,
     /// As it was written; whoever goes there puts the absolute path here, which REWRITE then keeps.

@@ -13,8 +13,6 @@
 //! }
 //! ```
 
-use std::fmt;
-
 use super::directive::{Change, Directive, Follow};
 use super::kind::Reason;
 use super::value::Allowed;
@@ -44,29 +42,15 @@ impl Applied {
 }
 
 /// Why nothing was changed. Displayed, it is what follows the `-` on the wire.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SetError {
+    #[error("ERR Unknown option or number of arguments for CONFIG SET - '{0}'")]
     Unknown(String),
+    #[error("ERR CONFIG SET failed (possibly related to argument '{0}') - {1}")]
     Refused(String, Reason),
+    #[error("LOADING Redis is loading the dataset in memory")]
     Loading,
 }
-
-impl fmt::Display for SetError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SetError::Unknown(name) => {
-                write!(out, "ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
-            }
-            SetError::Refused(name, reason) => write!(
-                out,
-                "ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}"
-            ),
-            SetError::Loading => write!(out, "LOADING Redis is loading the dataset in memory"),
-        }
-    }
-}
-
-impl std::error::Error for SetError {}
 
 impl Config {
     /// Changes the directives of all pairs, or none. The answer is what must be carried out, each

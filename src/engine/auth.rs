@@ -28,6 +28,7 @@ impl Engine {
             return Err(Error::Say(WRONG_PASSWORD));
         }
         self.sessions[who].authenticated = true;
+        self.sessions[who].was_authenticated = true;
         Ok(())
     }
 }

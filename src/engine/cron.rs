@@ -24,12 +24,14 @@ impl Engine {
             self.unpause();
         }
         self.close_idle();
-        let slow: Vec<SessionKey> = self
-            .sessions
-            .iter()
-            .filter(|session| session.soft_limit_since_us.is_some())
-            .map(|session| session.key)
-            .collect();
+        let peaks = self.reply_peaks;
+        let mut slow: Vec<SessionKey> = Vec::new();
+        for session in self.sessions.iter_mut() {
+            peaks.age(session, now.mono_us);
+            if session.soft_limit_since_us.is_some() {
+                slow.push(session.key);
+            }
+        }
         slow.into_iter().for_each(|who| self.bound_output(who));
     }
 

@@ -8,6 +8,8 @@ use crate::world::host::Level;
 /// What a client that has not logged in may leave lying about.
 const STRANGER_INPUT_MAX: usize = 16 * 1024 + 1024;
 const STRANGER_OUTPUT_MAX: usize = 1024;
+/// What an answer counts as while DEBUG CLIENT-ENFORCE-REPLY-LIST is on.
+const BLOCK_BYTES: usize = 16 * 1024;
 
 impl Session {
     pub fn output_limit(&self, config: &Config) -> OutputLimit {
@@ -78,7 +80,7 @@ impl Engine {
 
     pub(super) fn bound_output(&mut self, who: SessionKey) {
         let now_us = self.now.mono_us;
-        let is_stranger = self.is_stranger(who);
+        let is_stranger = self.is_unknown(who);
         let Some(session) = self.sessions.get_mut(who) else { return };
         let held = session.unread();
         let limit = session.output_limit(&self.config);
@@ -95,6 +97,23 @@ impl Engine {
         if stranger || hard || soft {
             self.cut_slow_reader(who, held);
         }
+    }
+
+    /// The bound on what a stranger may leave unread is hard to reach with the short answers that a
+    /// stranger gets; DEBUG makes them count as long ones.
+    #[cold]
+    pub(super) fn bound_block(&mut self, who: SessionKey, answers: &mut Vec<u8>) {
+        if self.is_unknown(who) {
+            answers.clear();
+            self.cut_slow_reader(who, BLOCK_BYTES);
+        }
+    }
+
+    /// A stranger who has never logged in. One that did, and logged out with RESET, is trusted to
+    /// read what it is told.
+    fn is_unknown(&self, who: SessionKey) -> bool {
+        self.is_stranger(who)
+            && self.sessions.get(who).is_none_or(|session| !session.was_authenticated)
     }
 
     pub(super) fn cut_slow_reader(&mut self, who: SessionKey, held: usize) {

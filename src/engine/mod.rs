@@ -67,6 +67,8 @@ pub struct Engine {
     /// DEBUG PAUSE-CRON.
     pub cron_paused: bool,
     pub reply_peaks: ReplyPeaks,
+    /// DEBUG CLIENT-ENFORCE-REPLY-LIST: every answer counts as a whole block.
+    pub answers_fill_blocks: bool,
     paused: Option<Pause>,
     /// EXEC is running: one unit.
     in_exec: bool,
@@ -85,6 +87,17 @@ pub struct Exit {
 pub struct ReplyPeaks {
     pub reset_after_us: Option<u64>,
     pub resizes: bool,
+}
+
+impl ReplyPeaks {
+    /// Forgets the largest reply of a client when it was too long ago.
+    fn age(&self, session: &mut Session, now_us: u64) {
+        let Some(reset_after_us) = self.reset_after_us.filter(|_| self.resizes) else { return };
+        if now_us.saturating_sub(session.reply_peak_since_us) > reset_after_us {
+            session.reply_peak = 0;
+            session.reply_peak_since_us = now_us;
+        }
+    }
 }
 
 impl Default for ReplyPeaks {
@@ -144,6 +157,7 @@ impl Engine {
             startup_memory,
             cron_paused: false,
             reply_peaks: ReplyPeaks::default(),
+            answers_fill_blocks: false,
             paused: None,
             in_exec: false,
             now_of_last_tick: now.mono_us,
@@ -190,6 +204,7 @@ impl Engine {
         let open = self.config.requirepass.is_empty();
         let session = self.sessions.open(peer, now.mono_us);
         session.authenticated = open;
+        session.was_authenticated = open;
         session.key
     }
 
@@ -253,6 +268,9 @@ impl Engine {
         self.stats.reads += 1;
         self.stats.writes += !answers.is_empty() as u64;
         self.count_answered(who, answers.len());
+        if self.answers_fill_blocks && !answers.is_empty() {
+            self.bound_block(who, answers);
+        }
         self.queue_behind_unsent(who, answers);
     }
 

@@ -33,6 +33,14 @@ impl Engine {
             Follow::Port | Follow::Bind => self.host.relisten(&self.config).map_err(|error| {
                 self.host.log(Level::Warning, &format!("Failed to listen: {error}"));
             }),
+            Follow::SocketGroup => {
+                let (path, group) = (&self.config.unixsocket, &self.config.unixsocketgroup);
+                // Without a group the socket stays whose it is.
+                match path.is_empty() || group.is_empty() {
+                    true => Ok(()),
+                    false => self.host.give_socket(path, group).map_err(drop),
+                }
+            }
             Follow::Dir => {
                 let path = self.host.change_folder(&self.config.dir).map_err(drop)?;
                 self.config.dir = path;
@@ -42,7 +50,10 @@ impl Engine {
             Follow::Password => {
                 // Without a password everybody is let in, also those who wait outside.
                 if self.config.requirepass.is_empty() {
-                    self.sessions.iter_mut().for_each(|session| session.authenticated = true);
+                    for session in self.sessions.iter_mut() {
+                        session.authenticated = true;
+                        session.was_authenticated = true;
+                    }
                 }
                 Ok(())
             }

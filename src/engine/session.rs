@@ -58,8 +58,11 @@ pub struct Session {
     pub commands: u64,
     /// Bytes of the arguments of the request that is running.
     pub argument_bytes: usize,
-    /// The largest reply of late, and when it was; for CLIENT LIST's `rbp`.
+    /// The largest reply since `reply_peak_since_us`; for CLIENT LIST's `rbp`.
     pub reply_peak: usize,
+    pub reply_peak_since_us: u64,
+    /// The client has logged in once, so it is known even if it has logged out since.
+    pub was_authenticated: bool,
 }
 
 /// Both ends of a connection, as CLIENT LIST shows them.
@@ -184,6 +187,8 @@ impl Session {
             commands: 0,
             argument_bytes: 0,
             reply_peak: 0,
+            reply_peak_since_us: now_us,
+            was_authenticated: false,
         }
     }
 

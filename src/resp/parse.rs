@@ -21,7 +21,8 @@ pub enum Parsed {
 }
 
 /// The protocol was violated: say so, then close the connection.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct Malformed(pub String);
 
 /// How much a client may ask for.
@@ -37,6 +38,10 @@ const LINE_MAX: usize = 64 * 1024;
 /// What a client may send before it has logged in.
 const STRANGER_ARGS_MAX: i64 = 10;
 const STRANGER_BULK_MAX: i64 = 16 * 1024;
+
+/// Where a line or a string must end and does not. A server that took any two bytes there would see
+/// other requests than a proxy in front of it that does not.
+const NO_LINE_BREAK: &str = "invalid CRLF in request";
 
 /// The state of a frame that has not all arrived; positions are relative to its first byte.
 #[derive(Debug, Default)]
@@ -119,9 +124,18 @@ impl Parser {
                 Some(len) => Some(len),
                 None => self.bulk_header(input, bounds)?,
             };
+            // Spans are 32 bits wide, and a client may be allowed more than that.
+            if let Some(len) = len
+                && base as u64 + self.at as u64 + len as u64 + 2 > u32::MAX as u64
+            {
+                return Err(malformed("invalid bulk length"));
+            }
             // The two bytes behind the string are its line break.
             match len {
                 Some(len) if input.len() - self.at >= len + 2 => {
+                    if input[self.at + len..self.at + len + 2] != *b"\r\n" {
+                        return Err(malformed(NO_LINE_BREAK));
+                    }
                     let from = self.at as u32 + base;
                     spans.push((from, from + len as u32));
                     self.at += len + 2;
@@ -174,10 +188,10 @@ impl Parser {
         // Nearly every length has one or two digits.
         let digit = |byte: u8| (byte.wrapping_sub(b'0')) as i64;
         match input.get(from..) {
-            Some(&[one, b'\r', _, ..]) if one.is_ascii_digit() => {
+            Some(&[one, b'\r', b'\n', ..]) if one.is_ascii_digit() => {
                 Ok(Some((Some(digit(one)), from + 3)))
             }
-            Some(&[ten @ b'1'..=b'9', one, b'\r', _, ..]) if one.is_ascii_digit() => {
+            Some(&[ten @ b'1'..=b'9', one, b'\r', b'\n', ..]) if one.is_ascii_digit() => {
                 Ok(Some((Some(digit(ten) * 10 + digit(one)), from + 4)))
             }
             _ => self.long_length(input, from, too_long),
@@ -194,6 +208,9 @@ impl Parser {
         let rest = &input[from.min(input.len())..];
         match memchr::memchr(b'\r', rest) {
             Some(end) if from + end + 1 < input.len() => {
+                if rest[end + 1] != b'\n' {
+                    return Err(malformed(NO_LINE_BREAK));
+                }
                 Ok(Some((numbers::parse_i64(&rest[..end]), from + end + 2)))
             }
             None if rest.len() > LINE_MAX => Err(malformed(too_long)),
@@ -311,6 +328,10 @@ mod tests {
         assert_eq!(refusal(b"*1\r\n:1\r\n"), "Protocol error: expected '$', got ':'");
         assert_eq!(refusal(b"*2147483648\r\n"), "Protocol error: invalid multibulk length");
         assert_eq!(read(&[b"*0\r\n*-1\r\n\r\n"]), Ok(vec![]));
+        // A frame is addressed with 32 bits, whatever `proto-max-bulk-len` allows.
+        let bounds = Bounds { authenticated: true, bulk_len_max: 1 << 40 };
+        let huge = Parser::default().next(b"*1\r\n$4294967290\r\nx", 0, bounds, &mut Vec::new());
+        assert_eq!(huge.unwrap_err().0, "Protocol error: invalid bulk length");
         // A declared length is no reason to allocate: nothing has arrived yet.
         assert_eq!(read(&[b"*1000000\r\n$500000000\r\n"]), Ok(vec![]));
     }

@@ -134,6 +134,10 @@ impl Host for Machine {
         (self.relisten)(config)
     }
 
+    fn give_socket(&self, path: &str, group: &str) -> io::Result<()> {
+        super::listen::give_to_group(path, group)
+    }
+
     fn change_folder(&self, path: &str) -> io::Result<String> {
         std::env::set_current_dir(path)?;
         Ok(std::env::current_dir()?.to_string_lossy().into_owned())

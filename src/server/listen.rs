@@ -86,6 +86,20 @@ pub fn open_unix(config: &Config) -> io::Result<Option<std::os::unix::net::UnixL
     Ok(Some(socket.into()))
 }
 
+/// Lets a group, by its name or number, use the socket at this path.
+pub fn give_to_group(path: &str, group: &str) -> io::Result<()> {
+    let groups = std::fs::read_to_string("/etc/group")?;
+    let gid = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(group)).then(|| fields.nth(1)?.parse::<u32>().ok())?
+    });
+    let gid = gid.or_else(|| group.parse().ok());
+    let Some(gid) = gid else {
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("no group {group}")));
+    };
+    std::os::unix::fs::chown(path, None, Some(gid))
+}
+
 /// Accepts clients until the task is dropped.
 pub async fn accept_tcp(listener: std::net::TcpListener, door: Door) {
     let listener = match TcpListener::from_std(listener) {
@@ -169,19 +183,6 @@ fn is_missing_address(error: &io::Error) -> bool {
                 | libc::EINVAL
         )
     )
-}
-
-fn give_to_group(path: &str, group: &str) -> io::Result<()> {
-    let groups = std::fs::read_to_string("/etc/group")?;
-    let gid = groups.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next() == Some(group)).then(|| fields.nth(1)?.parse::<u32>().ok())?
-    });
-    let gid = gid.or_else(|| group.parse().ok());
-    let Some(gid) = gid else {
-        return Err(io::Error::new(io::ErrorKind::NotFound, format!("no group {group}")));
-    };
-    std::os::unix::fs::chown(path, None, Some(gid))
 }
 
 fn welcome_tcp(stream: TcpStream, addr: SocketAddr, door: &Door) {

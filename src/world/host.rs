@@ -21,6 +21,8 @@ pub trait Host: Send {
     fn set_log_level(&self, level: crate::config::LogLevel);
     /// Opens sockets as the configuration says now; on failure the old ones stay.
     fn relisten(&mut self, config: &crate::config::Config) -> io::Result<()>;
+    /// Lets a group use the Unix socket.
+    fn give_socket(&self, path: &str, group: &str) -> io::Result<()>;
     /// Changes the working directory; says its absolute path.
     fn change_folder(&self, path: &str) -> io::Result<String>;
     /// Makes room for so many connections, if the system allows it.

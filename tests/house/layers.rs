@@ -5,7 +5,8 @@ use crate::{files, none};
 /// The layers, from the ground up; what stands on one line must not know each other.
 const LAYERS: &[&[&str]] = &[
     &["base"],
-    &["error", "config", "spec"],
+    &["error", "spec"],
+    &["config"],
     &["world"],
     &["data"],
     &["resp"],

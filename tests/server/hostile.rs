@@ -38,6 +38,16 @@ const MALFORMED: &[(&[u8], &str)] = &[
     ),
 ];
 
+/// Where a line break must be and is not. Redis takes any two bytes for one, Valkey does not.
+const BROKEN_LINES: &[&[u8]] = &[
+    b"*1\rx$4\r\nPING\r\n",
+    b"*1\r\n$4\rxPING\r\n",
+    b"*1\r\n$4\r\nPING\rx",
+    b"*1\r\n$4\r\nPINGx\n",
+    b"*1\r\n$4\r\nPINGxx*1\r\n",
+    b"*1\r\n$10000000000\rxPING\r\n",
+];
+
 fn start(program: Program, extra: &[&str]) -> Option<Server> {
     match Server::start(program, extra) {
         Ok(server) => Some(server),
@@ -67,6 +77,22 @@ fn malformed_frames_are_answered_and_end_the_connection() {
             assert_eq!(heard.ok().as_deref(), Some(*expected), "{} heard {sent:?}", program.name());
         }
         is_alive(&server.address());
+    }
+}
+
+#[test]
+fn line_breaks_are_looked_at() {
+    for program in [Program::Russet, Program::Valkey] {
+        let Some(server) = start(program, &[]) else { continue };
+        for sent in BROKEN_LINES {
+            let mut client = server.connect();
+            client.write_raw(sent).expect("it takes bytes");
+            let heard = client.read_to_close();
+            let heard = heard.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            let expected = "-ERR Protocol error: invalid CRLF in request\r\n";
+            let sent = String::from_utf8_lossy(sent);
+            assert_eq!(heard.ok().as_deref(), Some(expected), "{} heard {sent:?}", program.name());
+        }
     }
 }
 

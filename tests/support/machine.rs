@@ -73,6 +73,9 @@ impl Host for Machine {
     fn relisten(&mut self, _: &Config) -> io::Result<()> {
         Ok(())
     }
+    fn give_socket(&self, _: &str, _: &str) -> io::Result<()> {
+        Ok(())
+    }
     fn change_folder(&self, path: &str) -> io::Result<String> {
         Ok(path.into())
     }

@@ -32,7 +32,8 @@ pub(super) const CLUSTER: &[Directive] = &[
         "1",
         NEEDS,
         "How many databases a cluster has.",
-    ),
+    )
+    .hidden(),
     fixed(
         "cluster-port",
         Kind::Number(0, 65535),

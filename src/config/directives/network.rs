@@ -36,13 +36,14 @@ pub(super) const NETWORK: &[Directive] = &[
         at!(unixsocketperm),
         "The mode of the Unix socket, in octal; 0 leaves it to the umask.",
     ),
-    fixed(
+    live(
         "unixsocketgroup",
         Kind::Text,
         "",
         at!(unixsocketgroup),
         "The group that shall own the Unix socket.",
-    ),
+    )
+    .then(Follow::SocketGroup),
     live(
         "protected-mode",
         Kind::Switch,
@@ -79,7 +80,8 @@ pub(super) const NETWORK: &[Directive] = &[
         "no",
         Home::Later("multipath TCP"),
         "Listen with multipath TCP where the kernel has it.",
-    ),
+    )
+    .hidden(),
     fixed(
         "socket-mark-id",
         Kind::Number(0, UINT),
@@ -135,14 +137,16 @@ pub(super) const NETWORK: &[Directive] = &[
         "1048576",
         Home::Later("RDMA"),
         "The receive buffer of an RDMA connection, in bytes.",
-    ),
+    )
+    .hidden(),
     fixed(
         "rdma-completion-vector",
         Kind::Number(-1, 1024),
         "-1",
         Home::Later("RDMA"),
         "The completion vector of RDMA connections; -1 takes any.",
-    ),
+    )
+    .hidden(),
 ];
 
 pub(super) const CLIENTS: &[Directive] = &[

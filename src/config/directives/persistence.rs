@@ -57,8 +57,9 @@ pub(super) const SNAPSHOTS: &[Directive] = &[
         Home::Idle("whatever is restored is always checked"),
         "Check the structure of values that are restored.",
     ),
-    fixed("backupdirname", Kind::Text, "backupdir", NEEDS, "The folder of backups, inside dir."),
-    fixed("preload-file", Kind::Text, "", NEEDS, "A file to load before anything else."),
+    fixed("backupdirname", Kind::Text, "backupdir", NEEDS, "The folder of backups, inside dir.")
+        .hidden(),
+    fixed("preload-file", Kind::Text, "", NEEDS, "A file to load before anything else.").hidden(),
     live(
         "hash-rdb-load-min-template-entries",
         Kind::Number(0, INT),

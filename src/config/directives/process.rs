@@ -181,7 +181,7 @@ pub(super) const PROCESS: &[Directive] = &[
         "availability-zone",
         Kind::Text,
         "",
-        Home::Later("INFO's availability zone"),
+        at!(availability_zone),
         "Where this server stands, for clients that prefer a near one.",
     ),
     live(

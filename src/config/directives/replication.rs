@@ -131,7 +131,7 @@ pub(super) const REPLICATION: &[Directive] = &[
         NEEDS,
         "Send to replicas in fewer, later packets.",
     ),
-    fixed("repl-mptcp", Kind::Switch, "no", NEEDS, "Reach the primary by multipath TCP."),
+    fixed("repl-mptcp", Kind::Switch, "no", NEEDS, "Reach the primary by multipath TCP.").hidden(),
     live(
         "repl-diskless-sync",
         Kind::Switch,

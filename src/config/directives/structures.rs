@@ -120,7 +120,8 @@ pub(super) const STRUCTURES: &[Directive] = &[
         "",
         Home::Idle("every process draws a seed of its own"),
         "The seed of the tables of keys.",
-    ),
+    )
+    .hidden(),
 ];
 
 pub(super) const SCRIPTS: &[Directive] = &[
