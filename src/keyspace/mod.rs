@@ -286,9 +286,11 @@ impl Keyspace {
     /// Stores a whole record under its key, whatever was there before.
     pub fn put(&mut self, db: usize, record: Record, event: &'static str) {
         let hash = self.hash(record.key());
-        // What is due has expired, and was not replaced; unless expired keys are held.
-        self.live(db, record.key());
-        if let Some(old) = self.discard(db, record.key()) {
+        // What is due has expired, and was not replaced; where expired keys are held, this one is
+        // not held any longer, and the log must hear of it before it hears of the new one.
+        if self.live(db, record.key()).is_none() {
+            self.take_away(db, record.key());
+        } else if let Some(old) = self.discard(db, record.key()) {
             self.free(old);
         }
         let life = record.deadline().into();
@@ -479,9 +481,13 @@ impl Keyspace {
 
     #[cold]
     fn expire(&mut self, db: usize, key: &[u8]) {
-        if self.holds_expired {
-            return;
+        if !self.holds_expired {
+            self.take_away(db, key);
         }
+    }
+
+    /// Removes a key, if it is there, because its time has come.
+    fn take_away(&mut self, db: usize, key: &[u8]) {
         if let Some(record) = self.discard(db, key) {
             self.free(record);
             self.counters.expired += 1;
