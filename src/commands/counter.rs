@@ -290,7 +290,8 @@ impl<'a> Options<'a> {
         Ok((step, lower, upper))
     }
 
-    /// The same as floats; an infinite bound is no bound.
+    /// The same as floats. An infinite bound lies beyond that of the type: below it is anything,
+    /// above it is nothing.
     fn floats(&self, step: &[u8]) -> Result<(LongDouble, LongDouble, LongDouble), Error> {
         let step =
             LongDouble::parse(step).ok_or(Error::Say("ERR Increment is not a valid float"))?;
@@ -300,9 +301,7 @@ impl<'a> Options<'a> {
         let largest = LongDouble::largest();
         let bound = |text: Option<&[u8]>, unsaid, error| match text {
             None => Ok(unsaid),
-            Some(text) => LongDouble::parse(text)
-                .map(|bound| clamp(bound, -largest, largest))
-                .ok_or(Error::Say(error)),
+            Some(text) => LongDouble::parse(text).ok_or(Error::Say(error)),
         };
         let lower = bound(self.lower, -largest, "ERR LBOUND is not a valid float")?;
         let upper = bound(self.upper, largest, "ERR UBOUND is not a valid float")?;
@@ -316,6 +315,7 @@ impl<'a> Options<'a> {
 const CROSSED: Error = Error::Say("ERR LBOUND can't be greater than UBOUND");
 /// A bound may be so far from the value that the way there is no number.
 const STEP_OVERFLOW: Error = Error::Say("ERR applied increment would overflow");
+const STEP_INFINITE: Error = Error::Say("ERR applied increment would be Infinity");
 
 fn bounded_int(
     old: i64,
@@ -342,17 +342,20 @@ fn bounded_float(
     upper: LongDouble,
     saturate: bool,
 ) -> Result<Outcome<LongDouble>, Error> {
+    let largest = LongDouble::largest();
     let sum = old + step;
-    let after = clamp(sum, lower, upper);
+    // A sum that is no number any more exceeds the type, whatever was said of bounds.
+    let after = clamp(clamp(sum, -largest, largest), lower, upper);
     if after == sum {
         return Ok(Outcome { after, step, applies: true });
     }
     if !saturate {
         return Ok(Outcome { after: old, step: LongDouble::from(0), applies: false });
     }
+    // This is also how a bound that is infinite itself is refused: infinity is never stored.
     let step = after - old;
     if step.is_infinite() {
-        return Err(STEP_OVERFLOW);
+        return Err(STEP_INFINITE);
     }
     Ok(Outcome { after, step, applies: true })
 }
@@ -455,7 +458,7 @@ mod tests {
         );
         assert_eq!(
             bounded_float(-largest, one, largest, largest, true),
-            Err(STEP_OVERFLOW),
+            Err(STEP_INFINITE),
             "the way from one end to the other is infinite"
         );
     }
