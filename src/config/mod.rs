@@ -84,6 +84,8 @@ config! {
     /// Empty means that nobody needs to know.
     availability_zone: Vec<u8>,
     always_show_logo: bool,
+    set_proc_title: bool,
+    proc_title_template: String,
     databases: u32,
     /// As it was written; whoever goes there puts the absolute path here, which REWRITE then keeps.
     dir: String,

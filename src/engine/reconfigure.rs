@@ -57,6 +57,10 @@ impl Engine {
                 }
                 Ok(())
             }
+            Follow::ProcessTitle => {
+                self.host.show_title(&self.config);
+                Ok(())
+            }
             Follow::LogLevel => {
                 self.host.set_log_level(self.config.loglevel);
                 Ok(())

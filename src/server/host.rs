@@ -138,6 +138,10 @@ impl Host for Machine {
         super::listen::give_to_group(path, group)
     }
 
+    fn show_title(&self, config: &crate::config::Config) {
+        super::title::show(config, &self.facts.config_file);
+    }
+
     fn change_folder(&self, path: &str) -> io::Result<String> {
         std::env::set_current_dir(path)?;
         Ok(std::env::current_dir()?.to_string_lossy().into_owned())

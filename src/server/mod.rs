@@ -9,3 +9,4 @@ pub mod listen;
 pub mod log;
 pub mod run;
 pub mod signals;
+pub mod title;

@@ -3,7 +3,7 @@
 
 use super::door::Door;
 use super::host::{Clock, Machine};
-use super::{crash, daemon, listen, log, signals};
+use super::{crash, daemon, listen, log, signals, title};
 use crate::commands;
 use crate::config::{self, Config, Includes, Invocation};
 use crate::engine::Engine;
@@ -59,6 +59,8 @@ pub fn run(run: config::Run) -> anyhow::Result<i32> {
             String::from_utf8_lossy(user.words.get(1).map_or(&[], Vec::as_slice))
         );
     }
+    title::prepare();
+    title::show(&config, file.as_deref().unwrap_or_default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     let code = local.block_on(&runtime, serve(config, loaded, file))?;

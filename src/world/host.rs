@@ -23,6 +23,8 @@ pub trait Host: Send {
     fn relisten(&mut self, config: &crate::config::Config) -> io::Result<()>;
     /// Lets a group use the Unix socket.
     fn give_socket(&self, path: &str, group: &str) -> io::Result<()>;
+    /// Shows in the list of processes what the configuration says now.
+    fn show_title(&self, config: &crate::config::Config);
     /// Changes the working directory; says its absolute path.
     fn change_folder(&self, path: &str) -> io::Result<String>;
     /// Makes room for so many connections, if the system allows it.

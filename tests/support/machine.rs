@@ -76,6 +76,8 @@ impl Host for Machine {
     fn give_socket(&self, _: &str, _: &str) -> io::Result<()> {
         Ok(())
     }
+    fn show_title(&self, _: &russet::config::Config) {}
+
     fn change_folder(&self, path: &str) -> io::Result<String> {
         Ok(path.into())
     }

@@ -71,14 +71,14 @@ pub(super) const PROCESS: &[Directive] = &[
         "set-proc-title",
         Kind::Switch,
         "yes",
-        Home::Later("process titles"),
+        at!(set_proc_title),
         "Show port and mode in the list of processes.",
     ),
     live(
         "proc-title-template",
         Kind::Text,
         "{title} {listen-addr} {server-mode}",
-        Home::Later("process titles"),
+        at!(proc_title_template),
         "What to show there: {title}, {listen-addr}, {server-mode}, {port}, {tls-port}, \
          {unixsocket}, {config-file}.",
     )
