@@ -9,7 +9,7 @@ use crate::data::string::Digits;
 use crate::engine::command::{read, write};
 use crate::engine::{Ctx, Family};
 use crate::error::Error;
-use crate::keyspace::{Life, Record, Str};
+use crate::keyspace::{Cause, Life, Record, Str};
 use crate::resp::{Args, Done, Reply, Stop};
 use crate::spec::{
     Access, C_STRING, DENYOOM, FAST, Group, K_ACCESS, K_DELETE, K_INSERT, K_UPDATE,
@@ -362,12 +362,14 @@ fn store(cx: &mut Ctx, key: &[u8], value: &[u8], life: Life) {
     }
 }
 
-/// What would be gone at once need not be stored first.
+/// What would be gone at once need not be stored first; but it came and went, and whoever watches
+/// the key is told so, even if it was not there before.
 fn expire_at_once(cx: &mut Ctx, key: &[u8]) {
-    if cx.remove(key, "expired") {
-        cx.keyspace.counters.expired += 1;
-        cx.effects.instead(&[b"DEL", key]);
+    if !cx.remove(key, "expired") {
+        cx.keyspace.changes.note(cx.db, key, "expired", Cause::Command);
     }
+    cx.keyspace.counters.expired += 1;
+    cx.effects.instead(&[b"DEL", key]);
 }
 
 // ── several keys ────────────────────────────────────────────────────────────────────────────
