@@ -33,8 +33,7 @@ struct Buffers {
 /// Serves a client until one side ends the connection.
 pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, door: Door, who: SessionKey) {
     let mailbox = door.enter(|engine| engine.sessions[who].mailbox.clone());
-    let mut connection =
-        Connection { stream, door, who, mailbox, unsent: Vec::new(), sent: 0, in_flight: false };
+    let mut connection = Connection { stream, door, who, mailbox, unsent: Vec::new(), sent: 0 };
     loop {
         match poll_fn(|cx| connection.turn(cx)).await {
             Ok(Turn::Again) => (),
@@ -54,8 +53,6 @@ struct Connection<S> {
     /// Bytes that the socket did not take, and how many of them it has taken since.
     unsent: Vec<u8>,
     sent: usize,
-    /// The engine believes that we hold something.
-    in_flight: bool,
 }
 
 enum Turn {
@@ -101,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 engine.sessions[self.who].closing
             });
             let full = fresh.len() == READ_BYTES;
-            let turn = self.answer(answers, closing, cx);
+            let turn = self.answer(answers, false, closing, cx);
             if answers.capacity() > ANSWER_BYTES_KEPT {
                 *answers = Vec::with_capacity(READ_BYTES);
             }
@@ -127,12 +124,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             answers.append(&mut resumed);
             engine.sessions[self.who].closing
         });
-        self.in_flight |= !answers.is_empty();
-        self.answer(&answers, closing, cx)
+        let taken = !answers.is_empty();
+        self.answer(&answers, taken, closing, cx)
     }
 
-    /// Writes what the socket takes at once and keeps the rest.
-    fn answer(&mut self, answers: &[u8], closing: Closing, cx: &mut Context) -> io::Result<Turn> {
+    /// Writes what the socket takes at once and keeps the rest. Answers only come here while nothing
+    /// is unsent; `taken` ones are on the engine's books already.
+    fn answer(
+        &mut self,
+        answers: &[u8],
+        taken: bool,
+        closing: Closing,
+        cx: &mut Context,
+    ) -> io::Result<Turn> {
         if closing == Closing::Now {
             return Ok(Turn::Over);
         }
@@ -147,11 +151,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let left = answers.len() - sent;
         if left > 0 {
+            assert!(self.unsent.is_empty(), "answers queue behind what is unsent");
             self.unsent = answers[sent..].to_vec();
             self.sent = 0;
         }
-        if left > 0 || self.in_flight {
-            self.in_flight = left > 0;
+        if left > 0 || taken {
             self.door.enter(|engine| engine.set_in_flight(self.who, left));
         }
         // Mostly everything is written and nobody is leaving, and then the engine need not be asked.
@@ -172,7 +176,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if left == 0 {
             self.unsent = Vec::new();
             self.sent = 0;
-            self.in_flight = false;
         }
         let more = self.door.enter(|engine| {
             engine.set_in_flight(self.who, left);

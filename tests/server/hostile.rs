@@ -1,7 +1,7 @@
 //! What clients may not do: speak nonsense for ever, have us allocate what they only announce,
 //! hold us up by silence, or let answers pile up.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -291,6 +291,43 @@ fn a_large_pipeline_of_a_slow_reader_is_bounded_in_one_read() {
         text.contains("client_output_buffer_limit_disconnections:1\r\n")
     });
     assert_grown_less(&server, before, 32 * MIB);
+}
+
+/// A client that writes on before it has read what it asked for gets all of it, in order: also when
+/// a request arrives in pieces, or has no answer, so that there is a read without one in between.
+#[test]
+fn answers_wait_in_line_behind_what_is_unread() {
+    unread_answers_survive(b"", &[b"*2\r\n$3\r\nGET\r\n", b"$5\r\nsmall\r\n"], b"$4\r\ntail\r\n");
+}
+
+/// The end of a connection that was asked for waits until everything before it has been read.
+#[test]
+fn a_silent_end_waits_for_what_is_unread() {
+    unread_answers_survive(b"CLIENT REPLY OFF\r\n", &[b"QUIT\r\n"], b"");
+}
+
+#[track_caller]
+fn unread_answers_survive(sent_with: &[u8], sent_behind: &[&[u8]], heard_behind: &[u8]) {
+    const ASKED: usize = 24;
+    let server = russet(&[]);
+    let mut client = server.connect();
+    let big = vec![b'v'; 1 << 20];
+    assert_eq!(client.call(&[&b"SET"[..], b"big", &big]), Value::simple("OK"));
+    assert_eq!(client.call(&["SET", "small", "tail"]), Value::simple("OK"));
+    let mut frame = Vec::new();
+    (0..ASKED).for_each(|_| encode(&["GET", "big"], &mut frame));
+    frame.extend_from_slice(sent_with);
+    let mut slow = TcpStream::connect(("127.0.0.1", server.port)).expect("there is room");
+    for piece in std::iter::once(&frame[..]).chain(sent_behind.iter().copied()) {
+        slow.write_all(piece).expect("the server reads on");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let mut expected = [&b"$1048576\r\n"[..], &big, b"\r\n"].concat().repeat(ASKED);
+    expected.extend_from_slice(heard_behind);
+    let mut heard = vec![0; expected.len()];
+    slow.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket has time-outs");
+    slow.read_exact(&mut heard).expect("every answer comes");
+    assert!(heard == expected, "answers were lost or changed places");
 }
 
 #[track_caller]
