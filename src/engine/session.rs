@@ -312,10 +312,6 @@ impl Sessions {
         all.sort_unstable_by_key(|session| session.id);
         all
     }
-
-    pub fn by_id(&self, id: u64) -> Option<SessionKey> {
-        self.iter().find(|session| session.id == id).map(|session| session.key)
-    }
 }
 
 impl Index<SessionKey> for Sessions {

@@ -30,15 +30,12 @@ pub struct Stats {
     pub net_in: u64,
     pub net_out: u64,
     pub peak_memory: u64,
-    pub unexpected_errors: u64,
     pub query_limit_disconnections: u64,
     pub output_limit_disconnections: u64,
     pub acl_denied_auth: u64,
     pub reads: u64,
     pub writes: u64,
     pub instant: Instantaneous,
-    /// What was expired and used before CONFIG RESETSTAT.
-    pub started_us: u64,
 }
 
 impl Stats {
@@ -54,14 +51,12 @@ impl Stats {
             net_in: 0,
             net_out: 0,
             peak_memory: 0,
-            unexpected_errors: 0,
             query_limit_disconnections: 0,
             output_limit_disconnections: 0,
             acl_denied_auth: 0,
             reads: 0,
             writes: 0,
             instant: Instantaneous::default(),
-            started_us: 0,
         }
     }
 
@@ -76,7 +71,6 @@ impl Stats {
         self.processed = 0;
         self.net_in = 0;
         self.net_out = 0;
-        self.unexpected_errors = 0;
         self.query_limit_disconnections = 0;
         self.output_limit_disconnections = 0;
         self.acl_denied_auth = 0;
