@@ -6,7 +6,7 @@
 //! their buckets, then for their records, and only then looks: what the server does with a pipeline.
 
 use russet::base::prefetch::prefetch;
-use russet::keyspace::table::{Entry, Table};
+use russet::base::table::{Entry, Table};
 use std::hint::black_box;
 use std::time::Instant;
 

@@ -18,3 +18,5 @@ mod long_double;
 pub mod map;
 /// Asking the processor for a cache line before it is needed.
 pub mod prefetch;
+/// The dictionary that grows without a pause: of keys, and of big hashes and sets.
+pub mod table;

@@ -9,7 +9,6 @@ pub mod change;
 pub mod edit;
 pub mod expiry;
 pub mod record;
-pub mod table;
 #[cfg(test)]
 mod tests;
 
@@ -18,12 +17,12 @@ pub use change::{Cause, Changes};
 pub use edit::{Edit, Kind, Str};
 pub use record::Record;
 
+use crate::base::table::{self, Place, Table};
 use crate::error::Error;
 use crate::world::Millis;
 use expiry::Deadlines;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use table::{Place, Table};
 
 pub struct Keyspace {
     dbs: Vec<Db>,
