@@ -3,6 +3,7 @@
 
 pub mod bits;
 pub mod lcs;
+pub mod packed;
 pub mod string;
 
 /// What a key holds, as TYPE names it.

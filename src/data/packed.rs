@@ -1,0 +1,550 @@
+//! A packed block: short strings one behind another in one piece of memory.
+//!
+//! Small lists, hashes, sets and sorted sets are one such block, and a big list is a chain of
+//! them. It can be walked from both ends; everything else is a search, which is fast because a
+//! block is small and lies in one place.
+//!
+//! ```text
+//!   an item:   | head (and length) | payload | size of the item so far, readable backwards |
+//!
+//!   head 0xxxxxxx            the integer 0 to 127; no payload
+//!        10xxxxxx            a string of 0 to 63 bytes
+//!        110xxxxx + 1 byte   a string of up to 8191 bytes
+//!        11100000 + 4 bytes  a string of up to 4 GiB
+//!        1111 n              an integer in n bytes, 1 to 8, little-endian, with its sign
+//! ```
+//! The idea is that of Redis' listpack; the bytes are our own. A string that is written like an
+//! integer is kept as one. A position is the offset of an item's first byte; positions behind a
+//! change move with it.
+
+use super::string::{Digits, Text, canonical_int};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Packed {
+    bytes: Vec<u8>,
+    len: u32,
+}
+
+/// Where an item begins.
+pub type Position = usize;
+
+const STRING_6: u8 = 0x80;
+const STRING_13: u8 = 0xc0;
+const STRING_32: u8 = 0xe0;
+const INT: u8 = 0xf0;
+
+impl Packed {
+    pub fn new() -> Packed {
+        Packed::default()
+    }
+
+    /// How many items there are.
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes that the items take.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Bytes of heap.
+    pub fn memory(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Bytes that an item would take.
+    pub fn size_of(item: &[u8]) -> usize {
+        let mut room = [0; 16];
+        let (head, payload) = head_of(item, &mut room);
+        let size = head + payload.len();
+        size + back_len(size)
+    }
+
+    /// The position of the first item, if there is one.
+    pub fn first(&self) -> Option<Position> {
+        (self.len > 0).then_some(0)
+    }
+
+    pub fn last(&self) -> Option<Position> {
+        self.before(self.bytes.len())
+    }
+
+    /// The position of the next item, if there is one.
+    pub fn next(&self, at: Position) -> Option<Position> {
+        let next = at + self.item_len(at);
+        (next < self.bytes.len()).then_some(next)
+    }
+
+    /// The position of the item before this one, if there is one. The end of the block is a
+    /// position too, for this.
+    pub fn before(&self, at: Position) -> Option<Position> {
+        (at > 0).then(|| {
+            let (size, back) = read_back(&self.bytes[..at]);
+            at - back - size
+        })
+    }
+
+    /// The position of an item by its number.
+    pub fn seek(&self, index: usize) -> Option<Position> {
+        if index >= self.len() {
+            return None;
+        }
+        if index <= self.len() / 2 {
+            let mut at = 0;
+            for _ in 0..index {
+                at += self.item_len(at);
+            }
+            return Some(at);
+        }
+        let mut at = self.bytes.len();
+        for _ in index..self.len() {
+            at = self.before(at)?;
+        }
+        Some(at)
+    }
+
+    #[inline]
+    pub fn at(&self, at: Position) -> Text<'_> {
+        let (item, _) = self.read(at);
+        item
+    }
+
+    pub fn get(&self, index: usize) -> Option<Text<'_>> {
+        self.seek(index).map(|at| self.at(at))
+    }
+
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { packed: self, at: 0 }
+    }
+
+    /// From an item on; from the end of the block on there are none.
+    pub fn iter_from(&self, at: Position) -> Iter<'_> {
+        Iter { packed: self, at }
+    }
+
+    /// Backwards, beginning with the item before this position.
+    pub fn iter_back_from(&self, at: Position) -> IterBack<'_> {
+        IterBack { packed: self, at }
+    }
+
+    pub fn iter_back(&self) -> IterBack<'_> {
+        self.iter_back_from(self.bytes.len())
+    }
+
+    /// The first item that equals `wanted`, looking at every `step`th one from the position on.
+    pub fn find(&self, wanted: &[u8], from: Position, step: usize) -> Option<Position> {
+        let int = canonical_int(wanted);
+        let mut at = from;
+        while at < self.bytes.len() {
+            let (item, mut next) = self.read(at);
+            let same = match item {
+                Text::Int(value) => int == Some(value),
+                Text::Bytes(bytes) => bytes == wanted,
+            };
+            if same {
+                return Some(at);
+            }
+            for _ in 1..step {
+                next += if next < self.bytes.len() { self.item_len(next) } else { 0 };
+            }
+            at = next;
+        }
+        None
+    }
+
+    pub fn push_back(&mut self, item: &[u8]) {
+        self.insert(self.bytes.len(), item);
+    }
+
+    pub fn push_front(&mut self, item: &[u8]) {
+        self.insert(0, item);
+    }
+
+    /// Puts an item before the one at a position, or at the end.
+    pub fn insert(&mut self, at: Position, item: &[u8]) {
+        let mut room = [0; 16];
+        let (head, payload) = head_of(item, &mut room);
+        self.splice(at, 0, &room[..head], payload);
+        self.len += 1;
+    }
+
+    /// Replaces an item.
+    pub fn replace(&mut self, at: Position, item: &[u8]) {
+        let mut room = [0; 16];
+        let (head, payload) = head_of(item, &mut room);
+        self.splice(at, self.item_len(at), &room[..head], payload);
+    }
+
+    /// Removes an item; the one behind it is then at the same position.
+    pub fn remove(&mut self, at: Position) {
+        self.remove_some(at, 1);
+    }
+
+    /// Removes so many items from a position on; fewer if there are not as many.
+    pub fn remove_some(&mut self, at: Position, count: usize) {
+        let mut end = at;
+        for _ in 0..count {
+            if end >= self.bytes.len() {
+                break;
+            }
+            end += self.item_len(end);
+            self.len -= 1;
+        }
+        self.bytes.drain(at..end);
+        self.give_back();
+    }
+
+    /// Takes everything from a position on away, as a block of its own.
+    pub fn split_off(&mut self, at: Position) -> Packed {
+        let kept = self.iter().take_while_before(at);
+        let bytes = self.bytes[at..].to_vec();
+        self.bytes.truncate(at);
+        let len = self.len - kept;
+        self.len = kept;
+        self.give_back();
+        Packed { bytes, len }
+    }
+
+    /// Puts all items of another block behind one's own.
+    pub fn append(&mut self, other: &Packed) {
+        self.room_for(other.bytes.len());
+        self.bytes.extend_from_slice(&other.bytes);
+        self.len += other.len;
+    }
+
+    pub fn clear(&mut self) {
+        *self = Packed::default();
+    }
+
+    /// Gives back what was kept for growth.
+    pub fn shrink_to_fit(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
+    /// Puts an item in place of `old` bytes; how many items there are is the caller's to say.
+    fn splice(&mut self, at: Position, old: usize, head: &[u8], payload: &[u8]) {
+        let size = head.len() + payload.len();
+        let back = back_len(size);
+        let new = size + back;
+        let tail = self.bytes.len() - (at + old);
+        if new > old {
+            self.room_for(new - old);
+            self.bytes.resize(self.bytes.len() + new - old, 0);
+            self.bytes.copy_within(at + old..at + old + tail, at + new);
+        } else if new < old {
+            self.bytes.copy_within(at + old..at + old + tail, at + new);
+            self.bytes.truncate(at + new + tail);
+        }
+        self.bytes[at..at + head.len()].copy_from_slice(head);
+        self.bytes[at + head.len()..at + size].copy_from_slice(payload);
+        write_back(size, &mut self.bytes[at + size..at + new]);
+    }
+
+    /// Grows by small steps: blocks are small and many, and what doubling leaves unused adds up.
+    fn room_for(&mut self, more: usize) {
+        let len = self.bytes.len() + more;
+        if len > self.bytes.capacity() {
+            self.bytes.reserve_exact(size_class(len + len / 16) - self.bytes.len());
+        }
+    }
+
+    fn give_back(&mut self) {
+        if self.bytes.capacity() > 64 && self.bytes.capacity() > 2 * self.bytes.len() {
+            self.bytes.shrink_to(size_class(self.bytes.len() + self.bytes.len() / 4));
+        }
+    }
+
+    /// How long the item at a position is, altogether.
+    #[inline]
+    fn item_len(&self, at: Position) -> usize {
+        let (head, payload) = self.sizes(at);
+        let size = head + payload;
+        size + back_len(size)
+    }
+
+    /// How long its head and its payload are.
+    #[inline]
+    fn sizes(&self, at: Position) -> (usize, usize) {
+        let head = self.bytes[at];
+        match head {
+            0..STRING_6 => (1, 0),
+            STRING_6..STRING_13 => (1, (head & 0x3f) as usize),
+            STRING_13..STRING_32 => {
+                (2, ((head & 0x1f) as usize) << 8 | self.bytes[at + 1] as usize)
+            }
+            STRING_32..INT => {
+                let len = self.bytes[at + 1..at + 5].try_into().expect("four bytes");
+                (5, u32::from_le_bytes(len) as usize)
+            }
+            INT.. => (1, (head & 0x0f) as usize),
+        }
+    }
+
+    /// The item at a position, and where the next one begins.
+    #[inline]
+    fn read(&self, at: Position) -> (Text<'_>, Position) {
+        let (head, payload) = self.sizes(at);
+        let size = head + payload;
+        let bytes = &self.bytes[at + head..at + size];
+        let first = self.bytes[at];
+        let item = match first {
+            0..STRING_6 => Text::Int(first as i64),
+            STRING_6..INT => Text::Bytes(bytes),
+            INT.. => {
+                let sign = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
+                let mut whole = [sign; 8];
+                whole[..bytes.len()].copy_from_slice(bytes);
+                Text::Int(i64::from_le_bytes(whole))
+            }
+        };
+        (item, at + size + back_len(size))
+    }
+}
+
+#[derive(Clone)]
+pub struct Iter<'a> {
+    packed: &'a Packed,
+    at: Position,
+}
+
+impl<'a> Iter<'a> {
+    /// Where the next item begins.
+    pub fn position(&self) -> Position {
+        self.at
+    }
+
+    /// How many items begin before a position.
+    fn take_while_before(mut self, end: Position) -> u32 {
+        let mut count = 0;
+        while self.at < end && self.next().is_some() {
+            count += 1;
+        }
+        count
+    }
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Text<'a>;
+    #[inline]
+    fn next(&mut self) -> Option<Text<'a>> {
+        if self.at >= self.packed.bytes.len() {
+            return None;
+        }
+        let (item, next) = self.packed.read(self.at);
+        self.at = next;
+        Some(item)
+    }
+}
+
+#[derive(Clone)]
+pub struct IterBack<'a> {
+    packed: &'a Packed,
+    at: Position,
+}
+
+impl IterBack<'_> {
+    /// Where the item that was lent last begins.
+    pub fn position(&self) -> Position {
+        self.at
+    }
+}
+
+impl<'a> Iterator for IterBack<'a> {
+    type Item = Text<'a>;
+    #[inline]
+    fn next(&mut self) -> Option<Text<'a>> {
+        self.at = self.packed.before(self.at)?;
+        Some(self.packed.at(self.at))
+    }
+}
+
+/// Writes the head of an item, and an integer's payload behind it, into `room`; says how long that
+/// is, and what follows it.
+fn head_of<'a>(item: &'a [u8], room: &mut [u8; 16]) -> (usize, &'a [u8]) {
+    if let Some(value) = canonical_int(item) {
+        if (0..128).contains(&value) {
+            room[0] = value as u8;
+            return (1, &[]);
+        }
+        let spare = if value < 0 { value.leading_ones() } else { value.leading_zeros() };
+        // One bit more than the digits need, for the sign.
+        let width = (65 - spare).div_ceil(8) as usize;
+        room[0] = INT | width as u8;
+        room[1..1 + width].copy_from_slice(&value.to_le_bytes()[..width]);
+        return (1 + width, &[]);
+    }
+    match item.len() {
+        0..64 => {
+            room[0] = STRING_6 | item.len() as u8;
+            (1, item)
+        }
+        64..8192 => {
+            room[0] = STRING_13 | (item.len() >> 8) as u8;
+            room[1] = item.len() as u8;
+            (2, item)
+        }
+        len => {
+            let len = u32::try_from(len).expect("an item came in a frame, and frames are bounded");
+            room[0] = STRING_32;
+            room[1..5].copy_from_slice(&len.to_le_bytes());
+            (5, item)
+        }
+    }
+}
+
+/// How many bytes the size at the end of an item takes.
+#[inline]
+fn back_len(size: usize) -> usize {
+    match size {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        0x20_0000..0x1000_0000 => 4,
+        _ => 5,
+    }
+}
+
+/// Seven bits in each byte, the lowest ones last; a high bit says that a byte before belongs to it.
+fn write_back(mut size: usize, room: &mut [u8]) {
+    let first = room.len() - 1;
+    for (index, byte) in room.iter_mut().rev().enumerate() {
+        *byte = (size & 0x7f) as u8 | if index < first { 0x80 } else { 0 };
+        size >>= 7;
+    }
+}
+
+/// The size that ends here, and how many bytes it takes.
+#[inline]
+fn read_back(bytes: &[u8]) -> (usize, usize) {
+    let (mut size, mut shift) = (0, 0);
+    for (index, byte) in bytes.iter().rev().enumerate() {
+        size |= ((byte & 0x7f) as usize) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            return (size, index + 1);
+        }
+    }
+    unreachable!("an item ends with its size")
+}
+
+/// What jemalloc makes of a request: four classes to each doubling, so that asking for all of a
+/// class costs nothing.
+fn size_class(bytes: usize) -> usize {
+    if bytes <= 64 {
+        return bytes.next_multiple_of(16).max(8);
+    }
+    let step = 1usize << ((bytes - 1).ilog2() - 2);
+    bytes.next_multiple_of(step)
+}
+
+/// Does a text equal these bytes? An integer equals its digits and nothing else.
+pub fn equals(text: Text, bytes: &[u8]) -> bool {
+    match text {
+        Text::Bytes(own) => own == bytes,
+        Text::Int(_) => text.bytes(&mut Digits::new()) == bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Insert(usize, Vec<u8>),
+        Replace(usize, Vec<u8>),
+        Remove(usize, usize),
+        SplitAndJoin(usize),
+    }
+
+    fn item() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            any::<i64>().prop_map(|int| int.to_string().into_bytes()),
+            (-40000i64..40000).prop_map(|int| int.to_string().into_bytes()),
+            (0u32..64).prop_map(|bit| (1u64 << bit).to_string().into_bytes()),
+            proptest::collection::vec(any::<u8>(), 0..80),
+            (0usize..20_000).prop_map(|len| vec![b'x'; len]),
+            Just(b"-0".to_vec()),
+            Just(b"007".to_vec()),
+        ]
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (any::<usize>(), item()).prop_map(|(at, item)| Step::Insert(at, item)),
+            1 => (any::<usize>(), item()).prop_map(|(at, item)| Step::Replace(at, item)),
+            1 => (any::<usize>(), 0usize..4).prop_map(|(at, count)| Step::Remove(at, count)),
+            1 => any::<usize>().prop_map(Step::SplitAndJoin),
+        ]
+    }
+
+    fn check(packed: &Packed, model: &[Vec<u8>]) {
+        let items: Vec<Vec<u8>> = packed.iter().map(|item| item.to_vec()).collect();
+        assert_eq!(items, model);
+        let mut back: Vec<Vec<u8>> = packed.iter_back().map(|item| item.to_vec()).collect();
+        back.reverse();
+        assert_eq!(back, model);
+        assert_eq!(packed.len(), model.len());
+        let bytes: usize = model.iter().map(|item| Packed::size_of(item)).sum();
+        assert_eq!(packed.bytes(), bytes);
+        for (index, item) in model.iter().enumerate() {
+            assert_eq!(packed.get(index).map(|item| item.to_vec()).as_ref(), Some(item));
+            let first = model.iter().position(|other| other == item);
+            assert_eq!(packed.find(item, 0, 1), first.and_then(|first| packed.seek(first)));
+        }
+        assert_eq!(packed.get(model.len()).map(|item| item.to_vec()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_block_is_a_vector_of_strings(steps in proptest::collection::vec(step(), 0..40)) {
+            let (mut packed, mut model) = (Packed::new(), Vec::<Vec<u8>>::new());
+            for step in steps {
+                match step {
+                    Step::Insert(at, item) => {
+                        let at = at % (model.len() + 1);
+                        let position = packed.seek(at).unwrap_or(packed.bytes());
+                        packed.insert(position, &item);
+                        model.insert(at, item);
+                    }
+                    Step::Replace(at, item) if !model.is_empty() => {
+                        let at = at % model.len();
+                        packed.replace(packed.seek(at).expect("it is there"), &item);
+                        model[at] = item;
+                    }
+                    Step::Remove(at, count) if !model.is_empty() => {
+                        let at = at % model.len();
+                        packed.remove_some(packed.seek(at).expect("it is there"), count);
+                        model.drain(at..(at + count).min(model.len()));
+                    }
+                    Step::SplitAndJoin(at) => {
+                        let at = at % (model.len() + 1);
+                        let position = packed.seek(at).unwrap_or(packed.bytes());
+                        let tail = packed.split_off(position);
+                        check(&tail, &model[at..]);
+                        packed.append(&tail);
+                    }
+                    _ => (),
+                }
+                check(&packed, &model);
+            }
+        }
+    }
+
+    #[test]
+    fn every_other_item_can_be_looked_at_alone() {
+        let mut packed = Packed::new();
+        for item in ["a", "b", "b", "1", "1", "c"] {
+            packed.push_back(item.as_bytes());
+        }
+        assert_eq!(packed.find(b"b", 0, 2), packed.seek(2));
+        assert_eq!(packed.find(b"1", 0, 2), packed.seek(4));
+        assert_eq!(packed.find(b"c", 0, 2), None);
+    }
+}
