@@ -1,5 +1,7 @@
 //! What the standard library might have had; nothing in here has heard of Redis.
 
+/// Bytes behind one thin pointer.
+pub mod blob;
 /// Words in any case, and the quoted form of strings.
 pub mod bytes;
 /// Patterns with `*`, `?` and classes.

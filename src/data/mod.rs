@@ -3,6 +3,7 @@
 
 pub mod bits;
 pub mod lcs;
+pub mod limits;
 pub mod packed;
 pub mod string;
 
@@ -10,12 +11,38 @@ pub mod string;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
     String,
+    List,
+    Set,
+    ZSet,
+    Hash,
 }
 
 impl Type {
     pub const fn name(self) -> &'static str {
         match self {
             Type::String => "string",
+            Type::List => "list",
+            Type::Set => "set",
+            Type::ZSet => "zset",
+            Type::Hash => "hash",
         }
     }
+}
+
+/// A value with elements. An empty one is no value: its key goes with its last element.
+pub trait Collection: Clone + Default + Send + 'static {
+    const TYPE: Type;
+
+    /// How many elements there are.
+    fn len(&self) -> usize;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of heap that the value takes, itself not counted.
+    fn memory(&self) -> usize;
+
+    /// The name that OBJECT ENCODING answers.
+    fn encoding(&self) -> &'static str;
 }
