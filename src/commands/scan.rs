@@ -1,4 +1,4 @@
-//! Looking for keys: SCAN, KEYS, RANDOMKEY.
+//! Looking for keys: SCAN, KEYS, RANDOMKEY; and what SCAN shares with HSCAN, SSCAN and ZSCAN.
 
 use crate::base::glob;
 use crate::engine::command::read;
@@ -53,29 +53,19 @@ const COUNT_DEFAULT: u64 = 10;
 const STEPS_PER_KEY: u64 = 10;
 
 fn scan(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    let mut cursor = read_cursor(args.get(1)).ok_or(Error::Say("ERR invalid cursor"))?;
-    let filter = Filter::read(args)?;
-    let mut found = Names::default();
-    let mut seen = 0;
-    for _ in 0..filter.count.saturating_mul(STEPS_PER_KEY) {
-        cursor = cx.keyspace.scan(cx.db, cursor, |record| {
-            seen += 1;
-            let fits = filter.fits(record.key())
-                && filter
-                    .kind
-                    .is_none_or(|kind| kind.eq_ignore_ascii_case(record.kind().name().as_bytes()));
-            if fits {
-                found.push(record.key());
+    let cursor = cursor(args.get(1))?;
+    let filter = Filter::read(args, 1, Over::Keys)?;
+    let (keyspace, db) = (&mut *cx.keyspace, cx.db);
+    filter.walk(cursor, out, |cursor, found| {
+        keyspace.scan(db, cursor, |record| {
+            let name = record.kind().name().as_bytes();
+            if filter.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(name)) {
+                found.offer(record.key());
+            } else {
+                found.pass();
             }
-        });
-        if cursor == 0 || seen >= filter.count {
-            break;
-        }
-    }
-    let mut answer = out.list(2);
-    answer.bulk(itoa::Buffer::new().format(cursor).as_bytes());
-    answer.bulks(found.iter());
-    answer.end()
+        })
+    })
 }
 
 fn keys(cx: &mut Ctx, args: Args, out: Reply) -> Done {
@@ -94,24 +84,42 @@ fn randomkey(cx: &mut Ctx, _: Args, out: Reply) -> Done {
     }
 }
 
-/// Which keys are wanted, and how many are looked at.
-struct Filter<'a> {
+/// What a command of the SCAN family walks over, which decides the options it has.
+#[allow(dead_code, reason = "for the collections, which come next")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// SCAN, which has TYPE.
+    Keys,
+    /// HSCAN, which has NOVALUES.
+    Hash,
+    /// SSCAN.
+    Set,
+    /// ZSCAN, which has NOSCORES.
+    ZSet,
+}
+
+/// Which elements are wanted, and how many are looked at.
+pub(super) struct Filter<'a> {
     pattern: Option<&'a [u8]>,
     /// The name of a type; one that does not exist fits nothing.
     kind: Option<&'a [u8]>,
     count: u64,
+    /// Fields without their values, members without their scores.
+    #[allow(dead_code, reason = "for the collections, which come next")]
+    pub names_only: bool,
 }
 
 impl Default for Filter<'_> {
     fn default() -> Self {
-        Filter { pattern: None, kind: None, count: COUNT_DEFAULT }
+        Filter { pattern: None, kind: None, count: COUNT_DEFAULT, names_only: false }
     }
 }
 
 impl<'a> Filter<'a> {
-    fn read(args: Args<'a>) -> Result<Filter<'a>, Error> {
+    /// Reads the options behind the cursor, which stands at an index.
+    pub(super) fn read(args: Args<'a>, cursor: usize, over: Over) -> Result<Filter<'a>, Error> {
         let mut filter = Filter::default();
-        let mut rest = args.after(1);
+        let mut rest = args.after(cursor);
         while rest.left() > 0 {
             match &*Word::new(rest.bytes()?) {
                 b"MATCH" => filter.pattern = useful(rest.bytes()?),
@@ -119,19 +127,83 @@ impl<'a> Filter<'a> {
                     let count = u64::try_from(rest.int()?).map_err(|_| Error::Syntax)?;
                     filter.count = if count > 0 { count } else { return Err(Error::Syntax) };
                 }
-                b"TYPE" => filter.kind = Some(rest.bytes()?),
+                b"TYPE" if over == Over::Keys => filter.kind = Some(rest.bytes()?),
+                b"NOVALUES" if over == Over::Hash => filter.names_only = true,
                 b"NOVALUES" => {
                     return Err(Error::Say("ERR NOVALUES option can only be used in HSCAN"));
                 }
+                b"NOSCORES" if over == Over::ZSet => filter.names_only = true,
                 _ => return Err(Error::Syntax),
             }
         }
         Ok(filter)
     }
 
+    /// One call of SCAN or of one of its relatives. `step` offers everything that is at home at a
+    /// cursor and says which one comes next; 0 is both the beginning and the end. A value that is
+    /// one small piece offers all of it at once.
+    pub(super) fn walk(
+        &self,
+        mut cursor: u64,
+        out: Reply,
+        mut step: impl FnMut(u64, &mut Found) -> u64,
+    ) -> Done {
+        let mut found = Found { filter: self, seen: 0, names: Names::default() };
+        for _ in 0..self.count.saturating_mul(STEPS_PER_KEY) {
+            cursor = step(cursor, &mut found);
+            if cursor == 0 || found.seen >= self.count {
+                break;
+            }
+        }
+        answer(cursor, &found.names, out)
+    }
+
     fn fits(&self, key: &[u8]) -> bool {
         self.pattern.is_none_or(|pattern| glob::matches(pattern, key, false))
     }
+}
+
+/// What a walk came across.
+pub(super) struct Found<'a> {
+    filter: &'a Filter<'a>,
+    seen: u64,
+    names: Names,
+}
+
+impl Found<'_> {
+    /// An element was met; it is answered if its name is wanted. Says whether it is: then what
+    /// belongs to it, a value or a score, goes behind it with `with`.
+    pub(super) fn offer(&mut self, name: &[u8]) -> bool {
+        self.seen += 1;
+        let wanted = self.filter.fits(name);
+        if wanted {
+            self.names.push(name);
+        }
+        wanted
+    }
+
+    #[allow(dead_code, reason = "for the collections, which come next")]
+    pub(super) fn with(&mut self, more: &[u8]) {
+        self.names.push(more);
+    }
+
+    /// An element was met that is not wanted, whatever its name is.
+    fn pass(&mut self) {
+        self.seen += 1;
+    }
+}
+
+/// The walk over what does not exist is over at once.
+#[allow(dead_code, reason = "for the collections, which come next")]
+pub(super) fn nothing(out: Reply) -> Done {
+    answer(0, &Names::default(), out)
+}
+
+fn answer(cursor: u64, names: &Names, out: Reply) -> Done {
+    let mut answer = out.list(2);
+    answer.bulk(itoa::Buffer::new().format(cursor).as_bytes());
+    answer.bulks(names.iter());
+    answer.end()
 }
 
 /// `*` alone wants everything, even the empty key, which it does not match as a pattern.
@@ -140,9 +212,10 @@ fn useful(pattern: &[u8]) -> Option<&[u8]> {
 }
 
 /// Cursors were read by C's `strtoul` for many years, which lets blanks and a sign lead.
-fn read_cursor(text: &[u8]) -> Option<u64> {
+pub(super) fn cursor(text: &[u8]) -> Result<u64, Error> {
     let blanks = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).count();
-    std::str::from_utf8(&text[blanks..]).ok()?.parse().ok()
+    let number = std::str::from_utf8(&text[blanks..]).ok().and_then(|text| text.parse().ok());
+    number.ok_or(Error::Say("ERR invalid cursor"))
 }
 
 /// Many short names in one piece of memory: the cursor is answered before them, and is known

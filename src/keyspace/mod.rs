@@ -121,7 +121,7 @@ impl Keyspace {
     }
 
     pub fn hash(&self, key: &[u8]) -> u64 {
-        hash(self.seed, key)
+        table::hash(self.seed, key)
     }
 
     // ── reading ─────────────────────────────────────────────────────────────────────────────
@@ -601,7 +601,7 @@ impl Db {
         let earliest = std::cell::Cell::new(None);
         self.table.find(hash, |record| {
             if let Some(deadline) = record.deadline()
-                && self::hash(seed, record.key()) == hash
+                && table::hash(seed, record.key()) == hash
                 && earliest.get().is_none_or(|earliest| deadline < earliest)
             {
                 earliest.set(Some(deadline));
@@ -611,7 +611,7 @@ impl Db {
         });
         let earliest = earliest.get()?;
         let first = |record: &Record| {
-            record.deadline() == Some(earliest) && self::hash(seed, record.key()) == hash
+            record.deadline() == Some(earliest) && table::hash(seed, record.key()) == hash
         };
         self.table.find(hash, first).map(|record| (earliest, record.key()))
     }
@@ -619,16 +619,10 @@ impl Db {
 
 impl table::Entry for Record {
     fn hash(&self, seed: u64) -> u64 {
-        hash(seed, self.key())
+        table::hash(seed, self.key())
     }
 
     fn prefetch(&self) {
         Record::prefetch(self);
     }
-}
-
-#[inline]
-fn hash(seed: u64, key: &[u8]) -> u64 {
-    let secrets = rapidhash::v3::RapidSecrets::seed_cpp(seed);
-    rapidhash::v3::rapidhash_v3_micro_inline::<true, false>(key, &secrets)
 }

@@ -20,6 +20,7 @@ const GUEST: u32 = 56;
 const ALL_SLOTS: u64 = 0x7f;
 const STASHED: u64 = 1 << 63;
 
+#[derive(Clone)]
 #[repr(C, align(64))]
 pub(super) struct Bucket<E> {
     slots: [Option<E>; SLOTS],

@@ -48,6 +48,13 @@ pub trait Entry {
     fn prefetch(&self) {}
 }
 
+/// The hash of a key that is a string of bytes, for whoever has no reason to take another.
+#[inline]
+pub fn hash(seed: u64, key: &[u8]) -> u64 {
+    let secrets = rapidhash::v3::RapidSecrets::seed_cpp(seed);
+    rapidhash::v3::rapidhash_v3_micro_inline::<true, false>(key, &secrets)
+}
+
 /// A segment that finds no slot for an entry grows if it is filled to at least this, in percent. Below
 /// it, the hashes and not the number of entries are to blame.
 const GROW_FROM: usize = 70;
@@ -73,6 +80,7 @@ const MAX_DEPTH: u32 = 32;
 /// A fair pick gives up chance after this many misses, and looks on from where it is.
 const MAX_THROWS: usize = 128;
 
+#[derive(Clone)]
 pub struct Table<E> {
     /// For each value of the highest `depth` bits the segment that holds it; empty until there is one.
     directory: Vec<u32>,

@@ -28,6 +28,7 @@ const LONGEST_PUSH: usize = 5;
 /// How many buckets ahead of the hand records are asked for while a segment is taken apart.
 const LOOK_AHEAD: usize = 3;
 
+#[derive(Clone)]
 pub(super) struct Segment<E> {
     buckets: Box<[Bucket<E>]>,
     /// What found no slot, with its hash and in the order of hashes: what belongs to one bucket lies

@@ -9,7 +9,7 @@ thread_local! {
 }
 
 /// An entry that knows its hash, so that tests can choose it.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Item {
     hash: u64,
     key: u64,
@@ -201,8 +201,11 @@ proptest! {
         let mut seen = scan_all(&table);
         seen.sort_unstable();
         prop_assert_eq!(&seen, &expected);
+        let copy = table.clone();
+        table.retain(|_| false);
+        check(&copy);
         let mut seen: Vec<u64> =
-            table.into_pieces().flat_map(Piece::into_entries).map(|item| item.key).collect();
+            copy.into_pieces().flat_map(Piece::into_entries).map(|item| item.key).collect();
         seen.sort_unstable();
         prop_assert_eq!(&seen, &expected);
     }
