@@ -7,7 +7,7 @@ use crate::data::string::{Digits, Text};
 use crate::engine::command::{read, write};
 use crate::engine::{Ctx, Family};
 use crate::error::Error;
-use crate::keyspace::Str;
+use crate::keyspace::{Event, Str};
 use crate::resp::{Args, Cursor, Done, List, Reply, Word};
 use crate::spec::{
     Access, C_BITMAP, DENYOOM, FAST, Group, K_ACCESS, K_UPDATE, K_VARIABLE_FLAGS, block, integer,
@@ -197,7 +197,7 @@ fn setbit(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let Some(mut edit) = cx.edit::<Str>(key)? else {
         let mut bytes = vec![0; needed];
         bits::set(&mut bytes, at, bit);
-        put_bytes(cx, key, bytes, "setbit");
+        put_bytes(cx, key, bytes, Event::string("setbit"));
         return out.int(0);
     };
     let (len, before) = {
@@ -211,11 +211,11 @@ fn setbit(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             bytes.resize(needed, 0);
             bits::set(bytes, at, bit);
         });
-        edit.done("setbit");
+        edit.done(Event::string("setbit"));
     } else {
         // Even where the bit stays what it is, the string is one that is changed in place.
         bits::set(edit.bytes_mut(), at, bit);
-        edit.done_if(before != bit, "setbit");
+        edit.done_if(before != bit, Event::string("setbit"));
     }
     out.int(before as i64)
 }
@@ -368,9 +368,9 @@ fn bitop(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let result = bits::combine(operation, &sources);
     let len = result.len();
     if len > 0 {
-        put_bytes(cx, target, result, "set");
+        put_bytes(cx, target, result, Event::string("set"));
     } else {
-        cx.remove(target, "del");
+        cx.remove(target);
     }
     out.int(len as i64)
 }
@@ -398,7 +398,7 @@ fn bitfield(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         let mut bytes = vec![0; needed];
         let mut list = out.list(steps.len());
         run(&steps, &mut bytes, &mut list);
-        put_bytes(cx, key, bytes, "setbit");
+        put_bytes(cx, key, bytes, Event::string("setbit"));
         return list.end();
     };
     let mut list = out.list(steps.len());
@@ -408,10 +408,10 @@ fn bitfield(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             bytes.resize(needed, 0);
             run(&steps, bytes, &mut list);
         });
-        edit.done("setbit");
+        edit.done(Event::string("setbit"));
     } else {
         let changed = run(&steps, edit.bytes_mut(), &mut list);
-        edit.done_if(changed, "setbit");
+        edit.done_if(changed, Event::string("setbit"));
     }
     list.end()
 }

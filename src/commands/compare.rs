@@ -190,7 +190,7 @@ fn digest(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 
 /// Deletes a key under a condition that held; others need not be told of the condition.
 fn delete(cx: &mut Ctx, key: &[u8]) -> bool {
-    let gone = cx.remove(key, "del");
+    let gone = cx.remove(key);
     if gone {
         cx.effects.instead(&[b"DEL", key]);
     }

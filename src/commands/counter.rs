@@ -10,7 +10,7 @@ use crate::data::string::{Digits, Text};
 use crate::engine::command::write;
 use crate::engine::{Ctx, Family};
 use crate::error::Error;
-use crate::keyspace::{Life, Record, Str};
+use crate::keyspace::{Event, Life, Record, Str};
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{
     Access, C_STRING, DENYOOM, FAST, Group, K_ACCESS, K_UPDATE, double, integer, key, key_at,
@@ -115,14 +115,14 @@ fn decrby(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 fn add(cx: &mut Ctx, key: &[u8], step: i64, out: Reply) -> Done {
     let Some(mut edit) = cx.edit::<Str>(key)? else {
         let mut digits = Digits::new();
-        cx.put_text(key, digits.format(step).as_bytes(), Life::Forever, "incrby");
+        cx.put_text(key, digits.format(step).as_bytes(), Life::Forever, Event::string("incrby"));
         return out.int(step);
     };
     let before = edit.view().as_int().ok_or(Error::NotInteger)?;
     let sum =
         before.checked_add(step).ok_or(Error::Say("ERR increment or decrement would overflow"))?;
     edit.set_int(sum);
-    edit.done("incrby");
+    edit.done(Event::string("incrby"));
     out.int(sum)
 }
 
@@ -151,7 +151,7 @@ fn put_float(cx: &mut Ctx, key: &[u8], text: &[u8], life: Life) {
     let mut record = Record::bytes(key, text);
     record.set_age(cx.aging().newborn());
     record.set_deadline(deadline);
-    cx.keyspace.put(cx.db, record, "incrbyfloat");
+    cx.keyspace.put(cx.db, record, Event::string("incrbyfloat"));
 }
 
 fn long_double(text: Text) -> Result<LongDouble, Error> {
@@ -382,23 +382,23 @@ fn store(cx: &mut Ctx, key: &[u8], value: &[u8], options: &Options, until: Optio
     if let Life::Until(deadline) = life
         && cx.keyspace.is_over(deadline)
     {
-        if cx.remove(key, "del") {
+        if cx.remove(key) {
             cx.effects.instead(&[b"DEL", key]);
         }
         return;
     }
     match options.by_float {
         Some(_) => put_float(cx, key, value, life),
-        None => cx.put_text(key, value, life, "incrby"),
+        None => cx.put_text(key, value, life, Event::string("incrby")),
     }
     match life {
         Life::Keep => cx.effects.instead(&[b"SET", key, value, b"KEEPTTL"]),
         Life::Forever => {
-            cx.keyspace.changes.also(cx.db, key, "persist");
+            cx.keyspace.changes.also(cx.db, key, Event::generic("persist"));
             cx.effects.instead(&[b"SET", key, value]);
         }
         Life::Until(deadline) => {
-            cx.keyspace.changes.also(cx.db, key, "expire");
+            cx.keyspace.changes.also(cx.db, key, Event::generic("expire"));
             let mut digits = Digits::new();
             let deadline = digits.format(deadline.0).as_bytes();
             cx.effects.instead(&[b"SET", key, value, b"PXAT", deadline]);

@@ -1,9 +1,10 @@
 //! DEBUG: what test suites and developers ask of a server and applications must not.
 
+use crate::data::Type;
 use crate::engine::command::{admin, container};
 use crate::engine::{Engine, Family, SessionKey};
 use crate::error::Error;
-use crate::keyspace::Record;
+use crate::keyspace::{Event, Record};
 use crate::resp::{Args, Done, Proto, Reply};
 use crate::spec::{ADMIN, Group, LOADING, NOSCRIPT, PROTECTED, STALE};
 use crate::world::host::Level;
@@ -81,7 +82,7 @@ fn object(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done 
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
         record.key(),
         record.encoding(),
-        record.text().len() + 1,
+        record.parts().iter().map(|part| part.len() + 1).sum::<usize>(),
         record.age(),
         aging.idle_seconds(record)
     );
@@ -91,6 +92,9 @@ fn object(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done 
 fn sdslen(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
     let db = engine.sessions[who].db;
     let record = engine.keyspace.record(db, args.get(2)).ok_or(Error::NoSuchKey)?;
+    if record.kind() != Type::String {
+        return Err(Error::Say("ERR Not an sds encoded string.").into());
+    }
     let (key, value) = (record.key().len(), record.text().len());
     let text = format!(
         "key_sds_len:{key}, key_sds_avail:0, key_zmalloc: {}, val_sds_len:{value}, \
@@ -132,7 +136,7 @@ fn populate(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Don
         if let Some(size) = size {
             value.resize(size, 0);
         }
-        engine.keyspace.put(db, Record::string(&key, &value), "set");
+        engine.keyspace.put(db, Record::string(&key, &value), Event::string("set"));
     }
     engine.effects.nothing();
     out.ok()
@@ -226,7 +230,11 @@ fn digest_value(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) ->
     for key in args.tail(2).iter() {
         let digest = match engine.keyspace.record(db, key) {
             None => [0; 20],
-            Some(record) => shortened(Sha256::digest(record.text().to_vec())),
+            Some(record) => {
+                let mut hash = Sha256::new();
+                add_value(&mut hash, record);
+                shortened(hash.finalize())
+            }
         };
         list.simple(&hex(&digest));
     }
@@ -239,9 +247,16 @@ fn digest_of(db: u32, record: &Record) -> [u8; 20] {
     hash.update((record.key().len() as u64).to_le_bytes());
     hash.update(record.key());
     hash.update(record.kind().name());
-    hash.update(record.text().to_vec());
+    add_value(&mut hash, record);
     hash.update(record.deadline().map_or(-1, |deadline| deadline.0).to_le_bytes());
     shortened(hash.finalize())
+}
+
+fn add_value(hash: &mut Sha256, record: &Record) {
+    for part in record.parts() {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
 }
 
 fn shortened(digest: impl AsRef<[u8]>) -> [u8; 20] {

@@ -3,6 +3,7 @@
 use crate::engine::command::{read, write};
 use crate::engine::{Ctx, Family};
 use crate::error::Error;
+use crate::keyspace::Event;
 use crate::resp::args::Word;
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{
@@ -145,11 +146,11 @@ fn live_until(
     }
     if cx.keyspace.is_over(deadline) {
         // It would be gone at once, so it goes now, and as if it had been deleted.
-        cx.remove(key, "del");
+        cx.remove(key);
         cx.effects.instead(&[b"DEL", key]);
         return out.int(1);
     }
-    cx.keyspace.set_deadline(cx.db, key, Some(deadline), "expire");
+    cx.keyspace.set_deadline(cx.db, key, Some(deadline), Event::generic("expire"));
     let mut digits = itoa::Buffer::new();
     cx.effects.instead(&[b"PEXPIREAT", key, digits.format(deadline.0).as_bytes()]);
     out.int(1)
@@ -159,7 +160,7 @@ fn persist(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let key = args.get(1);
     match cx.keyspace.deadline_to_change(cx.db, key) {
         Some(Some(_)) => {
-            cx.keyspace.set_deadline(cx.db, key, None, "persist");
+            cx.keyspace.set_deadline(cx.db, key, None, Event::generic("persist"));
             out.int(1)
         }
         _ => out.int(0),

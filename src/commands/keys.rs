@@ -114,7 +114,7 @@ pub const FAMILY: Family = Family {
 fn del(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let mut removed = 0;
     for key in args.tail(1).iter() {
-        removed += cx.remove(key, "del") as i64;
+        removed += cx.remove(key) as i64;
     }
     out.int(removed)
 }

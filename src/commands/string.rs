@@ -9,7 +9,7 @@ use crate::data::string::Digits;
 use crate::engine::command::{read, write};
 use crate::engine::{Ctx, Family};
 use crate::error::Error;
-use crate::keyspace::{Cause, Life, Record, Str};
+use crate::keyspace::{Cause, Event, Life, Record, Str};
 use crate::resp::{Args, Done, Reply, Stop};
 use crate::spec::{
     Access, C_STRING, DENYOOM, FAST, Group, K_ACCESS, K_DELETE, K_INSERT, K_UPDATE,
@@ -206,7 +206,7 @@ pub const FAMILY: Family = Family {
 };
 
 /// Stores bytes that were made here, without another copy.
-pub fn put_bytes(cx: &mut Ctx, key: &[u8], bytes: Vec<u8>, event: &'static str) {
+pub fn put_bytes(cx: &mut Ctx, key: &[u8], bytes: Vec<u8>, event: Event) {
     let mut record = Record::long(key, bytes);
     record.set_age(cx.aging().newborn());
     cx.keyspace.put(cx.db, record, event);
@@ -225,7 +225,7 @@ fn set(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     if args.len() > 3 {
         return set_with_options(cx, args, out);
     }
-    cx.put_text(args.get(1), args.get(2), Life::Forever, "set");
+    cx.put_text(args.get(1), args.get(2), Life::Forever, Event::string("set"));
     out.ok()
 }
 
@@ -293,7 +293,7 @@ fn getset(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 fn getdel(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let key = args.get(1);
     let old = get(cx, args, out)?;
-    if cx.remove(key, "del") {
+    if cx.remove(key) {
         cx.effects.instead(&[b"DEL", key]);
     }
     Ok(old)
@@ -315,16 +315,16 @@ fn getex(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     };
     match lifetime.deadline(cx.now, "getex")? {
         Some(deadline) if cx.keyspace.is_over(deadline) => {
-            cx.remove(key, "del");
+            cx.remove(key);
             cx.effects.instead(&[b"DEL", key]);
         }
         Some(deadline) => {
-            cx.keyspace.set_deadline(cx.db, key, Some(deadline), "expire");
+            cx.keyspace.set_deadline(cx.db, key, Some(deadline), Event::generic("expire"));
             let mut digits = Digits::new();
             cx.effects.instead(&[b"PEXPIREAT", key, digits.format(deadline.0).as_bytes()]);
         }
         None if lifetime == Lifetime::Persist && before.is_some() => {
-            cx.keyspace.set_deadline(cx.db, key, None, "persist");
+            cx.keyspace.set_deadline(cx.db, key, None, Event::generic("persist"));
             cx.effects.instead(&[b"PERSIST", key]);
         }
         None => (),
@@ -344,17 +344,17 @@ fn life(cx: &Ctx, lifetime: &Lifetime, command: &'static str) -> Result<Life, Er
 fn store(cx: &mut Ctx, key: &[u8], value: &[u8], life: Life) {
     match life {
         Life::Forever => {
-            cx.put_text(key, value, life, "set");
+            cx.put_text(key, value, life, Event::string("set"));
             cx.effects.instead(&[b"SET", key, value]);
         }
         Life::Keep => {
-            cx.put_text(key, value, life, "set");
+            cx.put_text(key, value, life, Event::string("set"));
             cx.effects.instead(&[b"SET", key, value, b"KEEPTTL"]);
         }
         Life::Until(deadline) if cx.keyspace.is_over(deadline) => expire_at_once(cx, key),
         Life::Until(deadline) => {
-            cx.put_text(key, value, life, "set");
-            cx.keyspace.changes.also(cx.db, key, "expire");
+            cx.put_text(key, value, life, Event::string("set"));
+            cx.keyspace.changes.also(cx.db, key, Event::generic("expire"));
             let mut digits = Digits::new();
             let deadline = digits.format(deadline.0).as_bytes();
             cx.effects.instead(&[b"SET", key, value, b"PXAT", deadline]);
@@ -365,8 +365,8 @@ fn store(cx: &mut Ctx, key: &[u8], value: &[u8], life: Life) {
 /// What would be gone at once need not be stored first; but it came and went, and whoever watches
 /// the key is told so, even if it was not there before.
 fn expire_at_once(cx: &mut Ctx, key: &[u8]) {
-    if !cx.remove(key, "expired") {
-        cx.keyspace.changes.note(cx.db, key, "expired", Cause::Command);
+    if !cx.keyspace.remove(cx.db, key, Event::EXPIRED) {
+        cx.keyspace.changes.note(cx.db, key, Event::EXPIRED, Cause::Command);
     }
     cx.keyspace.counters.expired += 1;
     cx.effects.instead(&[b"DEL", key]);
@@ -459,9 +459,9 @@ fn check_pairs(pairs: Args, command: &'static str) -> Result<(), Stop> {
 
 fn put_pairs(cx: &mut Ctx, pairs: Args, life: Life) {
     for at in (0..pairs.len()).step_by(2) {
-        cx.put_text(pairs.get(at), pairs.get(at + 1), life, "set");
+        cx.put_text(pairs.get(at), pairs.get(at + 1), life, Event::string("set"));
         if let Life::Until(_) = life {
-            cx.keyspace.changes.also(cx.db, pairs.get(at), "expire");
+            cx.keyspace.changes.also(cx.db, pairs.get(at), Event::generic("expire"));
         }
     }
 }
@@ -472,13 +472,13 @@ fn append(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let (key, more) = (args.get(1), args.get(2));
     let limits = cx.limits;
     let Some(mut edit) = cx.edit::<Str>(key)? else {
-        cx.put_text(key, more, Life::Forever, "append");
+        cx.put_text(key, more, Life::Forever, Event::string("append"));
         return out.int(more.len() as i64);
     };
     let len = edit.view().len().saturating_add(more.len());
     limits.check_string(len)?;
     edit.with_vec(|value| value.extend_from_slice(more));
-    edit.done("append");
+    edit.done(Event::string("append"));
     out.int(len as i64)
 }
 
@@ -500,7 +500,7 @@ fn setrange(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         limits.check_string(end)?;
         let mut value = vec![0; end];
         value[offset..].copy_from_slice(part);
-        put_bytes(cx, key, value, "setrange");
+        put_bytes(cx, key, value, Event::string("setrange"));
         return out.int(end as i64);
     };
     let before = edit.view().len();
@@ -516,7 +516,7 @@ fn setrange(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             value.extend_from_slice(part);
         });
     }
-    edit.done("setrange");
+    edit.done(Event::string("setrange"));
     out.int(end.max(before) as i64)
 }
 

@@ -45,7 +45,7 @@ pub enum Kind {
 
 const ADDRESSES_MAX: usize = 16;
 /// Event classes in the order CONFIG GET shows them, those that `A` stands for first.
-const EVENTS: &[u8] = b"g$lshzxetdnKEm";
+const EVENTS: &[u8] = b"g$lshzxetdnKEmocSTIV";
 const EVENTS_ALL: u32 = (1 << 10) - 1;
 
 impl Kind {

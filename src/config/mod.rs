@@ -28,8 +28,8 @@ pub use kind::{Kind, Reason};
 pub use rewrite::{Rewrite, rewrite};
 pub use set::{Applied, SetError, Source};
 pub use value::{
-    Allowed, LogLevel, MaxmemoryPolicy, OutputLimit, OutputLimits, SavePoint, ShutdownOn,
-    Supervised, Value,
+    Allowed, EventClasses, LogLevel, MaxmemoryPolicy, OutputLimit, OutputLimits, SavePoint,
+    ShutdownOn, Supervised, Value,
 };
 
 /// Who is speaking when the configuration file is at fault.
@@ -97,6 +97,21 @@ config! {
     proto_max_bulk_len: u64,
 
     import_mode: bool,
+
+    hash_max_listpack_entries: u64,
+    /// Bytes.
+    hash_max_listpack_value: u64,
+    /// Items, or a negative number for 4 to 64 KiB.
+    list_max_listpack_size: i64,
+    set_max_intset_entries: u64,
+    set_max_listpack_entries: u64,
+    /// Bytes.
+    set_max_listpack_value: u64,
+    zset_max_listpack_entries: u64,
+    /// Bytes.
+    zset_max_listpack_value: u64,
+    /// Bits, as the letters are numbered in `kind.rs`.
+    notify_keyspace_events: EventClasses,
 
     /// Bytes; 0 means no limit.
     maxmemory_policy: MaxmemoryPolicy,

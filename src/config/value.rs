@@ -63,6 +63,10 @@ impl ShutdownOn {
     }
 }
 
+/// `notify-keyspace-events`: a bit for each letter, numbered as `Kind::Events` lists them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventClasses(pub u32);
+
 choices! {
     /// Who may use a dangerous command: nobody, everybody, or connections from this machine.
     pub enum Allowed { No = "no", Yes = "yes", Local = "local" }
@@ -159,13 +163,18 @@ impl Typed for OutputLimits {
     }
 }
 
-impl Typed for ShutdownOn {
-    fn value(&self) -> Value {
-        Value::Flags(self.0)
-    }
-    fn take(&mut self, value: Value) -> Option<()> {
-        let Value::Flags(bits) = value else { return None };
-        self.0 = bits;
-        Some(())
-    }
+macro_rules! flags {
+    ($($type:ty),*) => {$(
+        impl Typed for $type {
+            fn value(&self) -> Value {
+                Value::Flags(self.0)
+            }
+            fn take(&mut self, value: Value) -> Option<()> {
+                let Value::Flags(bits) = value else { return None };
+                self.0 = bits;
+                Some(())
+            }
+        }
+    )*};
 }
+flags!(ShutdownOn, EventClasses);

@@ -2,10 +2,14 @@
 //! clients or replies.
 
 pub mod bits;
+pub mod hash;
 pub mod lcs;
 pub mod limits;
+pub mod list;
 pub mod packed;
+pub mod set;
 pub mod string;
+pub mod zset;
 
 /// What a key holds, as TYPE names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,13 @@ pub trait Collection: Clone + Default + Send + 'static {
 
     /// Bytes of heap that the value takes, itself not counted.
     fn memory(&self) -> usize;
+
+    /// In about how many pieces of heap the value lies: freeing it takes so long.
+    fn pieces(&self) -> usize;
+
+    /// The value as strings that equal values agree on, whatever their form: what has no order of
+    /// its own is sorted. For digests, which are taken by tests.
+    fn parts(&self) -> Vec<Vec<u8>>;
 
     /// The name that OBJECT ENCODING answers.
     fn encoding(&self) -> &'static str;

@@ -1,7 +1,7 @@
 //! Run a command, and what follows: the one place, whoever asked for it.
 
 use super::{Closing, commandlog, gate};
-use super::{Command, Ctx, Engine, Flow, InMulti, Limits, Out, Replies, Run, SessionKey};
+use super::{Command, Ctx, Engine, Flow, InMulti, Out, Replies, Run, SessionKey};
 use crate::error::Error;
 use crate::resp::{Args, Reply, Stop};
 use crate::spec::{SKIP_SLOWLOG, WRITE};
@@ -76,7 +76,7 @@ impl Engine {
                     now: self.keyspace.now(),
                     keyspace: &mut self.keyspace,
                     effects: &mut self.effects,
-                    limits: Limits { string_bytes_max: self.config.proto_max_bulk_len },
+                    limits: &self.limits,
                 };
                 run(&mut cx, args, Reply::new(out))
             }

@@ -4,8 +4,11 @@
 //! table; it does not know which commands exist.
 
 use super::{Engine, SessionKey};
+use crate::config::Config;
+use crate::data::Collection;
+use crate::data::limits::{ListLimits, PackedLimits, SetLimits};
 use crate::error::Error;
-use crate::keyspace::{Aging, Edit, Keyspace, Kind, Life};
+use crate::keyspace::{Aging, Edit, Event, Keyspace, Kind, Life};
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{Arg, Group, KeySpec, READONLY, Spec, WRITE};
 use crate::world::Millis;
@@ -171,7 +174,7 @@ pub struct Ctx<'e> {
     pub now: Millis,
     pub keyspace: &'e mut Keyspace,
     pub effects: &'e mut Effects,
-    pub limits: Limits,
+    pub limits: &'e Limits,
 }
 
 /// Directives that data commands obey, frozen for the unit.
@@ -179,9 +182,30 @@ pub struct Ctx<'e> {
 pub struct Limits {
     /// `proto-max-bulk-len`: no string grows beyond this.
     pub string_bytes_max: u64,
+    /// How far the small forms of collections reach.
+    pub list: ListLimits,
+    pub set: SetLimits,
+    pub zset: PackedLimits,
+    pub hash: PackedLimits,
 }
 
 impl Limits {
+    pub fn of(config: &Config, seed: u64) -> Limits {
+        let bound = |entries: u64| usize::try_from(entries).unwrap_or(usize::MAX);
+        let packed =
+            |entries, value| PackedLimits { entries: bound(entries), value: bound(value), seed };
+        Limits {
+            string_bytes_max: config.proto_max_bulk_len,
+            list: ListLimits::of_directive(config.list_max_listpack_size),
+            set: SetLimits {
+                intset_entries: bound(config.set_max_intset_entries),
+                packed: packed(config.set_max_listpack_entries, config.set_max_listpack_value),
+            },
+            zset: packed(config.zset_max_listpack_entries, config.zset_max_listpack_value),
+            hash: packed(config.hash_max_listpack_entries, config.hash_max_listpack_value),
+        }
+    }
+
     /// Is a string of so many bytes allowed?
     pub fn check_string(&self, bytes: usize) -> Result<(), Error> {
         if bytes as u64 > self.string_bytes_max {
@@ -203,8 +227,26 @@ impl Ctx<'_> {
         self.keyspace.edit::<T>(self.db, key)
     }
 
+    /// Opens a collection to be changed, a new one where there is none.
     #[inline]
-    pub fn put_text(&mut self, key: &[u8], value: &[u8], life: Life, event: &'static str) {
+    pub fn edit_or_new<T: Collection>(&mut self, key: &[u8]) -> Result<Edit<'_, T>, Error> {
+        self.keyspace.edit_or_new::<T>(self.db, key)
+    }
+
+    /// Looks at a value without leaving a trace: for several keys at once, each of which was
+    /// `touch`ed before.
+    pub fn peek<T: Kind>(&self, key: &[u8]) -> Result<Option<T::View<'_>>, Error> {
+        self.keyspace.peek::<T>(self.db, key)
+    }
+
+    /// Stores a whole collection, whatever the key held before; an empty one removes the key. Says
+    /// how many elements there are.
+    pub fn store<T: Collection>(&mut self, key: &[u8], value: T, event: Event) -> usize {
+        self.keyspace.store(self.db, key, value, event)
+    }
+
+    #[inline]
+    pub fn put_text(&mut self, key: &[u8], value: &[u8], life: Life, event: Event) {
         self.keyspace.put_text(self.db, key, value, life, event);
     }
 
@@ -212,8 +254,9 @@ impl Ctx<'_> {
         self.keyspace.contains(self.db, key)
     }
 
-    pub fn remove(&mut self, key: &[u8], event: &'static str) -> bool {
-        self.keyspace.remove(self.db, key, event)
+    /// Removes a key as DEL does; says whether it was there.
+    pub fn remove(&mut self, key: &[u8]) -> bool {
+        self.keyspace.remove(self.db, key, Event::DEL)
     }
 
     pub fn aging(&self) -> Aging {

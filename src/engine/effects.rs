@@ -46,6 +46,7 @@ impl Effects {
             match change.cause {
                 Cause::Expiry => self.lines.push((change.db, ArgsBuf::of(&[b"DEL", key]))),
                 Cause::Command => acted = true,
+                Cause::Remark => (),
             }
         }
         if !self.own.is_empty() {

@@ -47,6 +47,8 @@ pub struct Engine {
     pub now: Now,
     pub config: Config,
     pub keyspace: Keyspace,
+    /// What the configuration says of values, as handlers are handed it.
+    pub limits: Limits,
     pub sessions: Sessions,
     pub effects: Effects,
     pub stats: Stats,
@@ -142,6 +144,7 @@ impl Engine {
         let mut engine = Engine {
             now,
             keyspace: Keyspace::new(config.databases as usize, seed),
+            limits: Limits::of(&config, 0),
             sessions: Sessions::default(),
             effects: Effects::default(),
             stats: Stats::new(&table),
@@ -165,7 +168,7 @@ impl Engine {
             config,
         };
         engine.set_now(now);
-        engine.apply_aging();
+        engine.apply_config();
         engine.hold_expired();
         engine
     }
@@ -463,8 +466,9 @@ impl Engine {
         self.stats.peak_memory = self.host.memory().allocated;
     }
 
-    /// Takes over what the configuration says of ageing.
-    pub fn apply_aging(&mut self) {
+    /// Takes over what the configuration says of values and of ageing.
+    pub fn apply_config(&mut self) {
+        self.limits = Limits::of(&self.config, self.keyspace.seed());
         let aging = &mut self.keyspace.aging;
         aging.lfu = matches!(
             self.config.maxmemory_policy,

@@ -24,7 +24,7 @@ impl Engine {
             }
             return Err(Error::text(step.failed().to_string()));
         }
-        self.apply_aging();
+        self.apply_config();
         Ok(())
     }
 

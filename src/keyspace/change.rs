@@ -3,24 +3,33 @@
 //! Everything that must follow a write is fed by these. A change costs nothing but a counter
 //! while nobody is interested; when somebody is, the key goes into a buffer that is reused.
 
+use super::event::Event;
+
 /// Who wants to hear of changes, as bits.
 pub const WATCHERS: u8 = 1 << 0;
 /// The log and the replicas, which must be told of removals that no command asked for.
 pub const LOG: u8 = 1 << 1;
+/// Clients that wait for a key to hold something.
+pub const BLOCKED: u8 = 1 << 2;
+/// Listeners to keyspace events.
+pub const EVENTS: u8 = 1 << 3;
+/// … those among them who want to hear of keys that are not there.
+pub const MISSES: u8 = 1 << 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     Command,
     /// Time passed: replicas must be told, since they do not decide this.
     Expiry,
+    /// Nothing changed: a look, or a second name for a change that was noted already.
+    Remark,
 }
 
 /// One change of one key.
 #[derive(Clone, Copy, Debug)]
 pub struct Change {
     pub db: u32,
-    /// The event's name in keyspace notifications.
-    pub event: &'static str,
+    pub event: Event,
     pub cause: Cause,
     start: u32,
     end: u32,
@@ -37,7 +46,7 @@ pub struct Changes {
 
 impl Changes {
     #[inline]
-    pub fn note(&mut self, db: usize, key: &[u8], event: &'static str, cause: Cause) {
+    pub fn note(&mut self, db: usize, key: &[u8], event: Event, cause: Cause) {
         if cause == Cause::Command {
             self.dirty += 1;
         }
@@ -48,9 +57,25 @@ impl Changes {
 
     /// A second event of a change that was noted: a value stored with a deadline is both "set" and
     /// "expire", but changed once.
-    pub fn also(&mut self, db: usize, key: &[u8], event: &'static str) {
+    pub fn also(&mut self, db: usize, key: &[u8], event: Event) {
         if self.interest != 0 {
             self.record(db, key, event, Cause::Command);
+        }
+    }
+
+    /// What only listeners to events want to hear.
+    #[inline]
+    pub fn remark(&mut self, db: usize, key: &[u8], event: Event) {
+        if self.interest & EVENTS != 0 {
+            self.record(db, key, event, Cause::Remark);
+        }
+    }
+
+    /// A key was asked for that is not there.
+    #[inline]
+    pub fn missed(&mut self, db: usize, key: &[u8]) {
+        if self.interest & MISSES != 0 {
+            self.record(db, key, Event::MISS, Cause::Remark);
         }
     }
 
@@ -71,7 +96,7 @@ impl Changes {
     }
 
     #[cold]
-    fn record(&mut self, db: usize, key: &[u8], event: &'static str, cause: Cause) {
+    fn record(&mut self, db: usize, key: &[u8], event: Event, cause: Cause) {
         let start = self.keys.len() as u32;
         self.keys.extend_from_slice(key);
         let end = self.keys.len() as u32;

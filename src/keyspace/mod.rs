@@ -7,6 +7,7 @@
 pub mod age;
 pub mod change;
 pub mod edit;
+pub mod event;
 pub mod expiry;
 pub mod record;
 #[cfg(test)]
@@ -15,9 +16,11 @@ mod tests;
 pub use age::Aging;
 pub use change::{Cause, Changes};
 pub use edit::{Edit, Kind, Str};
+pub use event::Event;
 pub use record::Record;
 
 use crate::base::table::{self, Place, Table};
+use crate::data::{Collection, Type};
 use crate::error::Error;
 use crate::world::Millis;
 use expiry::Deadlines;
@@ -72,9 +75,10 @@ pub enum Life {
     Until(Millis),
 }
 
-/// Records of at least so many bytes are freed elsewhere. Below, giving one away costs more than
-/// freeing it.
+/// Records of at least so many bytes, or pieces of heap, are freed elsewhere. Below, giving one away
+/// costs more than freeing it.
 const HEAVY: usize = 1 << 20;
+const HEAVY_PIECES: usize = 1 << 10;
 
 impl From<Option<Millis>> for Life {
     fn from(deadline: Option<Millis>) -> Life {
@@ -112,6 +116,11 @@ impl Keyspace {
         self.now
     }
 
+    /// What hashes of keys and elements are seeded with.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     pub fn databases(&self) -> usize {
         self.dbs.len()
     }
@@ -142,6 +151,7 @@ impl Keyspace {
     pub fn touch(&mut self, db: usize, key: &[u8]) -> Option<&Record> {
         let Some(place) = self.live(db, key) else {
             self.counters.misses += 1;
+            self.changes.missed(db, key);
             return None;
         };
         self.counters.hits += 1;
@@ -153,6 +163,7 @@ impl Keyspace {
     pub fn look(&mut self, db: usize, key: &[u8]) -> Option<&Record> {
         let Some(place) = self.live(db, key) else {
             self.counters.misses += 1;
+            self.changes.missed(db, key);
             return None;
         };
         self.counters.hits += 1;
@@ -228,31 +239,73 @@ impl Keyspace {
     #[inline]
     pub fn edit<T: Kind>(&mut self, db: usize, key: &[u8]) -> Result<Option<Edit<'_, T>>, Error> {
         let Some(place) = self.live(db, key) else { return Ok(None) };
-        let Some(record) = self.dbs[db].table.at_mut(place) else { return Ok(None) };
+        let Some(record) = self.dbs[db].table.at(place) else { return Ok(None) };
         if record.kind() != T::TYPE {
             return Err(Error::WrongType);
         }
-        if !self.no_touch {
-            self.aging.touch(record, &mut self.dice);
+        self.use_it(db, place);
+        Ok(Some(self.open(db, place, false)))
+    }
+
+    /// Opens a collection to be changed; where there is none, a new one. One that is still empty
+    /// when the edit ends has never been.
+    pub fn edit_or_new<T: Collection>(
+        &mut self,
+        db: usize,
+        key: &[u8],
+    ) -> Result<Edit<'_, T>, Error> {
+        if let Some(place) = self.live(db, key) {
+            let Some(record) = self.use_it(db, place) else { return Err(Error::WrongType) };
+            if record.kind() != T::TYPE {
+                return Err(Error::WrongType);
+            }
+            return Ok(self.open(db, place, false));
         }
-        Ok(Some(Edit::open(record, &mut self.changes, db)))
+        // Where keys that are due are held, this one is not held any longer.
+        self.take_away(db, key);
+        let mut record = Record::of_collection(key, T::default());
+        record.set_age(self.aging.newborn());
+        let hash = self.hash(key);
+        let table = &mut self.dbs[db].table;
+        table.insert_new(hash, record);
+        let place = table.locate(hash, |record| record.key() == key);
+        Ok(self.open(db, place.expect("it was just put there"), true))
+    }
+
+    /// Stores a whole collection, whatever the key held before; an empty one removes the key. Says
+    /// how many elements there are.
+    pub fn store<T: Collection>(&mut self, db: usize, key: &[u8], value: T, event: Event) -> usize {
+        let len = value.len();
+        if len == 0 {
+            self.remove(db, key, Event::DEL);
+        } else {
+            let mut record = Record::of_collection(key, value);
+            record.set_age(self.aging.newborn());
+            self.put(db, record, event);
+        }
+        len
+    }
+
+    fn open<T: Kind>(&mut self, db: usize, place: Place, born: bool) -> Edit<'_, T> {
+        Edit::open(
+            &mut self.dbs[db],
+            place,
+            &mut self.changes,
+            &mut self.trash,
+            (db, born),
+            &mut self.dice,
+        )
     }
 
     /// Stores a string, whatever was there before.
     #[inline]
-    pub fn put_text(
-        &mut self,
-        db: usize,
-        key: &[u8],
-        value: &[u8],
-        life: Life,
-        event: &'static str,
-    ) {
+    pub fn put_text(&mut self, db: usize, key: &[u8], value: &[u8], life: Life, event: Event) {
         let (hash, aging, now) = (self.hash(key), self.aging, self.now);
         let home = &mut self.dbs[db];
         let Some(record) = home.table.find_mut(hash, |record| record.key() == key) else {
             let mut record = Record::string(key, value);
             record.set_age(aging.newborn());
+            self.changes.remark(db, key, Event::NEW);
             return self.insert(db, hash, record, life, event);
         };
         // A value that is due is as good as gone, and so is its deadline.
@@ -263,7 +316,14 @@ impl Keyspace {
             Life::Keep | Life::Forever => None,
             Life::Until(deadline) => Some(deadline),
         };
-        record.set_text(value);
+        let was = record.kind();
+        if was == Type::String {
+            record.set_text(value);
+        } else {
+            let mut fresh = Record::string(key, value);
+            fresh.take_life_of(record);
+            free(std::mem::replace(record, fresh), &mut self.trash);
+        }
         if expired {
             record.set_age(aging.newborn());
         } else if !self.no_touch {
@@ -277,30 +337,36 @@ impl Keyspace {
         }
         if expired {
             self.counters.expired += 1;
-            self.changes.note(db, key, "expired", Cause::Expiry);
+            self.changes.note(db, key, Event::EXPIRED, Cause::Expiry);
+        }
+        if self.changes.interest != 0 {
+            self.remark_origin(db, key, (!expired).then_some(was), Type::String);
         }
         self.changes.note(db, key, event, Cause::Command);
     }
 
     /// Stores a whole record under its key, whatever was there before.
-    pub fn put(&mut self, db: usize, record: Record, event: &'static str) {
+    pub fn put(&mut self, db: usize, record: Record, event: Event) {
         let hash = self.hash(record.key());
         // What is due has expired, and was not replaced; where expired keys are held, this one is
         // not held any longer, and the log must hear of it before it hears of the new one.
+        let mut before = None;
         if self.live(db, record.key()).is_none() {
             self.take_away(db, record.key());
         } else if let Some(old) = self.discard(db, record.key()) {
-            self.free(old);
+            before = Some(old.kind());
+            free(old, &mut self.trash);
         }
+        self.remark_origin(db, record.key(), before, record.kind());
         let life = record.deadline().into();
         self.insert(db, hash, record, life, event);
     }
 
     /// Removes a key; says whether it was there.
-    pub fn remove(&mut self, db: usize, key: &[u8], event: &'static str) -> bool {
+    pub fn remove(&mut self, db: usize, key: &[u8], event: Event) -> bool {
         match self.take(db, key, event) {
             Some(record) => {
-                self.free(record);
+                free(record, &mut self.trash);
                 true
             }
             None => false,
@@ -308,7 +374,7 @@ impl Keyspace {
     }
 
     /// Removes a key and hands over its record.
-    pub fn take(&mut self, db: usize, key: &[u8], event: &'static str) -> Option<Record> {
+    pub fn take(&mut self, db: usize, key: &[u8], event: Event) -> Option<Record> {
         if !self.contains(db, key) {
             return None;
         }
@@ -320,8 +386,8 @@ impl Keyspace {
     /// Gives a value another key, in place of what that key held; its deadline goes with it. Says
     /// whether there was such a value.
     pub fn rename(&mut self, db: usize, from: &[u8], to: &[u8]) -> bool {
-        let Some(record) = self.take(db, from, "rename_from") else { return false };
-        self.put(db, record.renamed(to), "rename_to");
+        let Some(record) = self.take(db, from, Event::generic("rename_from")) else { return false };
+        self.put(db, record.renamed(to), Event::generic("rename_to"));
         true
     }
 
@@ -330,8 +396,8 @@ impl Keyspace {
         if !self.contains(db, key) || self.contains(other, key) {
             return false;
         }
-        let Some(record) = self.take(db, key, "move_from") else { return false };
-        self.put(other, record, "move_to");
+        let Some(record) = self.take(db, key, Event::generic("move_from")) else { return false };
+        self.put(other, record, Event::generic("move_to"));
         true
     }
 
@@ -342,7 +408,7 @@ impl Keyspace {
         let Some(record) = self.record(db, from) else { return false };
         let mut copy = record.copy_as(to);
         copy.set_age(self.aging.newborn());
-        self.put(other, copy, "copy_to");
+        self.put(other, copy, Event::generic("copy_to"));
         true
     }
 
@@ -354,13 +420,7 @@ impl Keyspace {
     }
 
     /// Gives a key that is there a deadline, or takes it away.
-    pub fn set_deadline(
-        &mut self,
-        db: usize,
-        key: &[u8],
-        deadline: Option<Millis>,
-        event: &'static str,
-    ) {
+    pub fn set_deadline(&mut self, db: usize, key: &[u8], deadline: Option<Millis>, event: Event) {
         let hash = self.hash(key);
         let home = &mut self.dbs[db];
         let Some(record) = home.table.find_mut(hash, |record| record.key() == key) else { return };
@@ -488,26 +548,26 @@ impl Keyspace {
     /// Removes a key, if it is there, because its time has come.
     fn take_away(&mut self, db: usize, key: &[u8]) {
         if let Some(record) = self.discard(db, key) {
-            self.free(record);
+            free(record, &mut self.trash);
             self.counters.expired += 1;
-            self.changes.note(db, key, "expired", Cause::Expiry);
+            self.changes.note(db, key, Event::EXPIRED, Cause::Expiry);
         }
     }
 
-    fn free(&mut self, record: Record) {
-        if record.memory() >= HEAVY {
-            self.trash.push(record);
+    /// A whole value is about to be stored: in a new place, or instead of one of a type.
+    fn remark_origin(&mut self, db: usize, key: &[u8], before: Option<Type>, now: Type) {
+        match before {
+            None => self.changes.remark(db, key, Event::NEW),
+            Some(before) => {
+                self.changes.remark(db, key, Event::OVERWRITTEN);
+                if before != now {
+                    self.changes.remark(db, key, Event::TYPE_CHANGED);
+                }
+            }
         }
     }
 
-    fn insert(
-        &mut self,
-        db: usize,
-        hash: u64,
-        mut record: Record,
-        life: Life,
-        event: &'static str,
-    ) {
+    fn insert(&mut self, db: usize, hash: u64, mut record: Record, life: Life, event: Event) {
         let deadline = match life {
             Life::Until(deadline) => Some(deadline),
             Life::Keep | Life::Forever => None,
@@ -526,9 +586,7 @@ impl Keyspace {
     fn discard(&mut self, db: usize, key: &[u8]) -> Option<Record> {
         let hash = self.hash(key);
         let home = &mut self.dbs[db];
-        let record = home.table.remove(hash, |record| record.key() == key)?;
-        home.account(hash, record.deadline(), None);
-        Some(record)
+        home.remove_at(home.table.locate(hash, |record| record.key() == key)?)
     }
 }
 
@@ -570,6 +628,16 @@ impl Db {
     /// All records, due ones included.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.table.iter()
+    }
+
+    /// Removes a record, and its deadline from the count.
+    fn remove_at(&mut self, place: Place) -> Option<Record> {
+        let record = self.table.remove_at(place)?;
+        if let Some(deadline) = record.deadline() {
+            self.expires -= 1;
+            self.deadline_sum -= deadline.0 as i128;
+        }
+        Some(record)
     }
 
     /// Keeps count of deadlines, and files a hint for a new one. There is always a hint that fires
@@ -614,6 +682,13 @@ impl Db {
             record.deadline() == Some(earliest) && table::hash(seed, record.key()) == hash
         };
         self.table.find(hash, first).map(|record| (earliest, record.key()))
+    }
+}
+
+/// Drops a record, or leaves it to be freed where it holds nobody up.
+fn free(record: Record, trash: &mut Vec<Record>) {
+    if record.pieces() >= HEAVY_PIECES || record.block() >= HEAVY {
+        trash.push(record);
     }
 }
 

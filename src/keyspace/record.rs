@@ -7,20 +7,24 @@
 //!  │ i64      │ form   │ u32    │ 8 bytes  │             │ Long: a Vec<u8>, unaligned   │
 //!  └──────────┴────────┴────────┴──────────┴─────────────┴──────────────────────────────┘
 //! ```
-//! `word` is the integer itself, or the length of a short value. A value of some hundred bytes is
-//! an allocation of its own, so that size classes do not round key and value up together.
+//! `word` is the integer itself, or the length of a short value, or the pointer to a collection,
+//! which is a `Box` of its type. A value of some hundred bytes is an allocation of its own, so that
+//! size classes do not round key and value up together.
 //!
 //! Invariants that the unsafe code rests on:
 //! - `head` points to an allocation of `layout(key_len, form, word)` made by `allocate`, owned by
 //!   this record alone; it is freed once, by `drop`.
-//! - `form` says which of the three payloads is initialised; only `reshape` changes it.
+//! - `form` says which of the payloads is initialised, and what `word` is; it only changes between
+//!   Short and ShortRaw, which are alike.
+//! - The `word` of a collection comes from `Box::into_raw` of the type that `form` names, and the
+//!   record owns that box.
 //! - A `Long` payload is a `Vec<u8>` that this record owns; it lies unaligned and is only moved
 //!   out and in with `read_unaligned` and `write_unaligned`.
 #![expect(unsafe_code, reason = "one allocation per key; tested against a model and under ASan")]
 
 use crate::base::prefetch::prefetch;
-use crate::data::Type;
 use crate::data::string::{Text, canonical_int};
+use crate::data::{Collection, Type};
 use crate::world::Millis;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::mem::ManuallyDrop;
@@ -48,6 +52,51 @@ enum Form {
     /// Short, but changed in place, which OBJECT ENCODING calls `raw`.
     ShortRaw = 2,
     Long = 3,
+    List = 4,
+    Set = 5,
+    ZSet = 6,
+    Hash = 7,
+}
+
+/// Does something with the collection of a record, whatever its type: the only list of them.
+macro_rules! whatever_it_holds {
+    ($record:expr, $value:ident: $type:ident => $act:expr, text => $text:expr) => {
+        match $record.form() {
+            Form::Int | Form::Short | Form::ShortRaw | Form::Long => $text,
+            Form::List => {
+                type $type = crate::data::list::List;
+                let $value = $record.collection::<$type>();
+                $act
+            }
+            Form::Set => {
+                type $type = crate::data::set::Set;
+                let $value = $record.collection::<$type>();
+                $act
+            }
+            Form::ZSet => {
+                type $type = crate::data::zset::ZSet;
+                let $value = $record.collection::<$type>();
+                $act
+            }
+            Form::Hash => {
+                type $type = crate::data::hash::Hash;
+                let $value = $record.collection::<$type>();
+                $act
+            }
+        }
+    };
+}
+
+impl Form {
+    fn of(kind: Type) -> Form {
+        match kind {
+            Type::String => Form::Long,
+            Type::List => Form::List,
+            Type::Set => Form::Set,
+            Type::ZSet => Form::ZSet,
+            Type::Hash => Form::Hash,
+        }
+    }
 }
 
 /// A value of more bytes than this has an allocation of its own.
@@ -140,8 +189,59 @@ impl Record {
         head.age_and_form = (age << 8) | (head.age_and_form & 0xff);
     }
 
+    /// A collection, which is moved to a place of its own.
+    pub fn of_collection<T: Collection>(key: &[u8], value: T) -> Record {
+        let word = Box::into_raw(Box::new(value)).expose_provenance();
+        Record::allocate(key, Form::of(T::TYPE), word as u64)
+    }
+
+    #[inline]
     pub fn kind(&self) -> Type {
-        Type::String
+        match self.form() {
+            Form::Int | Form::Short | Form::ShortRaw | Form::Long => Type::String,
+            Form::List => Type::List,
+            Form::Set => Type::Set,
+            Form::ZSet => Type::ZSet,
+            Form::Hash => Type::Hash,
+        }
+    }
+
+    /// The collection, whose type the caller has made sure of.
+    #[inline]
+    pub fn collection<T: Collection>(&self) -> &T {
+        assert_eq!(self.form(), Form::of(T::TYPE), "a collection is read as what it is");
+        // SAFETY: the form says that `word` is a box of this type, which lives as long as the
+        // record; there is one type for each `Type`.
+        unsafe { &*std::ptr::with_exposed_provenance::<T>(self.head().word as usize) }
+    }
+
+    #[inline]
+    pub fn collection_mut<T: Collection>(&mut self) -> &mut T {
+        assert_eq!(self.form(), Form::of(T::TYPE), "a collection is changed as what it is");
+        // SAFETY: as above, and the record is borrowed mutably.
+        unsafe { &mut *std::ptr::with_exposed_provenance_mut::<T>(self.head().word as usize) }
+    }
+
+    /// How many elements the value has; none if it is a string.
+    pub fn elements(&self) -> Option<usize> {
+        whatever_it_holds!(self, value: T => Some(<T as Collection>::len(value)), text => None)
+    }
+
+    /// The value as strings that equal values agree on.
+    pub fn parts(&self) -> Vec<Vec<u8>> {
+        whatever_it_holds!(
+            self, value: T => <T as Collection>::parts(value), text => vec![self.text().to_vec()]
+        )
+    }
+
+    /// In how many pieces of heap the value lies.
+    pub fn pieces(&self) -> usize {
+        whatever_it_holds!(self, value: T => <T as Collection>::pieces(value), text => 1)
+    }
+
+    /// Bytes of the one block that a long string is.
+    pub fn block(&self) -> usize {
+        if self.form() == Form::Long { self.memory() } else { 0 }
     }
 
     #[inline]
@@ -157,6 +257,9 @@ impl Record {
                 let value = ManuallyDrop::new(self.payload().cast::<Vec<u8>>().read_unaligned());
                 std::slice::from_raw_parts(value.as_ptr(), value.len())
             }),
+            Form::List | Form::Set | Form::ZSet | Form::Hash => {
+                unreachable!("a collection is no text")
+            }
         }
     }
 
@@ -165,7 +268,9 @@ impl Record {
         match self.form() {
             Form::Int => "int",
             Form::Short if self.head().word as usize <= EMBSTR_MAX => "embstr",
-            _ => "raw",
+            _ => {
+                whatever_it_holds!(self, value: T => <T as Collection>::encoding(value), text => "raw")
+            }
         }
     }
 
@@ -251,13 +356,21 @@ impl Record {
         self.take_life_of(&old);
     }
 
-    fn take_life_of(&mut self, old: &Record) {
+    /// Takes over deadline and age.
+    pub(super) fn take_life_of(&mut self, old: &Record) {
         self.set_deadline(old.deadline());
         self.set_age(old.age());
     }
 
     /// Another record with the same value, deadline and age.
     pub fn copy_as(&self, key: &[u8]) -> Record {
+        let collection = whatever_it_holds!(
+            self, value: T => Some(Record::of_collection::<T>(key, value.clone())), text => None
+        );
+        if let Some(mut copy) = collection {
+            copy.take_life_of(self);
+            return copy;
+        }
         let mut copy = match self.text() {
             Text::Int(value) => Record::int(key, value),
             Text::Bytes(bytes) if self.form() == Form::Long => Record::long(key, bytes.to_vec()),
@@ -272,7 +385,15 @@ impl Record {
 
     /// The same value, deadline and age under another key. A long value is not copied.
     pub fn renamed(mut self, key: &[u8]) -> Record {
-        if self.form() != Form::Long {
+        let form = self.form();
+        if self.kind() != Type::String {
+            let mut renamed = Record::allocate(key, form, self.head().word);
+            renamed.take_life_of(&self);
+            // The box is the other record's now; this one is left an integer.
+            self.head_mut().age_and_form = Form::Int as u32;
+            return renamed;
+        }
+        if form != Form::Long {
             return self.copy_as(key);
         }
         let mut renamed = Record::long(key, self.with_vec(std::mem::take));
@@ -289,7 +410,11 @@ impl Record {
                 let value = ManuallyDrop::new(self.payload().cast::<Vec<u8>>().read_unaligned());
                 own + value.capacity()
             },
-            _ => own,
+            _ => {
+                own + whatever_it_holds!(
+                    self, value: T => size_of::<T>() + <T as Collection>::memory(value), text => 0
+                )
+            }
         }
     }
 
@@ -327,7 +452,11 @@ impl Record {
             0 => Form::Int,
             1 => Form::Short,
             2 => Form::ShortRaw,
-            _ => Form::Long,
+            3 => Form::Long,
+            4 => Form::List,
+            5 => Form::Set,
+            6 => Form::ZSet,
+            _ => Form::Hash,
         }
     }
 
@@ -365,6 +494,14 @@ impl Drop for Record {
             if self.form() == Form::Long {
                 drop(self.payload().cast::<Vec<u8>>().read_unaligned());
             }
+            whatever_it_holds!(
+                self,
+                _value: T => {
+                    let word = self.head().word as usize;
+                    drop(Box::from_raw(std::ptr::with_exposed_provenance_mut::<T>(word)));
+                },
+                text => ()
+            );
             dealloc(self.head.as_ptr().cast(), layout);
         }
     }
@@ -385,7 +522,7 @@ impl Drop for PutBack {
 
 fn layout(key_len: u32, form: Form, word: u64) -> Layout {
     let payload = match form {
-        Form::Int => 0,
+        Form::Int | Form::List | Form::Set | Form::ZSet | Form::Hash => 0,
         Form::Short | Form::ShortRaw => word as usize,
         Form::Long => size_of::<Vec<u8>>(),
     };

@@ -106,14 +106,14 @@ fn apply(keyspace: &mut Keyspace, model: &mut Model, step: Step) {
                     (Life::Until(asked), Some(deadline))
                 }
             };
-            keyspace.put_text(db, &key, &value, life, "set");
+            keyspace.put_text(db, &key, &value, life, Event::string("set"));
             model.keys[db].insert(key, Entry { value, deadline });
         }
         Step::Put(db, key, value, span) => {
             let deadline = span.map(|span| model.after(span));
             let mut record = Record::string(&key, &value);
             record.set_deadline(deadline.map(Millis));
-            keyspace.put(db, record, "set");
+            keyspace.put(db, record, Event::string("set"));
             model.keys[db].insert(key, Entry { value, deadline });
         }
         Step::Append(db, key, more) => {
@@ -121,12 +121,15 @@ fn apply(keyspace: &mut Keyspace, model: &mut Model, step: Step) {
             assert_eq!(edit.is_some(), model.keys[db].contains_key(&key));
             if let Some(mut edit) = edit {
                 edit.with_vec(|value| value.extend_from_slice(&more));
-                edit.done("append");
+                edit.done(Event::string("append"));
                 model.keys[db].get_mut(&key).unwrap().value.extend(more);
             }
         }
         Step::Remove(db, key) => {
-            assert_eq!(keyspace.remove(db, &key, "del"), model.keys[db].remove(&key).is_some());
+            assert_eq!(
+                keyspace.remove(db, &key, Event::DEL),
+                model.keys[db].remove(&key).is_some()
+            );
         }
         Step::Rename(db, from, to) => {
             let entry = model.keys[db].remove(&from);
@@ -160,7 +163,7 @@ fn apply(keyspace: &mut Keyspace, model: &mut Model, step: Step) {
                 "the deadline of {key:?}"
             );
             if let Some(entry) = entry {
-                keyspace.set_deadline(db, &key, deadline.map(Millis), "expire");
+                keyspace.set_deadline(db, &key, deadline.map(Millis), Event::string("expire"));
                 entry.deadline = deadline;
             }
         }
@@ -260,10 +263,10 @@ proptest! {
         let mut keyspace = Keyspace::new(1, 9);
         let name = |kind: &str, number: u32| format!("{kind}{number}").into_bytes();
         for number in 0..stay {
-            keyspace.put_text(0, &name("stay", number), b"1", Life::Forever, "set");
+            keyspace.put_text(0, &name("stay", number), b"1", Life::Forever, Event::string("set"));
         }
         for number in 0..due {
-            keyspace.put_text(0, &name("due", number), b"1", Life::Until(Millis(5)), "set");
+            keyspace.put_text(0, &name("due", number), b"1", Life::Until(Millis(5)), Event::string("set"));
         }
         keyspace.begin(Millis(5));
         let mut churn = churn.into_iter();
@@ -276,8 +279,8 @@ proptest! {
             for (comes, number) in churn.by_ref().take(stride) {
                 let key = name("other", number % 500);
                 match comes {
-                    true => keyspace.put_text(0, &key, b"2", Life::Forever, "set"),
-                    false => _ = keyspace.remove(0, &key, "del"),
+                    true => keyspace.put_text(0, &key, b"2", Life::Forever, Event::string("set")),
+                    false => _ = keyspace.remove(0, &key, Event::DEL),
                 }
             }
         }
@@ -298,14 +301,14 @@ fn renewed_and_deleted_deadlines_leave_no_rest() {
     let hour = |now: i64| Life::Until(Millis(now + 3_600_000));
     for now in 0..20_000 {
         keyspace.begin(Millis(now));
-        keyspace.put_text(0, b"session", b"x", hour(now), "set");
+        keyspace.put_text(0, b"session", b"x", hour(now), Event::string("set"));
     }
     assert!(keyspace.dbs[0].deadlines.memory() < 1024);
     for now in 20_000..60_000 {
         keyspace.begin(Millis(now));
         let key = now.to_string();
-        keyspace.put_text(0, key.as_bytes(), b"x", hour(now), "set");
-        keyspace.remove(0, key.as_bytes(), "del");
+        keyspace.put_text(0, key.as_bytes(), b"x", hour(now), Event::string("set"));
+        keyspace.remove(0, key.as_bytes(), Event::DEL);
     }
     assert!(keyspace.dbs[0].deadlines.memory() < 64 * 1024);
     keyspace.begin(Millis(19_999 + 3_600_000 - 1));
@@ -321,14 +324,14 @@ fn large_values_are_handed_over_instead_of_freed() {
     let mut keyspace = Keyspace::new(1, 1);
     let large = vec![b'x'; HEAVY];
     for key in [b"removed", b"expires", b"renamed"] {
-        keyspace.put_text(0, key, &large, Life::Forever, "set");
+        keyspace.put_text(0, key, &large, Life::Forever, Event::string("set"));
     }
-    keyspace.put_text(0, b"small", b"x", Life::Until(Millis(1)), "set");
-    keyspace.set_deadline(0, b"expires", Some(Millis(1)), "expire");
+    keyspace.put_text(0, b"small", b"x", Life::Until(Millis(1)), Event::string("set"));
+    keyspace.set_deadline(0, b"expires", Some(Millis(1)), Event::string("expire"));
     keyspace.begin(Millis(1));
     while keyspace.sweep(1) {}
-    keyspace.remove(0, b"removed", "del");
-    keyspace.put(0, Record::string(b"renamed", b"small"), "set");
+    keyspace.remove(0, b"removed", Event::DEL);
+    keyspace.put(0, Record::string(b"renamed", b"small"), Event::string("set"));
     let keys: Vec<_> = keyspace.trash.iter().map(Record::key).collect();
     assert_eq!(keys, [&b"expires"[..], b"removed", b"renamed"]);
 }

@@ -210,13 +210,15 @@ impl<E: Entry> Table<E> {
     }
 
     pub fn remove(&mut self, hash: u64, eq: impl FnMut(&E) -> bool) -> Option<E> {
-        let index = self.segment_index(hash)?;
-        let segment = &mut self.segments[index];
-        let spot = segment.locate(hash, eq)?;
-        let entry = segment.remove(spot)?;
+        self.remove_at(self.locate(hash, eq)?)
+    }
+
+    /// Removes the entry at a place.
+    pub fn remove_at(&mut self, place: Place) -> Option<E> {
+        let entry = self.segments.get_mut(place.segment)?.remove(place.spot)?;
         self.len -= 1;
-        if is_sparse(&self.segments[index]) {
-            self.shrink(index);
+        if is_sparse(&self.segments[place.segment]) {
+            self.shrink(place.segment);
         }
         Some(entry)
     }

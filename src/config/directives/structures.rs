@@ -1,13 +1,10 @@
 //! The thresholds between small and large values; scripts; events.
 
 use super::{INT, LONG, SIZE};
-use crate::config::directive::{Directive, Follow, Home, fixed, live};
+use crate::config::directive::{Directive, Follow, Home, at, fixed, live};
 use crate::config::kind::Kind;
 
-const HASHES: Home = Home::Later("hashes");
 const LISTS: Home = Home::Later("lists");
-const SETS: Home = Home::Later("sets");
-const SORTED_SETS: Home = Home::Later("sorted sets");
 const STREAMS: Home = Home::Later("streams");
 
 pub(super) const STRUCTURES: &[Directive] = &[
@@ -15,7 +12,7 @@ pub(super) const STRUCTURES: &[Directive] = &[
         "hash-max-listpack-entries",
         Kind::Number(0, LONG),
         "512",
-        HASHES,
+        at!(hash_max_listpack_entries),
         "Fields up to which a hash is one packed block.",
     )
     .aka(&["hash-max-ziplist-entries"]),
@@ -23,7 +20,7 @@ pub(super) const STRUCTURES: &[Directive] = &[
         "hash-max-listpack-value",
         Kind::Memory(0, SIZE),
         "64",
-        HASHES,
+        at!(hash_max_listpack_value),
         "Bytes of a field or value up to which it stays in that block.",
     )
     .aka(&["hash-max-ziplist-value"]),
@@ -31,7 +28,7 @@ pub(super) const STRUCTURES: &[Directive] = &[
         "list-max-listpack-size",
         Kind::Number(-INT - 1, INT),
         "-2",
-        LISTS,
+        at!(list_max_listpack_size),
         "The size of a list's blocks: so many items, or -1 to -5 for 4, 8, 16, 32 or 64 kb.",
     )
     .aka(&["list-max-ziplist-size"]),
@@ -46,28 +43,28 @@ pub(super) const STRUCTURES: &[Directive] = &[
         "set-max-intset-entries",
         Kind::Number(0, LONG),
         "512",
-        SETS,
+        at!(set_max_intset_entries),
         "Members up to which a set of integers is one sorted block.",
     ),
     live(
         "set-max-listpack-entries",
         Kind::Number(0, LONG),
         "128",
-        SETS,
+        at!(set_max_listpack_entries),
         "Members up to which a set is one packed block.",
     ),
     live(
         "set-max-listpack-value",
         Kind::Number(0, LONG),
         "64",
-        SETS,
+        at!(set_max_listpack_value),
         "Bytes of a member up to which it stays in that block.",
     ),
     live(
         "zset-max-listpack-entries",
         Kind::Number(0, LONG),
         "128",
-        SORTED_SETS,
+        at!(zset_max_listpack_entries),
         "Members up to which a sorted set is one packed block.",
     )
     .aka(&["zset-max-ziplist-entries"]),
@@ -75,7 +72,7 @@ pub(super) const STRUCTURES: &[Directive] = &[
         "zset-max-listpack-value",
         Kind::Memory(0, SIZE),
         "64",
-        SORTED_SETS,
+        at!(zset_max_listpack_value),
         "Bytes of a member up to which it stays in that block.",
     )
     .aka(&["zset-max-ziplist-value"]),
@@ -137,7 +134,7 @@ pub(super) const SCRIPTS: &[Directive] = &[
         "notify-keyspace-events",
         Kind::Events,
         "",
-        Home::Later("keyspace events"),
+        at!(notify_keyspace_events),
         "The events to publish: K and E for the two kinds of channels, then letters for the \
          classes: g$lshzxetd, or A for all of these, n for new keys and m for misses.",
     )
