@@ -261,23 +261,35 @@ impl<E: Entry> Table<E> {
 
     /// A fair pick: every entry is as likely as every other. `below(n)` throws a number from 0 to n-1.
     pub fn random(&self, below: &mut impl FnMut(u64) -> u64) -> Option<&E> {
+        self.at(self.random_place(below)?)
+    }
+
+    /// A fair pick that is taken out; nothing is hashed for it.
+    pub fn pop(&mut self, below: &mut impl FnMut(u64) -> u64) -> Option<E> {
+        let place = self.random_place(below)?;
+        self.remove_at(place)
+    }
+
+    fn random_place(&self, below: &mut impl FnMut(u64) -> u64) -> Option<Place> {
         if self.len == 0 {
             return None;
         }
         // Segments differ in size and fill, so each is given the places of the widest, and a throw at
         // a place that it does not have, or that is free, is repeated.
-        let mut place = 0;
+        let mut start = 0;
         for _ in 0..MAX_THROWS {
-            place = below(self.segments.len() as u64 * self.widest as u64) as usize;
-            let segment = &self.segments[place / self.widest % self.segments.len()];
-            if let Some(entry) = segment.at_place(place % self.widest) {
-                return Some(entry);
+            let place = below(self.segments.len() as u64 * self.widest as u64) as usize;
+            start = place / self.widest % self.segments.len();
+            if let Some(spot) = self.segments[start].spot(place % self.widest) {
+                return Some(Place { segment: start, spot });
             }
         }
         // Only a flood of collisions makes one segment so much wider than the others.
-        let start = place / self.widest % self.segments.len();
-        let (before, after) = self.segments.split_at(start);
-        after.iter().chain(before).flat_map(Segment::entries).next()
+        let mut order = (start..self.segments.len()).chain(0..start);
+        order.find_map(|segment| {
+            let spot = self.segments[segment].first_spot()?;
+            Some(Place { segment, spot })
+        })
     }
 
     /// All entries, in no order worth relying on.

@@ -210,12 +210,20 @@ impl<E: Entry> Segment<E> {
         }
     }
 
-    /// The entry in one of the `places()` numbered places: slots first, then the stash.
-    pub fn at_place(&self, place: usize) -> Option<&E> {
-        match self.buckets.get(place / SLOTS) {
-            Some(bucket) => bucket.get(place % SLOTS),
-            None => self.stash.get(place - self.buckets.len() * SLOTS).map(|(_, entry)| entry),
-        }
+    /// The entry in one of the `places()` numbered places, if there is one: slots first, then the
+    /// stash.
+    pub fn spot(&self, place: usize) -> Option<Spot> {
+        let (bucket, slot) = (place / SLOTS, place % SLOTS);
+        let spot = match self.buckets.get(bucket) {
+            Some(_) => Spot { bucket, slot },
+            None => Spot { bucket: STASH, slot: place - self.buckets.len() * SLOTS },
+        };
+        self.at(spot).map(|_| spot)
+    }
+
+    /// The first place where there is an entry.
+    pub fn first_spot(&self) -> Option<Spot> {
+        (0..self.places()).find_map(|place| self.spot(place))
     }
 
     pub fn places(&self) -> usize {
@@ -350,8 +358,14 @@ impl<E: Entry> Segment<E> {
         entries
     }
 
+    /// All entries. What they keep elsewhere is asked for some buckets ahead of the hand.
     pub fn entries(&self) -> impl Iterator<Item = &E> {
-        let placed = self.buckets.iter().flat_map(Bucket::entries);
+        let placed = self.buckets.iter().enumerate().flat_map(|(at, bucket)| {
+            if let Some(ahead) = self.buckets.get(at + LOOK_AHEAD) {
+                ahead.entries().for_each(E::prefetch);
+            }
+            bucket.entries()
+        });
         placed.chain(self.stash.iter().map(|(_, entry)| entry))
     }
 

@@ -85,6 +85,7 @@ enum Step {
     RemoveMany(u16, u16),
     Scan,
     Retain(u8),
+    Pop(u8),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -95,6 +96,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (any::<u16>(), 0..9000u16).prop_map(|(from, n)| Step::RemoveMany(from, n)),
         4 => Just(Step::Scan),
         1 => (1..8u8).prop_map(Step::Retain),
+        2 => any::<u8>().prop_map(Step::Pop),
     ];
     prop::collection::vec(step, 1..60)
 }
@@ -158,6 +160,21 @@ proptest! {
                     model.retain(|key, _| key % modulus != 0);
                     walk.owed.retain(|key, _| key % modulus != 0);
                     walk.seen.retain(|key, _| key % modulus != 0);
+                }
+                Step::Pop(count) => {
+                    let mut state = u64::from(count);
+                    for _ in 0..count {
+                        let mut below = |n: u64| {
+                            state = mix(state + 1);
+                            state % n
+                        };
+                        let popped = table.pop(&mut below);
+                        prop_assert_eq!(popped.is_some(), !model.is_empty());
+                        let Some(item) = popped else { break };
+                        prop_assert_eq!(model.remove(&item.key), Some(item.hash));
+                        walk.owed.remove(&item.key);
+                        walk.seen.remove(&item.key);
+                    }
                 }
                 Step::Scan => {
                     if walk.cursor == 0 {
