@@ -6,10 +6,14 @@ pub mod blob;
 pub mod bytes;
 /// Patterns with `*`, `?` and classes.
 pub mod glob;
+/// Durations, counted so that percentiles can be told.
+pub mod histogram;
 /// Amounts of memory, as in `64mb`.
 pub mod memory_size;
 /// Integers, doubles and long doubles as text.
 pub mod numbers;
+/// A series of values, drawn with letters.
+pub mod sparkline;
 
 /// The digits of a double.
 mod grisu;

@@ -2,6 +2,7 @@
 //! so fields have Redis' names, units and order; a field whose feature is not there yet is left
 //! out, unless its zero is the truth.
 
+use crate::config::percentile;
 use crate::engine::command::admin;
 use crate::engine::{Engine, Family, SessionKey};
 use crate::resp::{Args, Done, Reply};
@@ -29,33 +30,45 @@ pub const FAMILY: Family = Family {
 struct Section {
     name: &'static str,
     heading: &'static str,
-    default: bool,
+    shown: Shown,
     write: fn(&Engine, &mut String),
 }
 
+/// Who gets to see a section without asking for it by name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Always,
+    /// Those who ask for `all` or `everything`.
+    ToAll,
+    Never,
+}
+use Shown::{Always, Never, ToAll};
+
 const SECTIONS: &[Section] = &[
-    section("server", "Server", true, server),
-    section("clients", "Clients", true, clients),
-    section("memory", "Memory", true, memory),
-    section("persistence", "Persistence", true, persistence),
-    section("threads", "Threads", true, threads),
-    section("stats", "Stats", true, stats),
-    section("replication", "Replication", true, replication),
-    section("cpu", "CPU", true, cpu),
-    section("modules", "Modules", true, |_, _| ()),
-    section("commandstats", "Commandstats", false, commandstats),
-    section("errorstats", "Errorstats", true, errorstats),
-    section("cluster", "Cluster", true, |_, text| field(text, "cluster_enabled", 0)),
-    section("keyspace", "Keyspace", true, keyspace),
+    section("server", "Server", Always, server),
+    section("clients", "Clients", Always, clients),
+    section("memory", "Memory", Always, memory),
+    section("persistence", "Persistence", Always, persistence),
+    section("threads", "Threads", Always, threads),
+    section("stats", "Stats", Always, stats),
+    section("replication", "Replication", Always, replication),
+    section("cpu", "CPU", Always, cpu),
+    section("modules", "Modules", Always, |_, _| ()),
+    section("commandstats", "Commandstats", ToAll, commandstats),
+    section("errorstats", "Errorstats", Always, errorstats),
+    section("latencystats", "Latencystats", ToAll, latencystats),
+    section("cluster", "Cluster", Always, |_, text| field(text, "cluster_enabled", 0)),
+    section("keyspace", "Keyspace", Always, keyspace),
+    section("debug", "Debug", Never, debug),
 ];
 
 const fn section(
     name: &'static str,
     heading: &'static str,
-    default: bool,
+    shown: Shown,
     write: fn(&Engine, &mut String),
 ) -> Section {
-    Section { name, heading, default, write }
+    Section { name, heading, shown, write }
 }
 
 fn info(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
@@ -65,14 +78,17 @@ fn info(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
 /// The sections asked for, each once, in the order of the manual.
 pub fn report(engine: &Engine, asked: Args) -> String {
     let is = |section: &Section, word: &[u8]| {
-        let all = word.eq_ignore_ascii_case(b"all") || word.eq_ignore_ascii_case(b"everything");
-        let default = word.eq_ignore_ascii_case(b"default") && section.default;
-        all || default || word.eq_ignore_ascii_case(section.name.as_bytes())
+        let says = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        match section.shown {
+            Always | ToAll if says("all") || says("everything") => true,
+            Always if says("default") => true,
+            _ => says(section.name) || (section.name == "modules" && says("module_list")),
+        }
     };
     let mut text = String::with_capacity(8 * 1024);
     for section in SECTIONS {
         let wanted = match asked.is_empty() {
-            true => section.default,
+            true => section.shown == Always,
             false => asked.iter().any(|word| is(section, word)),
         };
         if !wanted {
@@ -178,6 +194,7 @@ fn memory(engine: &Engine, text: &mut String) {
     both("used_memory", used);
     both("used_memory_rss", memory.rss);
     both("used_memory_peak", peak);
+    field(text, "used_memory_peak_time", engine.stats.peak_memory_time);
     field(text, "used_memory_peak_perc", format_args!("{:.2}%", percent(used, peak)));
     field(text, "used_memory_overhead", overhead);
     field(text, "used_memory_startup", startup);
@@ -190,6 +207,24 @@ fn memory(engine: &Engine, text: &mut String) {
     field(text, "allocator_muzzy", 0);
     field(text, "total_system_memory", memory.system);
     field(text, "total_system_memory_human", human(memory.system));
+    // There are no scripts and no functions yet, so they take nothing.
+    for (name, also_human) in [
+        ("used_memory_lua", true),
+        ("used_memory_vm_eval", false),
+        ("used_memory_scripts_eval", false),
+        ("number_of_cached_scripts", false),
+        ("number_of_functions", false),
+        ("number_of_libraries", false),
+        ("used_memory_vm_functions", false),
+        ("used_memory_vm_total", true),
+        ("used_memory_functions", false),
+        ("used_memory_scripts", true),
+    ] {
+        field(text, name, 0);
+        if also_human {
+            field(text, &format!("{name}_human"), human(0));
+        }
+    }
     let maxmemory = setting(engine, "maxmemory");
     field(text, "maxmemory_human", human(maxmemory.parse().unwrap_or(0)));
     field(text, "maxmemory", maxmemory);
@@ -214,11 +249,17 @@ fn memory(engine: &Engine, text: &mut String) {
     field(text, "mem_not_counted_for_evict", 0);
     field(text, "mem_replication_backlog", 0);
     field(text, "mem_total_replication_buffers", 0);
+    field(text, "mem_replica_full_sync_buffer", 0);
+    field(text, "mem_replicas_repl_buffer", 0);
     field(text, "mem_clients_slaves", 0);
     field(text, "mem_clients_normal", engine.clients_memory());
     field(text, "mem_cluster_links", 0);
+    field(text, "mem_cluster_slot_import", 0);
+    field(text, "mem_cluster_slot_export", 0);
     field(text, "mem_aof_buffer", 0);
     field(text, "mem_allocator", "jemalloc-5.3.0");
+    // Tables grow a piece at a time, so none is ever being moved to another.
+    field(text, "mem_overhead_db_hashtable_rehashing", 0);
     field(text, "active_defrag_running", 0);
     field(text, "lazyfree_pending_objects", engine.host.pending_frees());
 }
@@ -226,6 +267,12 @@ fn memory(engine: &Engine, text: &mut String) {
 fn persistence(engine: &Engine, text: &mut String) {
     field(text, "loading", 0);
     field(text, "async_loading", 0);
+    field(text, "current_cow_peak", 0);
+    field(text, "current_cow_size", 0);
+    field(text, "current_cow_size_age", 0);
+    field(text, "current_fork_perc", "0.00");
+    field(text, "current_save_keys_processed", 0);
+    field(text, "current_save_keys_total", 0);
     field(text, "rdb_changes_since_last_save", engine.keyspace.changes.dirty);
     field(text, "rdb_bgsave_in_progress", 0);
     field(text, "rdb_last_save_time", engine.started.wall_us.div_euclid(1_000_000));
@@ -233,13 +280,22 @@ fn persistence(engine: &Engine, text: &mut String) {
     field(text, "rdb_last_bgsave_time_sec", -1);
     field(text, "rdb_current_bgsave_time_sec", -1);
     field(text, "rdb_saves", 0);
+    field(text, "rdb_last_cow_size", 0);
+    field(text, "rdb_last_load_keys_expired", 0);
+    field(text, "rdb_last_load_keys_loaded", 0);
     field(text, "aof_enabled", 0);
     field(text, "aof_rewrite_in_progress", 0);
     field(text, "aof_rewrite_scheduled", 0);
     field(text, "aof_last_rewrite_time_sec", -1);
     field(text, "aof_current_rewrite_time_sec", -1);
     field(text, "aof_last_bgrewrite_status", "ok");
+    field(text, "aof_rewrites", 0);
+    field(text, "aof_rewrites_consecutive_failures", 0);
     field(text, "aof_last_write_status", "ok");
+    field(text, "aof_last_cow_size", 0);
+    field(text, "module_fork_in_progress", 0);
+    field(text, "module_fork_last_cow_size", 0);
+    field(text, "slot_migration_fork_in_progress", 0);
 }
 
 fn threads(engine: &Engine, text: &mut String) {
@@ -258,6 +314,7 @@ fn threads(engine: &Engine, text: &mut String) {
 fn stats(engine: &Engine, text: &mut String) {
     let (stats, counters) = (&engine.stats, &engine.keyspace.counters);
     let kbps = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
+    let cycles = &stats.cycles;
     field(text, "total_connections_received", stats.connections);
     field(text, "total_commands_processed", stats.processed);
     field(text, "instantaneous_ops_per_sec", stats.instant.commands_per_second());
@@ -278,6 +335,7 @@ fn stats(engine: &Engine, text: &mut String) {
     // Every key that is due is known, so none is ever stale by a sample.
     field(text, "expired_stale_perc", "0.00");
     field(text, "expired_time_cap_reached_count", 0);
+    field(text, "expire_cycle_cpu_milliseconds", stats.expire_micros / 1000);
     field(text, "evicted_keys", 0);
     field(text, "evicted_clients", 0);
     field(text, "evicted_scripts", 0);
@@ -292,6 +350,17 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "total_forks", 0);
     field(text, "migrate_cached_sockets", 0);
     field(text, "slave_expires_tracked_keys", 0);
+    // Nothing is ever moved in memory to close gaps.
+    for name in [
+        "active_defrag_hits",
+        "active_defrag_misses",
+        "active_defrag_key_hits",
+        "active_defrag_key_misses",
+        "total_active_defrag_time",
+        "current_active_defrag_time",
+    ] {
+        field(text, name, 0);
+    }
     field(text, "tracking_total_keys", 0);
     field(text, "tracking_total_items", 0);
     field(text, "tracking_total_prefixes", 0);
@@ -304,10 +373,30 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "io_threaded_writes_processed", 0);
     field(text, "client_query_buffer_limit_disconnections", stats.query_limit_disconnections);
     field(text, "client_output_buffer_limit_disconnections", stats.output_limit_disconnections);
+    // All clients share one reply buffer, which is not resized for any of them.
+    field(text, "reply_buffer_shrinks", 0);
+    field(text, "reply_buffer_expands", 0);
+    field(text, "eventloop_cycles", cycles.count);
+    field(text, "eventloop_duration_sum", cycles.micros);
+    field(text, "eventloop_duration_cmd_sum", stats.command_micros);
+    field(text, "instantaneous_eventloop_cycles_per_sec", stats.instant.cycles_per_second());
+    field(text, "instantaneous_eventloop_duration_usec", stats.instant.cycle_us());
+    field(text, "eventloop_cycles_with_clients_processing", cycles.with_requests);
+    // A cycle serves one client, with all that it sent.
+    field(text, "total_client_processing_events", cycles.with_requests);
+    field(text, "commands_per_parse_batch_sum", stats.parsed);
+    field(text, "commands_per_parse_batch_cnt", stats.parse_batches);
+    let average = stats.parsed as f64 / stats.parse_batches.max(1) as f64;
+    field(text, "commands_per_parse_batch_avg", format_args!("{average:.2}"));
+    field(text, "slowlog_commands_count", stats.slow.count);
+    field(text, "slowlog_commands_time_ms_sum", millis(stats.slow.micros));
+    field(text, "slowlog_commands_time_ms_max", millis(stats.slow.micros_max));
     field(text, "acl_access_denied_auth", stats.acl_denied_auth);
     field(text, "acl_access_denied_cmd", 0);
     field(text, "acl_access_denied_key", 0);
     field(text, "acl_access_denied_channel", 0);
+    field(text, "acl_access_denied_db", 0);
+    field(text, "acl_access_denied_tls_cert", 0);
 }
 
 fn replication(engine: &Engine, text: &mut String) {
@@ -318,6 +407,10 @@ fn replication(engine: &Engine, text: &mut String) {
     field(text, "master_replid2", "0000000000000000000000000000000000000000");
     field(text, "master_repl_offset", 0);
     field(text, "second_repl_offset", -1);
+    for name in ["replicas_waiting_psync", "replicas_repl_buffer_size", "replicas_repl_buffer_peak"]
+    {
+        field(text, name, 0);
+    }
     field(text, "repl_backlog_active", 0);
     field(text, "repl_backlog_size", setting(engine, "repl-backlog-size"));
     field(text, "repl_backlog_first_byte_offset", 0);
@@ -340,20 +433,66 @@ fn cpu(engine: &Engine, text: &mut String) {
 
 fn commandstats(engine: &Engine, text: &mut String) {
     for (command, stat) in engine.table.all.iter().zip(&engine.stats.commands) {
-        if stat.calls == 0 && stat.rejected == 0 && stat.failed == 0 {
+        if stat.is_blank() {
             continue;
         }
         let each = if stat.calls == 0 { 0.0 } else { stat.micros as f64 / stat.calls as f64 };
         let _ = write!(
             text,
-            "cmdstat_{}:calls={},usec={},usec_per_call={each:.2},rejected_calls={},failed_calls={}\r\n",
+            "cmdstat_{}:calls={},usec={},usec_per_call={each:.2},rejected_calls={},failed_calls={}",
             command.spec.lower_name(),
             stat.calls,
             stat.micros,
             stat.rejected,
             stat.failed,
         );
+        if let Some(slow) = &stat.slow {
+            let _ = write!(
+                text,
+                ",slowlog_count={},slowlog_time_ms_sum={},slowlog_time_ms_max={}",
+                slow.count,
+                millis(slow.micros),
+                millis(slow.micros_max)
+            );
+        }
+        text.push_str("\r\n");
     }
+}
+
+/// How long each command took. A histogram knows a duration to within 0.8 %, and says that nothing
+/// took longer than a second.
+fn latencystats(engine: &Engine, text: &mut String) {
+    let config = &engine.config;
+    if !config.latency_tracking {
+        return;
+    }
+    for (command, stat) in engine.table.all.iter().zip(&engine.stats.commands) {
+        if stat.latency.is_empty() {
+            continue;
+        }
+        let shares: Vec<String> = config
+            .latency_tracking_info_percentiles
+            .iter()
+            .map(|&percent| {
+                let nanos = stat.latency.percentile(percent);
+                format!("p{}={:.3}", percentile(percent), nanos as f64 / 1000.0)
+            })
+            .collect();
+        let name = format!("latency_percentiles_usec_{}", command.spec.lower_name());
+        field(text, &name, shares.join(","));
+    }
+}
+
+/// What only developers look for.
+fn debug(engine: &Engine, text: &mut String) {
+    let cycles = &engine.stats.cycles;
+    // There is no append-only file yet, and so nothing that waits for it.
+    field(text, "eventloop_duration_aof_sum", 0);
+    field(text, "eventloop_duration_cron_sum", cycles.cron_micros);
+    field(text, "eventloop_duration_max", cycles.micros_max);
+    field(text, "eventloop_cmd_per_cycle_max", cycles.requests_max);
+    field(text, "io_threaded_reads_pending", 0);
+    field(text, "io_threaded_writes_pending", 0);
 }
 
 fn errorstats(engine: &Engine, text: &mut String) {
@@ -384,6 +523,11 @@ fn keyspace(engine: &Engine, text: &mut String) {
 fn setting(engine: &Engine, name: &str) -> String {
     let value = engine.config.get(name.as_bytes()).unwrap_or_default();
     String::from_utf8_lossy(&value).into_owned()
+}
+
+/// Microseconds as milliseconds.
+fn millis(micros: u64) -> String {
+    format!("{:.2}", micros as f64 / 1000.0)
 }
 
 /// Bytes as people read them.

@@ -35,6 +35,7 @@ pub mod config;
 pub mod debug;
 pub mod info;
 pub mod introspection;
+pub mod latency;
 pub mod lolwut;
 pub mod memory;
 pub mod process;
@@ -59,6 +60,7 @@ const FAMILIES: &[Family] = &[
     info::FAMILY,
     introspection::FAMILY,
     commandlog::FAMILY,
+    latency::FAMILY,
     process::FAMILY,
     debug::FAMILY,
     server::FAMILY,
@@ -112,7 +114,7 @@ const fn count(families: &[Family]) -> usize {
 
 const fn flatten<const N: usize>(families: &[Family]) -> [Command; N] {
     let mut table = [families[0].commands[0]; N];
-    let (mut family, mut to) = (0, 0);
+    let (mut family, mut to, mut debug) = (0, 0, 0);
     while family < families.len() {
         let mut from = 0;
         while from < families[family].commands.len() {
@@ -120,6 +122,12 @@ const fn flatten<const N: usize>(families: &[Family]) -> [Command; N] {
             table[to].spec.group = families[family].group;
             table[to].id = to as u16;
             table[to].sub = has_bar(table[to].spec.name.as_bytes());
+            table[to].known_as = to as u16;
+            if same(table[to].spec.name.as_bytes(), b"DEBUG", b"") {
+                debug = to as u16;
+            } else if starts_with(table[to].spec.name.as_bytes(), b"DEBUG|") {
+                table[to].known_as = debug;
+            }
             from += 1;
             to += 1;
         }
@@ -195,6 +203,10 @@ const fn same(row: &[u8], name: &[u8], sub: &[u8]) -> bool {
         && row[name.len()] == b'|'
         && matches(row, 0, name)
         && matches(row, name.len() + 1, sub)
+}
+
+const fn starts_with(row: &[u8], start: &[u8]) -> bool {
+    row.len() >= start.len() && matches(row, 0, start)
 }
 
 const fn matches(row: &[u8], from: usize, word: &[u8]) -> bool {

@@ -84,7 +84,6 @@ pub enum Follow {
     OutputLimits,
     /// Cut the slow logs to their new lengths.
     Slowlog,
-    LatencyTracking,
     /// Evict down to the new limit.
     MaxMemory,
     MaxMemoryPolicy,

@@ -24,6 +24,7 @@ pub use directive::{Change, Directive, Field, Follow, Home};
 pub use directives::{DIRECTIVES, find};
 pub use example::example;
 pub use file::{Fatal, Includes, Loaded, Place, Statement, Warning, load};
+pub use kind::percentile;
 pub use kind::{Kind, Reason};
 pub use rewrite::{Rewrite, rewrite};
 pub use set::{Applied, SetError, Source};
@@ -130,6 +131,11 @@ config! {
     /// Bytes; -1 logs none.
     commandlog_reply_larger_than: i64,
     commandlog_large_reply_max_len: u64,
+
+    latency_tracking: bool,
+    latency_tracking_info_percentiles: Vec<f64>,
+    /// Milliseconds; 0 means that nobody watches.
+    latency_monitor_threshold: u64,
 }
 
 impl Default for Config {

@@ -103,11 +103,11 @@ impl Engine {
         if !self.in_exec {
             self.set_now(self.now);
         }
-        let stat = &mut self.stats.commands[command.id as usize];
-        stat.calls += 1;
-        stat.micros += micros;
-        stat.failed += failed as u64;
+        let tracked = self.config.latency_tracking;
+        self.stats.commands[command.known_as as usize].count(micros, failed, tracked);
         self.stats.processed += 1;
+        self.stats.command_micros += if self.in_exec { 0 } else { micros };
+        self.watch_latency_of(command, micros);
         self.log_if_remarkable(who, command, args, micros, out.len() - start);
         if !self.monitors.is_empty() {
             self.feed_monitors(who, command, args, out);
@@ -141,7 +141,7 @@ impl Engine {
 
     fn reject(&mut self, who: SessionKey, command: Option<&Command>, error: &Error, out: &mut Out) {
         if let Some(command) = command {
-            self.stats.commands[command.id as usize].rejected += 1;
+            self.stats.commands[command.known_as as usize].rejected += 1;
         }
         self.stats.count_error(&error.message());
         let session = &mut self.sessions[who];
@@ -256,6 +256,11 @@ impl Engine {
             if wanted {
                 log.push(amount, words.clone(), &origin, len_max);
             }
+        }
+        if let [(true, micros), ..] = amounts
+            && self.config.slowlog_max_len > 0
+        {
+            self.stats.count_slow(command.known_as, micros);
         }
     }
 

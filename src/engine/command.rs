@@ -21,6 +21,9 @@ pub struct Command {
     pub run: Run,
     /// Its place in the table; statistics are arrays beside it.
     pub id: u16,
+    /// Set by the table: the row by which statistics, CLIENT LIST and COMMAND know it. That is its
+    /// own, but for the words of DEBUG, which only look like subcommands: DEBUG is one command.
+    pub known_as: u16,
     /// Set by the table: its name has a bar.
     pub sub: bool,
     /// What the transaction does with it.
@@ -104,6 +107,7 @@ const fn row(name: &'static str, flags: u32, run: Run) -> Command {
         },
         run,
         id: 0,
+        known_as: 0,
         sub: false,
         in_multi: InMulti::Queue,
     }
@@ -158,6 +162,11 @@ impl Command {
     /// Is it a subcommand, whose name is two words?
     pub const fn is_sub(&self) -> bool {
         self.sub
+    }
+
+    /// Is it a word of a command that is one for all others?
+    pub const fn is_word(&self) -> bool {
+        self.known_as != self.id
     }
 
     pub fn arity_fits(&self, given: usize) -> bool {

@@ -16,10 +16,8 @@ impl Engine {
         if self.cron_paused {
             return;
         }
-        let stats = &mut self.stats;
-        stats.instant.sample(span_us, stats.processed, stats.net_in, stats.net_out);
-        let used = self.host.memory().allocated;
-        self.stats.peak_memory = self.stats.peak_memory.max(used);
+        self.stats.sample(span_us);
+        self.note_memory();
         if self.paused.is_some_and(|pause| now.mono_us >= pause.until_us) {
             self.unpause();
         }
@@ -33,6 +31,8 @@ impl Engine {
             }
         }
         slow.into_iter().for_each(|who| self.bound_output(who));
+        let micros = self.host.mono_us().saturating_sub(now.mono_us);
+        self.stats.cycles.count_cron(micros);
     }
 
     /// Removes a slice of the keys that are due; says whether more may be left.
@@ -41,6 +41,10 @@ impl Engine {
         let more = self.keyspace.sweep(SWEEP_SLICE);
         self.follow_removals();
         self.effects.seal();
+        let micros = self.host.mono_us().saturating_sub(now.mono_us);
+        self.stats.cycles.count_cron(micros);
+        self.stats.expire_micros += micros;
+        self.watch_latency("expire-cycle", micros);
         more
     }
 

@@ -25,8 +25,9 @@ impl Engine {
         let room = session.input.partial.capacity().saturating_sub(session.input.partial.len());
         let unread = session.unread();
         let total = size_of::<Session>() + held + room + session.outbox.capacity() + multi_memory;
-        let command =
-            session.last_command.map_or("NULL".to_string(), |command| command.spec.lower_name());
+        let command = session
+            .last_command
+            .map_or("NULL".to_string(), |last| self.known(last).spec.lower_name());
         format!(
             "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={} db={} sub=0 \
              psub=0 ssub=0 multi={} watch={} qbuf={held} qbuf-free={} argv-mem={} \

@@ -30,7 +30,7 @@ impl Engine {
             None => self.named(name),
             Some(bar) => {
                 let (container, sub) = (self.named(&name[..bar])?, &name[bar + 1..]);
-                (self.table.find_sub)(container, sub)
+                (self.table.find_sub)(container, sub).filter(|command| !command.is_word())
             }
         }
     }
@@ -51,8 +51,13 @@ impl Engine {
         let is_container = matches!(container.run, Run::Container | Run::Containing(_));
         all.iter().filter(move |command| {
             let tail = command.spec.name.strip_prefix(name);
-            is_container && tail.is_some_and(|tail| tail.starts_with('|'))
+            is_container && !command.is_word() && tail.is_some_and(|tail| tail.starts_with('|'))
         })
+    }
+
+    /// The row by which others know a command.
+    pub fn known(&self, command: &'static Command) -> &'static Command {
+        &self.table.all[command.known_as as usize]
     }
 
     fn named(&self, name: &[u8]) -> Option<&'static Command> {
@@ -73,7 +78,10 @@ impl Engine {
         args: Args,
     ) -> Result<(), Error> {
         if !command.arity_fits(args.len()) {
-            return Err(Error::Arity(command.spec.name));
+            return Err(match command.is_word() {
+                true => unknown_subcommand(self.known(command), args),
+                false => Error::Arity(command.spec.name),
+            });
         }
         self.is_not_protected(who, command)?;
         if !command.spec.has(NO_AUTH) && self.is_stranger(who) {

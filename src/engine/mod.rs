@@ -12,6 +12,7 @@ pub mod describe;
 pub mod effects;
 pub mod gate;
 pub mod keys;
+pub mod latency;
 pub mod limits;
 pub mod memory;
 pub mod monitor;
@@ -53,6 +54,7 @@ pub struct Engine {
     pub effects: Effects,
     pub stats: Stats,
     pub command_logs: commandlog::CommandLogs,
+    pub latency_monitor: latency::LatencyMonitor,
     pub host: Box<dyn Host>,
     pub table: Table,
     /// Names that `rename-command` gave, or took away.
@@ -149,6 +151,7 @@ impl Engine {
             effects: Effects::default(),
             stats: Stats::new(&table),
             command_logs: Default::default(),
+            latency_monitor: Default::default(),
             host,
             table,
             renamed: Map::default(),
@@ -168,6 +171,7 @@ impl Engine {
             config,
         };
         engine.set_now(now);
+        engine.note_memory();
         engine.apply_config();
         engine.hold_expired();
         engine
@@ -233,6 +237,7 @@ impl Engine {
     /// `answers`, to be written at once; or in the outbox, behind what the client has not read.
     pub fn receive(&mut self, who: SessionKey, fresh: &[u8], answers: &mut Vec<u8>, now: Now) {
         self.set_now(now);
+        let ran_before = self.stats.processed;
         let Some(session) = self.sessions.get_mut(who) else { return };
         session.net_in += fresh.len() as u64;
         self.stats.net_in += fresh.len() as u64;
@@ -270,6 +275,12 @@ impl Engine {
         self.bound_input(who);
         self.stats.reads += 1;
         self.stats.writes += !answers.is_empty() as u64;
+        let (micros, ran) = (
+            self.now.mono_us.saturating_sub(now.mono_us),
+            // CONFIG RESETSTAT may have been among them.
+            self.stats.processed.saturating_sub(ran_before),
+        );
+        self.stats.cycles.count(micros, ran);
         self.count_answered(who, answers.len());
         if self.answers_fill_blocks && !answers.is_empty() {
             self.bound_block(who, answers);
@@ -363,6 +374,10 @@ impl Engine {
                         break;
                     }
                 }
+            }
+            if !batch.requests.is_empty() {
+                self.stats.parsed += batch.requests.len() as u64;
+                self.stats.parse_batches += 1;
             }
             self.fetch_keys(who, input, &mut batch);
             for request in &batch.requests {
@@ -463,7 +478,14 @@ impl Engine {
     pub fn reset_stats(&mut self) {
         self.stats.reset();
         self.keyspace.counters = Default::default();
-        self.stats.peak_memory = self.host.memory().allocated;
+        self.stats.peak_memory = 0;
+        self.note_memory();
+    }
+
+    /// Looks how much memory is in use.
+    pub fn note_memory(&mut self) {
+        let allocated = self.host.memory().allocated;
+        self.stats.note_memory(allocated, self.now_seconds());
     }
 
     /// Takes over what the configuration says of values and of ageing.

@@ -1,10 +1,11 @@
 //! Counters: what INFO tells of the server's life.
 
 use super::command::Table;
+use crate::base::histogram::Histogram;
 use crate::base::map::Map;
 
 /// How often a command ran, for how long, and how often it was refused.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CommandStat {
     pub calls: u64,
     pub micros: u64,
@@ -12,6 +13,32 @@ pub struct CommandStat {
     pub rejected: u64,
     /// Ran, and answered an error.
     pub failed: u64,
+    /// Durations, while `latency-tracking` is on; nothing is held for a command never called.
+    pub latency: Histogram,
+    /// Once the command was slow.
+    pub slow: Option<Box<SlowStat>>,
+}
+
+/// Commands that the slow log took: how many, and how long they ran.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SlowStat {
+    pub count: u64,
+    pub micros: u64,
+    pub micros_max: u64,
+}
+
+/// What was done between two looks at the sockets: a batch of requests, or background work.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cycles {
+    pub count: u64,
+    pub micros: u64,
+    pub micros_max: u64,
+    /// Of these, those in which requests ran, and how many.
+    pub with_requests: u64,
+    pub requests: u64,
+    pub requests_max: u64,
+    /// Microseconds of background work.
+    pub cron_micros: u64,
 }
 
 /// Kinds of error that are told apart; beyond them, a flood of made-up ones would fill memory.
@@ -35,6 +62,17 @@ pub struct Stats {
     pub acl_denied_auth: u64,
     pub reads: u64,
     pub writes: u64,
+    pub slow: SlowStat,
+    /// Requests that were parsed, and in how many batches.
+    pub parsed: u64,
+    pub parse_batches: u64,
+    pub cycles: Cycles,
+    /// Microseconds that commands ran, those inside EXEC counted once.
+    pub command_micros: u64,
+    /// Microseconds of the sweep of due keys.
+    pub expire_micros: u64,
+    /// When `peak_memory` was reached, in seconds since 1970.
+    pub peak_memory_time: i64,
     pub instant: Instantaneous,
 }
 
@@ -56,6 +94,13 @@ impl Stats {
             acl_denied_auth: 0,
             reads: 0,
             writes: 0,
+            slow: SlowStat::default(),
+            parsed: 0,
+            parse_batches: 0,
+            cycles: Cycles::default(),
+            command_micros: 0,
+            expire_micros: 0,
+            peak_memory_time: 0,
             instant: Instantaneous::default(),
         }
     }
@@ -76,7 +121,37 @@ impl Stats {
         self.acl_denied_auth = 0;
         self.reads = 0;
         self.writes = 0;
+        self.slow = SlowStat::default();
+        self.parsed = 0;
+        self.parse_batches = 0;
+        self.cycles = Cycles::default();
+        self.command_micros = 0;
+        self.expire_micros = 0;
         self.instant = Instantaneous::default();
+    }
+
+    /// The slow log took a command.
+    pub fn count_slow(&mut self, command: u16, micros: u64) {
+        self.slow.count(micros);
+        self.commands[command as usize].slow.get_or_insert_default().count(micros);
+    }
+
+    /// Notes how much memory is in use, if it was never more.
+    pub fn note_memory(&mut self, allocated: u64, now_seconds: i64) {
+        if allocated > self.peak_memory {
+            self.peak_memory = allocated;
+            self.peak_memory_time = now_seconds;
+        }
+    }
+
+    /// Takes samples for the rates; called about ten times a second.
+    pub fn sample(&mut self, span_us: u64) {
+        let instant = &mut self.instant;
+        instant.commands.sample(span_us, self.processed);
+        instant.net_in.sample(span_us, self.net_in);
+        instant.net_out.sample(span_us, self.net_out);
+        instant.cycles.sample(span_us, self.cycles.count);
+        instant.cycle_micros.sample(span_us, self.cycles.micros);
     }
 
     /// An error was answered; `message` begins with its kind.
@@ -105,12 +180,59 @@ impl Stats {
     }
 }
 
+impl CommandStat {
+    /// The command ran.
+    #[inline]
+    pub fn count(&mut self, micros: u64, failed: bool, latency_tracking: bool) {
+        self.calls += 1;
+        self.micros += micros;
+        self.failed += failed as u64;
+        if latency_tracking {
+            self.latency.record(micros.saturating_mul(1000));
+        }
+    }
+
+    pub fn is_blank(&self) -> bool {
+        self.calls == 0 && self.rejected == 0 && self.failed == 0
+    }
+}
+
+impl SlowStat {
+    fn count(&mut self, micros: u64) {
+        self.count += 1;
+        self.micros += micros;
+        self.micros_max = self.micros_max.max(micros);
+    }
+}
+
+impl Cycles {
+    /// A cycle that ran some requests is over.
+    #[inline]
+    pub fn count(&mut self, micros: u64, requests: u64) {
+        self.count += 1;
+        self.micros += micros;
+        self.micros_max = self.micros_max.max(micros);
+        self.with_requests += (requests > 0) as u64;
+        self.requests += requests;
+        self.requests_max = self.requests_max.max(requests);
+    }
+
+    /// So did one of background work.
+    pub fn count_cron(&mut self, micros: u64) {
+        self.count(micros, 0);
+        self.cron_micros += micros;
+    }
+}
+
 /// Rates over the last second or so, from samples taken by the clock.
 #[derive(Clone, Debug, Default)]
 pub struct Instantaneous {
     commands: Rate,
     net_in: Rate,
     net_out: Rate,
+    cycles: Rate,
+    /// Microseconds in cycles, in each second.
+    cycle_micros: Rate,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -121,11 +243,13 @@ struct Rate {
 }
 
 impl Instantaneous {
-    /// Called about ten times a second.
-    pub fn sample(&mut self, span_us: u64, commands: u64, net_in: u64, net_out: u64) {
-        self.commands.sample(span_us, commands);
-        self.net_in.sample(span_us, net_in);
-        self.net_out.sample(span_us, net_out);
+    pub fn cycles_per_second(&self) -> u64 {
+        self.cycles.average()
+    }
+
+    /// How long a cycle took of late, in microseconds.
+    pub fn cycle_us(&self) -> u64 {
+        self.cycle_micros.average() / self.cycles.average().max(1)
     }
 
     pub fn commands_per_second(&self) -> u64 {

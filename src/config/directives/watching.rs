@@ -1,7 +1,7 @@
-//! What the server remembers of slow and large commands.
+//! What the server remembers of slow and large commands, and of time.
 
 use super::{INT, LONG};
-use crate::config::directive::{Directive, Follow, Home, at, live};
+use crate::config::directive::{Directive, Follow, at, live};
 use crate::config::kind::Kind;
 
 pub(super) const WATCHING: &[Directive] = &[
@@ -70,22 +70,21 @@ pub(super) const WATCHING: &[Directive] = &[
         "latency-tracking",
         Kind::Switch,
         "yes",
-        Home::Later("latency histograms"),
+        at!(latency_tracking),
         "Keep a histogram of every command's time.",
-    )
-    .then(Follow::LatencyTracking),
+    ),
     live(
         "latency-tracking-info-percentiles",
         Kind::Percentiles,
         "50 99 99.9",
-        Home::Later("latency histograms"),
+        at!(latency_tracking_info_percentiles),
         "The percentiles that INFO shows.",
     ),
     live(
         "latency-monitor-threshold",
         Kind::Number(0, LONG),
         "0",
-        Home::Later("the latency monitor"),
+        at!(latency_monitor_threshold),
         "Milliseconds from which on an event is remembered by LATENCY; 0 means none.",
     ),
 ];
