@@ -133,6 +133,9 @@ impl<'a> Filter<'a> {
                     return Err(Error::Say("ERR NOVALUES option can only be used in HSCAN"));
                 }
                 b"NOSCORES" if over == Over::ZSet => filter.names_only = true,
+                b"NOSCORES" => {
+                    return Err(Error::Say("ERR NOSCORES option can only be used in ZSCAN"));
+                }
                 _ => return Err(Error::Syntax),
             }
         }
