@@ -20,6 +20,9 @@ pub mod lifetime;
 
 pub mod bitmap;
 
+// Values with elements.
+pub mod hash;
+
 pub mod transaction;
 
 pub mod client;
@@ -53,6 +56,7 @@ const FAMILIES: &[Family] = &[
     counter::FAMILY,
     lcs::FAMILY,
     bitmap::FAMILY,
+    hash::FAMILY,
     transaction::FAMILY,
     client::FAMILY,
     connection::FAMILY,

@@ -85,7 +85,6 @@ fn randomkey(cx: &mut Ctx, _: Args, out: Reply) -> Done {
 }
 
 /// What a command of the SCAN family walks over, which decides the options it has.
-#[allow(dead_code, reason = "for the collections, which come next")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Over {
     /// SCAN, which has TYPE.
@@ -93,6 +92,7 @@ pub(super) enum Over {
     /// HSCAN, which has NOVALUES.
     Hash,
     /// SSCAN.
+    #[allow(dead_code, reason = "sets come next")]
     Set,
     /// ZSCAN, which has NOSCORES.
     ZSet,
@@ -105,7 +105,6 @@ pub(super) struct Filter<'a> {
     kind: Option<&'a [u8]>,
     count: u64,
     /// Fields without their values, members without their scores.
-    #[allow(dead_code, reason = "for the collections, which come next")]
     pub names_only: bool,
 }
 
@@ -185,7 +184,6 @@ impl Found<'_> {
         wanted
     }
 
-    #[allow(dead_code, reason = "for the collections, which come next")]
     pub(super) fn with(&mut self, more: &[u8]) {
         self.names.push(more);
     }
@@ -197,7 +195,6 @@ impl Found<'_> {
 }
 
 /// The walk over what does not exist is over at once.
-#[allow(dead_code, reason = "for the collections, which come next")]
 pub(super) fn nothing(out: Reply) -> Done {
     answer(0, &Names::default(), out)
 }

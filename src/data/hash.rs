@@ -218,6 +218,13 @@ impl Collection for Hash {
         }
     }
 
+    fn parts(&self) -> Vec<Vec<u8>> {
+        let mut pairs: Vec<_> =
+            self.iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect();
+        pairs.sort();
+        pairs.into_iter().flat_map(|(field, value)| [field, value]).collect()
+    }
+
     fn encoding(&self) -> &'static str {
         match &self.form {
             Form::Small(_) => "listpack",
@@ -399,6 +406,10 @@ mod tests {
             assert_eq!(hash.get(field).map(|own| own.to_vec()).as_ref(), Some(value));
             assert!(hash.contains(field));
         }
+        let mut parts: Vec<_> = model.iter().collect();
+        parts.sort();
+        let parts: Vec<_> = parts.into_iter().flat_map(|(field, value)| [field, value]).collect();
+        assert!(hash.parts().iter().eq(parts), "equal hashes have equal parts");
         if let Form::Large(large) = &hash.form {
             let bytes: usize = large.table.iter().map(|own| own.0.memory()).sum();
             assert_eq!(large.bytes, bytes);
