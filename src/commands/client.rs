@@ -327,7 +327,7 @@ fn unpause(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
 
 /// No command of this server blocks, and a client that waits for the end of a pause may not be
 /// woken by this: so there is nobody whom it could help.
-fn unblock(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+fn unblock(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
     if args.len() > 4 {
         return Err(Error::quote(
             "ERR unknown subcommand or wrong number of arguments for '",
@@ -341,8 +341,14 @@ fn unblock(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
     if reason.is_some_and(|reason| !known.iter().any(|word| reason.eq_ignore_ascii_case(word))) {
         return Err(Error::Say("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR").into());
     }
-    numbers::parse_i64(args.get(2)).ok_or(Error::NotInteger)?;
-    out.int(0)
+    let id = numbers::parse_i64(args.get(2)).ok_or(Error::NotInteger)?;
+    let with_error = reason.is_some_and(|reason| reason.eq_ignore_ascii_case(b"error"));
+    let found = engine.sessions.living().into_iter().find(|session| session.id as i64 == id);
+    let waits = match found.map(|session| session.key) {
+        Some(waiting) => engine.unblock_client(waiting, with_error),
+        None => false,
+    };
+    out.int(waits as i64)
 }
 
 fn reply(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {

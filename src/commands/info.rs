@@ -161,13 +161,17 @@ fn clients(engine: &Engine, text: &mut String) {
     field(text, "client_recent_max_input_buffer", input);
     field(text, "client_recent_max_output_buffer", output);
     // A client whose request CLIENT PAUSE put off is blocked as far as it can tell.
-    field(text, "blocked_clients", sessions().filter(|session| session.postponed).count());
+    field(
+        text,
+        "blocked_clients",
+        sessions().filter(|it| it.postponed || it.blocked.is_some()).count(),
+    );
     field(text, "tracking_clients", 0);
     field(text, "pubsub_clients", 0);
     field(text, "watching_clients", watching);
-    field(text, "clients_in_timeout_table", 0);
+    field(text, "clients_in_timeout_table", engine.waiters.timed());
     field(text, "total_watched_keys", engine.watchers.len());
-    field(text, "total_blocking_keys", 0);
+    field(text, "total_blocking_keys", engine.waiters.keys());
     field(text, "total_blocking_keys_on_nokey", 0);
     let (reason, actions, left) = match engine.pause_state() {
         None => ("none", "none", 0),

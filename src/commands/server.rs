@@ -121,6 +121,8 @@ fn swapdb(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
         engine.tell_watchers_of_swap(left, right);
     }
     engine.keyspace.swap(left, right);
+    engine.waiters.make_all_ready(left);
+    engine.waiters.make_all_ready(right);
     tell_as_sent(engine, args);
     out.ok()
 }

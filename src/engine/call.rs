@@ -3,11 +3,19 @@
 use super::{Closing, commandlog, gate};
 use super::{Command, Ctx, Engine, Flow, InMulti, Out, Replies, Run, SessionKey};
 use crate::error::Error;
-use crate::resp::{Args, Reply, Stop};
+use crate::resp::{Args, Done, Reply, Stop, Wait};
 use crate::spec::{SKIP_SLOWLOG, WRITE};
 
 /// What a word costs on the wire beyond its bytes, at the most.
 const HEADER_BYTES_MAX: usize = 16;
+
+/// What came of running a handler.
+pub(super) enum Outcome {
+    Answered,
+    /// With an error.
+    Failed,
+    Waits(Box<Wait>),
+}
 
 impl Engine {
     /// One request of a client: refuse it, queue it, put it off, or run it.
@@ -56,13 +64,43 @@ impl Engine {
             return self.finish(who, start, out);
         }
         session.argument_bytes = args.bytes();
-        self.call(who, command, args, out);
+        let waits = self.call(who, command, args, out);
         self.effects.seal();
-        self.finish(who, start, out)
+        let flow = match waits {
+            None => self.finish(who, start, out),
+            Some(wait) => {
+                self.block(who, command, args, wait);
+                Flow::Blocked
+            }
+        };
+        self.serve_waiters();
+        flow
     }
 
-    /// Runs a command and makes everything follow that must.
-    pub fn call(&mut self, who: SessionKey, command: &'static Command, args: Args, out: &mut Out) {
+    /// Runs a command and makes everything follow that must. There is no answer yet if the command
+    /// waits for something.
+    pub fn call(
+        &mut self,
+        who: SessionKey,
+        command: &'static Command,
+        args: Args,
+        out: &mut Out,
+    ) -> Option<Box<Wait>> {
+        let waits = self.call_woken(who, command, args, out);
+        if !self.monitors.is_empty() {
+            self.feed_monitors(who, command, args, out);
+        }
+        waits
+    }
+
+    /// As `call`, for a command that was seen before, when it began to wait.
+    pub(super) fn call_woken(
+        &mut self,
+        who: SessionKey,
+        command: &'static Command,
+        args: Args,
+        out: &mut Out,
+    ) -> Option<Box<Wait>> {
         let start = out.len();
         let began = self.now.mono_us;
         let session = &self.sessions[who];
@@ -83,16 +121,7 @@ impl Engine {
             Run::Admin(run) | Run::Containing(run) => run(self, who, args, Reply::new(out)),
             Run::Container => unreachable!("a container is never found by itself"),
         };
-        let failed = match result {
-            Ok(_) => false,
-            Err(Stop::Refuse(error)) => {
-                // A half-written answer must not leak.
-                out.bytes.truncate(start);
-                self.stats.count_error(&error.message());
-                out.error(&error);
-                true
-            }
-        };
+        let outcome = self.settle_answer(result, start, out);
         self.follow_up(db, Some(args));
         let end_us = self.host.mono_us();
         let micros = end_us.saturating_sub(began);
@@ -103,14 +132,37 @@ impl Engine {
         if !self.in_exec {
             self.set_now(self.now);
         }
+        let failed = match outcome {
+            Outcome::Waits(wait) => return Some(wait),
+            Outcome::Answered => false,
+            Outcome::Failed => true,
+        };
         let tracked = self.config.latency_tracking;
         self.stats.commands[command.known_as as usize].count(micros, failed, tracked);
         self.stats.processed += 1;
         self.stats.command_micros += if self.in_exec { 0 } else { micros };
         self.watch_latency_of(command, micros);
         self.log_if_remarkable(who, command, args, micros, out.len() - start);
-        if !self.monitors.is_empty() {
-            self.feed_monitors(who, command, args, out);
+        None
+    }
+
+    /// Writes the error a handler stopped with. Where nobody may wait, whoever would is answered
+    /// as if the time were up.
+    pub(super) fn settle_answer(&mut self, result: Done, start: usize, out: &mut Out) -> Outcome {
+        let result = match result {
+            Err(Stop::Wait(wait)) if self.in_exec => (wait.give_up)(Reply::new(out)),
+            result => result,
+        };
+        match result {
+            Ok(_) => Outcome::Answered,
+            Err(Stop::Wait(wait)) => Outcome::Waits(wait),
+            Err(Stop::Refuse(error)) => {
+                // A half-written answer must not leak.
+                out.bytes.truncate(start);
+                self.stats.count_error(&error.message());
+                out.error(&error);
+                Outcome::Failed
+            }
         }
     }
 
@@ -126,6 +178,7 @@ impl Engine {
         }
         if !self.keyspace.changes.is_empty() {
             self.tell_watchers();
+            self.tell_waiters();
         }
         self.effects.settle(db, args, &self.keyspace.changes);
         self.keyspace.changes.clear();
@@ -164,7 +217,7 @@ impl Engine {
     }
 
     /// Keeps back what the client does not want to hear, and looks at its fate.
-    fn finish(&mut self, who: SessionKey, start: usize, out: &mut Out) -> Flow {
+    pub(super) fn finish(&mut self, who: SessionKey, start: usize, out: &mut Out) -> Flow {
         let Some(session) = self.sessions.get_mut(who) else { return Flow::Close };
         match session.replies {
             Replies::On => (),

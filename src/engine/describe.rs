@@ -74,7 +74,7 @@ impl Engine {
         };
         add(session.monitor, 'O');
         add(session.multi.is_some(), 'x');
-        add(session.postponed, 'b');
+        add(session.postponed || session.blocked.is_some(), 'b');
         add(session.watch_broken, 'd');
         add(session.closing == Closing::AfterReply, 'c');
         add(session.closing == Closing::Now, 'A');

@@ -20,6 +20,7 @@ impl Session {
             + self.input.partial.capacity()
             + self.outbox.capacity()
             + self.in_flight
+            + self.blocked.as_ref().map_or(0, |blocked| blocked.memory())
             + self.multi.as_ref().map_or(0, |transaction| transaction.memory())
             + self
                 .watched

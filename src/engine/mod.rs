@@ -4,6 +4,7 @@
 //! clock, a socket or a file, and it does not know which commands exist: it is handed the table.
 
 pub mod auth;
+pub mod blocking;
 pub mod call;
 pub mod command;
 pub mod commandlog;
@@ -38,6 +39,7 @@ use crate::resp::{Args, ArgsBuf};
 use crate::spec::Begin;
 use crate::world::Host;
 use crate::world::time::Now;
+use blocking::Waiters;
 use effects::Effects;
 use pause::Pause;
 use stats::Stats;
@@ -60,6 +62,7 @@ pub struct Engine {
     /// Names that `rename-command` gave, or took away.
     pub renamed: Map<Vec<u8>, Option<&'static Command>>,
     pub watchers: Watchers,
+    pub waiters: Waiters,
     pub monitors: Vec<SessionKey>,
     /// Somebody asked the server to stop.
     pub exit: Option<Exit>,
@@ -116,6 +119,8 @@ pub(crate) enum Flow {
     Continue,
     /// It waits, and this request with it.
     Postponed,
+    /// It waits until this request is answered.
+    Blocked,
     Close,
 }
 
@@ -129,8 +134,9 @@ struct Batch {
 struct Request {
     found: Result<&'static Command, Error>,
     spans: std::ops::Range<usize>,
-    /// Where it begins in the input.
+    /// Where it begins in the input, and where the next one does.
     start: usize,
+    end: usize,
     /// The hash of its first key, once that has been computed.
     hash: Option<u64>,
 }
@@ -156,6 +162,7 @@ impl Engine {
             table,
             renamed: Map::default(),
             watchers: Watchers::default(),
+            waiters: Waiters::default(),
             monitors: Vec::new(),
             exit: None,
             trash: Vec::new(),
@@ -218,6 +225,7 @@ impl Engine {
     /// A client has gone.
     pub fn disconnect(&mut self, who: SessionKey) {
         if self.sessions.get(who).is_some() {
+            self.unblock(who);
             self.unwatch(who);
             self.stop_monitor(who);
             self.sessions.close(who);
@@ -246,7 +254,7 @@ impl Engine {
         if session.closing != Closing::No {
             return;
         }
-        if session.postponed {
+        if session.is_waiting() {
             session.input.partial.extend_from_slice(fresh);
             return self.bound_input(who);
         }
@@ -291,10 +299,11 @@ impl Engine {
     /// Goes on with what was put off, if it may.
     pub fn resume(&mut self, who: SessionKey, answers: &mut Vec<u8>, now: Now) {
         if let Some(session) = self.sessions.get_mut(who)
-            && session.postponed
+            && (session.postponed || session.woken)
             && session.closing == Closing::No
         {
             session.postponed = false;
+            session.woken = false;
             self.receive(who, &[], answers, now);
         }
     }
@@ -353,7 +362,7 @@ impl Engine {
                             _ => None,
                         };
                         let hash = None;
-                        batch.requests.push(Request { found, spans, start: at, hash });
+                        batch.requests.push(Request { found, spans, start: at, end, hash });
                         at = end;
                     }
                     Ok(Parsed::Nothing { end }) => at = end,
@@ -386,9 +395,13 @@ impl Engine {
                     Flow::Continue => (),
                     flow => {
                         *parser = Parser::default();
-                        let start = request.start;
+                        let (start, end) = (request.start, request.end);
                         self.batch = batch;
-                        return if flow == Flow::Postponed { start } else { input.len() };
+                        return match flow {
+                            Flow::Postponed => start,
+                            Flow::Blocked => end,
+                            _ => input.len(),
+                        };
                     }
                 }
             }
@@ -398,6 +411,10 @@ impl Engine {
                     Flow::Postponed => {
                         self.batch = batch;
                         return start;
+                    }
+                    Flow::Blocked => {
+                        self.batch = batch;
+                        return at;
                     }
                     Flow::Close => {
                         self.batch = batch;

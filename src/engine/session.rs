@@ -3,6 +3,7 @@
 //! Sessions are the engine's, not the connection's: another client may list, rename or kill them,
 //! and another thread may hold the socket. The socket's side is a waker and a flag, the outbox.
 
+use super::blocking::Blocked;
 use super::transaction::Transaction;
 use super::{Command, Out};
 use crate::resp::Proto;
@@ -42,6 +43,10 @@ pub struct Session {
     pub closing: Closing,
     /// Waits for CLIENT UNPAUSE with what it sent.
     pub postponed: bool,
+    /// Waits for a key to hold something.
+    pub blocked: Option<Box<Blocked>>,
+    /// Waits no longer, and will go on with what it sent meanwhile.
+    pub woken: bool,
     pub input: Input,
     /// What the socket's owner has not taken yet.
     pub outbox: Vec<u8>,
@@ -174,6 +179,8 @@ impl Session {
             import_source: false,
             closing: Closing::No,
             postponed: false,
+            blocked: None,
+            woken: false,
             input: Input::default(),
             outbox: Vec::new(),
             in_flight: 0,
@@ -199,6 +206,11 @@ impl Session {
         }
         self.outbox.extend_from_slice(bytes);
         self.mailbox.ring();
+    }
+
+    /// Is what the client sends kept for later?
+    pub fn is_waiting(&self) -> bool {
+        self.postponed || self.blocked.is_some() || self.woken
     }
 
     /// Does the client want to be told anything at the moment?

@@ -87,7 +87,8 @@ impl Engine {
         for step in &transaction.steps {
             let slot = answers.slot();
             let start = slot.len();
-            self.call(who, step.command, step.line.args(), slot);
+            let waits = self.call(who, step.command, step.line.args(), slot);
+            assert!(waits.is_none(), "nobody waits inside EXEC");
             // Without its element the answer would not be whole, and the client would take the
             // next answer for it.
             if slot.len() == start {

@@ -7,4 +7,4 @@ pub mod parse;
 pub mod reply;
 
 pub use args::{Args, ArgsBuf, Cursor, Word};
-pub use reply::{Done, List, Out, Proto, Replied, Reply, Stop};
+pub use reply::{Done, List, Out, Proto, Replied, Reply, Stop, Wait};

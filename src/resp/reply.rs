@@ -5,6 +5,7 @@
 //! the writer knows; handlers speak in RESP3's shapes.
 
 use crate::base::numbers;
+use crate::data::Type;
 use crate::data::string::{Digits, Text};
 use crate::error::Error;
 
@@ -47,6 +48,27 @@ pub struct Replied(());
 #[derive(Debug)]
 pub enum Stop {
     Refuse(Error),
+    /// It found nothing, and the client wants to wait until there is something.
+    Wait(Box<Wait>),
+}
+
+/// What to wait for, how long, and what to say when waiting is over or not allowed.
+///
+/// The handler runs again with the same command line when one of the keys holds a value of the
+/// kind that is waited for. Where nobody may wait (in a transaction), `give_up` answers at once.
+#[derive(Debug)]
+pub struct Wait {
+    pub keys: Vec<Box<[u8]>>,
+    pub kind: Type,
+    /// Microseconds; none is for ever.
+    pub timeout_us: Option<u64>,
+    pub give_up: fn(Reply) -> Done,
+}
+
+impl From<Wait> for Stop {
+    fn from(wait: Wait) -> Stop {
+        Stop::Wait(Box::new(wait))
+    }
 }
 
 impl From<Error> for Stop {

@@ -23,6 +23,9 @@ struct Room {
     /// Until when the sweeper sleeps, in milliseconds since 1970; it is woken for anything earlier.
     sweep_at: Cell<i64>,
     sweep: Notify,
+    /// Until when nobody who waits gives up, in microseconds of the monotonic clock.
+    give_up_at: Cell<u64>,
+    give_up: Notify,
 }
 
 impl Door {
@@ -35,6 +38,8 @@ impl Door {
                 stop: Notify::new(),
                 sweep_at: Cell::new(i64::MAX),
                 sweep: Notify::new(),
+                give_up_at: Cell::new(u64::MAX),
+                give_up: Notify::new(),
             }),
         }
     }
@@ -56,6 +61,12 @@ impl Door {
         {
             self.room.sweep_at.set(deadline.0);
             self.room.sweep.notify_one();
+        }
+        if let Some(deadline_us) = engine.waiters.take_filed()
+            && deadline_us < self.room.give_up_at.get()
+        {
+            self.room.give_up_at.set(deadline_us);
+            self.room.give_up.notify_one();
         }
         result
     }
@@ -101,6 +112,29 @@ impl Door {
             if more {
                 tokio::task::yield_now().await;
             }
+        }
+    }
+
+    /// Tells clients that wait for a key when their time is up.
+    pub async fn time_out(self) {
+        loop {
+            let deadline_us = self.room.give_up_at.get();
+            let wait_us = deadline_us.saturating_sub(self.now().mono_us);
+            if deadline_us == u64::MAX {
+                self.room.give_up.notified().await;
+                continue;
+            }
+            if wait_us > 0 {
+                tokio::select! {
+                    () = tokio::time::sleep(std::time::Duration::from_micros(wait_us)) => (),
+                    () = self.room.give_up.notified() => continue,
+                }
+            }
+            let now = self.now();
+            self.enter(|engine| {
+                engine.time_out(now);
+                self.room.give_up_at.set(engine.waiters.next_deadline().unwrap_or(u64::MAX));
+            });
         }
     }
 

@@ -170,6 +170,7 @@ async fn serve(
     daemon::tell_supervisor(supervised);
 
     tokio::task::spawn_local(door.clone().sweep());
+    tokio::task::spawn_local(door.clone().time_out());
     tokio::task::spawn_local(door.clone().tick());
     tokio::task::spawn_local(signals::watch(door.clone()));
     let others = door.clone();

@@ -1,0 +1,255 @@
+//! Clients that wait for a key to hold something: BLPOP and its like.
+//!
+//! A handler that finds nothing stops with `Wait`. The session then keeps the command line, and
+//! stands in a queue at each of its keys. When a unit of execution is over, whatever keys it
+//! changed are looked at in the order in which they changed, and whoever waits there runs its
+//! command again, in the order of arrival; one that finds nothing even so waits on in its place.
+//! So a waiting command needs no code of its own for being woken, and is told to the log by its
+//! handler like any other.
+
+use super::call::Outcome;
+use super::{Closing, Command, Engine, Out, SessionKey};
+use crate::base::map::Map;
+use crate::error::Error;
+use crate::keyspace::change;
+use crate::resp::{Args, ArgsBuf, Done, Reply, Wait};
+use std::collections::{BTreeSet, VecDeque};
+
+/// What a session is waiting for.
+pub struct Blocked {
+    command: &'static Command,
+    line: ArgsBuf,
+    db: usize,
+    wait: Box<Wait>,
+    /// On the monotonic clock.
+    deadline_us: Option<u64>,
+}
+
+impl Blocked {
+    pub fn memory(&self) -> usize {
+        self.line.memory() + self.wait.keys.iter().map(|key| key.len()).sum::<usize>()
+    }
+}
+
+/// Who waits where.
+#[derive(Default)]
+pub struct Waiters {
+    /// For each database the keys that somebody waits for, and who does, in order of arrival.
+    queues: Vec<Map<Box<[u8]>, VecDeque<SessionKey>>>,
+    deadlines: BTreeSet<(u64, SessionKey)>,
+    /// Keys that changed since somebody was last served.
+    ready: VecDeque<(usize, Box<[u8]>)>,
+    /// The earliest deadline since somebody asked.
+    filed_us: Option<u64>,
+    waiting: usize,
+}
+
+impl Waiters {
+    /// How many clients wait.
+    pub fn len(&self) -> usize {
+        self.waiting
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.waiting == 0
+    }
+
+    /// How many keys somebody waits for.
+    pub fn keys(&self) -> usize {
+        self.queues.iter().map(Map::len).sum()
+    }
+
+    /// How many clients wait with a time-out.
+    pub fn timed(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    /// When the next client gives up, on the monotonic clock.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.deadlines.first().map(|(deadline_us, _)| *deadline_us)
+    }
+
+    /// The earliest deadline that was filed since this was last asked.
+    #[inline]
+    pub fn take_filed(&mut self) -> Option<u64> {
+        self.filed_us.take()
+    }
+
+    fn queue(&mut self, db: usize) -> &mut Map<Box<[u8]>, VecDeque<SessionKey>> {
+        if self.queues.len() <= db {
+            self.queues.resize_with(db + 1, Map::default);
+        }
+        &mut self.queues[db]
+    }
+
+    fn is_awaited(&self, db: usize, key: &[u8]) -> bool {
+        self.queues.get(db).is_some_and(|queues| queues.contains_key(key))
+    }
+
+    fn make_ready(&mut self, db: usize, key: &[u8]) {
+        let known = self.ready.iter().any(|(other, name)| *other == db && **name == *key);
+        if self.is_awaited(db, key) && !known {
+            self.ready.push_back((db, key.into()));
+        }
+    }
+
+    /// Everything that somebody waits for in a database may be there now: it was swapped.
+    pub fn make_all_ready(&mut self, db: usize) {
+        let Some(queues) = self.queues.get(db) else { return };
+        // The longest waiting come first; which key that is, the map does not say.
+        let mut keys: Vec<(SessionKey, Box<[u8]>)> =
+            queues.iter().filter_map(|(key, queue)| Some((*queue.front()?, key.clone()))).collect();
+        keys.sort_unstable();
+        keys.iter().for_each(|(_, key)| self.make_ready(db, key));
+    }
+}
+
+impl Engine {
+    /// The request of a session waits, and the session with it.
+    pub(super) fn block(
+        &mut self,
+        who: SessionKey,
+        command: &'static Command,
+        args: Args,
+        wait: Box<Wait>,
+    ) {
+        let session = &mut self.sessions[who];
+        let db = session.db;
+        let deadline_us = wait.timeout_us.map(|timeout| self.now.mono_us.saturating_add(timeout));
+        for (index, key) in wait.keys.iter().enumerate() {
+            // A key that is named twice is waited for once.
+            if !wait.keys[..index].contains(key) {
+                self.waiters.queue(db).entry(key.clone()).or_default().push_back(who);
+            }
+        }
+        if let Some(deadline_us) = deadline_us {
+            self.waiters.deadlines.insert((deadline_us, who));
+            let filed = self.waiters.filed_us.unwrap_or(u64::MAX);
+            self.waiters.filed_us = Some(filed.min(deadline_us));
+        }
+        self.waiters.waiting += 1;
+        self.keyspace.changes.interest |= change::BLOCKED;
+        session.blocked =
+            Some(Box::new(Blocked { command, line: args.to_buf(), db, wait, deadline_us }));
+    }
+
+    /// A session waits no longer, for whatever reason.
+    pub(super) fn unblock(&mut self, who: SessionKey) -> Option<Box<Blocked>> {
+        let blocked = self.sessions.get_mut(who)?.blocked.take()?;
+        let queues = self.waiters.queue(blocked.db);
+        for key in &blocked.wait.keys {
+            if let Some(queue) = queues.get_mut(key) {
+                queue.retain(|other| *other != who);
+                if queue.is_empty() {
+                    queues.remove(key);
+                }
+            }
+        }
+        if let Some(deadline_us) = blocked.deadline_us {
+            self.waiters.deadlines.remove(&(deadline_us, who));
+        }
+        self.waiters.waiting -= 1;
+        if self.waiters.is_empty() {
+            self.keyspace.changes.interest &= !change::BLOCKED;
+            self.waiters.ready.clear();
+        }
+        Some(blocked)
+    }
+
+    /// Notes which of the changed keys somebody waits for.
+    pub(super) fn tell_waiters(&mut self) {
+        if self.waiters.is_empty() {
+            return;
+        }
+        for (change, key) in self.keyspace.changes.iter() {
+            if change.cause == change::Cause::Command {
+                self.waiters.make_ready(change.db as usize, key);
+            }
+        }
+    }
+
+    /// The unit is over: whoever waits for what it brought is served.
+    #[inline]
+    pub(super) fn serve_waiters(&mut self) {
+        if !self.waiters.ready.is_empty() {
+            self.serve_ready();
+        }
+    }
+
+    fn serve_ready(&mut self) {
+        // Serving may make more keys ready: what one client moves, another one waits for.
+        while let Some((db, key)) = self.waiters.ready.pop_front() {
+            let queue = self.waiters.queue(db).get(&key);
+            let waiting: Vec<SessionKey> = queue.into_iter().flatten().copied().collect();
+            for who in waiting {
+                let Some(kind) = self.keyspace.record(db, &key).map(|record| record.kind()) else {
+                    break;
+                };
+                let Some(session) = self.sessions.get(who) else { continue };
+                let wanted = session.blocked.as_ref().map(|blocked| blocked.wait.kind);
+                if wanted == Some(kind) && session.closing == Closing::No {
+                    self.try_again(who);
+                }
+            }
+        }
+    }
+
+    /// Runs the command of a waiting client once more.
+    fn try_again(&mut self, who: SessionKey) {
+        let Some(blocked) = self.sessions[who].blocked.take() else { return };
+        let mut out = self.sessions[who].out();
+        let waits = self.call_woken(who, blocked.command, blocked.line.args(), &mut out);
+        self.sessions[who].blocked = Some(blocked);
+        if waits.is_none() {
+            self.effects.seal();
+            self.answer_waiting(who, out);
+        }
+    }
+
+    /// A waiting client gets its answer, and goes on with what it sent meanwhile.
+    fn answer_waiting(&mut self, who: SessionKey, mut out: Out) {
+        self.unblock(who);
+        self.finish(who, 0, &mut out);
+        let Some(session) = self.sessions.get_mut(who) else { return };
+        session.woken = true;
+        session.mailbox.ring();
+        self.push_to(who, &out.bytes);
+    }
+
+    /// Those whose time is up are told so.
+    pub fn time_out(&mut self, now: crate::world::time::Now) {
+        self.set_now(now);
+        while let Some(&(deadline_us, who)) = self.waiters.deadlines.first() {
+            if deadline_us > now.mono_us {
+                return;
+            }
+            self.give_up(who, |give_up, out| give_up(out));
+        }
+    }
+
+    /// CLIENT UNBLOCK: says whether the client was waiting.
+    pub fn unblock_client(&mut self, who: SessionKey, with_error: bool) -> bool {
+        let waits = self.sessions.get(who).is_some_and(|session| session.blocked.is_some());
+        if waits && with_error {
+            const UNBLOCKED: &str = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+            self.give_up(who, |_, _| Err(Error::Say(UNBLOCKED).into()));
+        } else if waits {
+            self.give_up(who, |give_up, out| give_up(out));
+        }
+        waits
+    }
+
+    fn give_up(&mut self, who: SessionKey, answer: impl FnOnce(fn(Reply) -> Done, Reply) -> Done) {
+        let Some(blocked) = self.sessions.get(who).and_then(|it| it.blocked.as_deref()) else {
+            return;
+        };
+        let (command, give_up) = (blocked.command, blocked.wait.give_up);
+        let mut out = self.sessions[who].out();
+        let result = answer(give_up, Reply::new(&mut out));
+        let failed = matches!(self.settle_answer(result, 0, &mut out), Outcome::Failed);
+        let tracked = self.config.latency_tracking;
+        self.stats.commands[command.known_as as usize].count(0, failed, tracked);
+        self.stats.processed += 1;
+        self.answer_waiting(who, out);
+    }
+}
