@@ -3,6 +3,7 @@
 //! out, unless its zero is the truth.
 
 use crate::config::percentile;
+use crate::data::Type;
 use crate::engine::command::admin;
 use crate::engine::{Engine, Family, SessionKey};
 use crate::resp::{Args, Done, Reply};
@@ -59,6 +60,7 @@ const SECTIONS: &[Section] = &[
     section("latencystats", "Latencystats", ToAll, latencystats),
     section("cluster", "Cluster", Always, |_, text| field(text, "cluster_enabled", 0)),
     section("keyspace", "Keyspace", Always, keyspace),
+    section("keysizes", "Keysizes", Always, keysizes),
     section("debug", "Debug", Never, debug),
 ];
 
@@ -521,6 +523,34 @@ fn keyspace(engine: &Engine, text: &mut String) {
             db.average_ttl(now)
         );
     }
+}
+
+/// How many values there are of each power of two: bytes of strings, elements of all others.
+fn keysizes(engine: &Engine, text: &mut String) {
+    for number in 0..engine.keyspace.databases() {
+        let sizes = engine.keyspace.db(number).sizes();
+        for kind in Type::ALL {
+            let name = match kind {
+                Type::String => "strings_sizes",
+                Type::List => "lists_items",
+                Type::Set => "sets_items",
+                Type::ZSet => "zsets_items",
+                Type::Hash => "hashes_items",
+            };
+            let bins: Vec<String> =
+                sizes.of(kind).map(|(least, count)| format!("{}={count}", short(least))).collect();
+            if !bins.is_empty() {
+                field(text, &format!("db{number}_distrib_{name}"), bins.join(","));
+            }
+        }
+    }
+}
+
+/// A power of two as people read it: `512`, `1K`, `2M`.
+fn short(power: u64) -> String {
+    const UNITS: [&str; 7] = ["", "K", "M", "G", "T", "P", "E"];
+    let unit = power.checked_ilog2().unwrap_or(0) / 10;
+    format!("{}{}", power >> (10 * unit), UNITS[unit as usize])
 }
 
 /// A directive as CONFIG GET shows it.

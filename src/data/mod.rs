@@ -23,6 +23,9 @@ pub enum Type {
 }
 
 impl Type {
+    /// Every type, in the order in which they are declared.
+    pub const ALL: [Type; 5] = [Type::String, Type::List, Type::Set, Type::ZSet, Type::Hash];
+
     pub const fn name(self) -> &'static str {
         match self {
             Type::String => "string",

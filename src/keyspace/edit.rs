@@ -4,6 +4,7 @@
 use super::change::{Cause, Changes};
 use super::event::Event;
 use super::record::Record;
+use super::sizes::Bin;
 use super::{Db, free};
 use crate::base::table::Place;
 use crate::data::string::Text;
@@ -63,6 +64,8 @@ pub struct Edit<'a, T: Kind> {
     /// The value was made for this edit.
     born: bool,
     changed: bool,
+    /// Where the value was counted when the edit began.
+    bin: Bin,
     dice: &'a mut SmallRng,
     kind: PhantomData<T>,
 }
@@ -76,7 +79,9 @@ impl<'a, T: Kind> Edit<'a, T> {
         (db, born): (usize, bool),
         dice: &'a mut SmallRng,
     ) -> Self {
-        Edit { home, place, changes, trash, db, born, dice, changed: false, kind: PhantomData }
+        let bin = Bin::of(home.table.at(place).expect("an edit's record stays"));
+        let kind = PhantomData;
+        Edit { home, place, changes, trash, db, born, dice, changed: false, bin, kind }
     }
 
     pub fn view(&self) -> T::View<'_> {
@@ -101,7 +106,9 @@ impl<'a, T: Kind> Edit<'a, T> {
     /// Declares that the value changed, and how.
     pub fn done(mut self, event: Event) {
         self.changed = false;
-        let key = self.home.table.at(self.place).expect("an edit's record stays").key();
+        let record = self.home.table.at(self.place).expect("an edit's record stays");
+        self.home.sizes.shift(self.bin, Bin::of(record));
+        let key = record.key();
         if self.born {
             self.born = false;
             self.changes.remark(self.db, key, Event::NEW);

@@ -10,6 +10,7 @@ pub mod edit;
 pub mod event;
 pub mod expiry;
 pub mod record;
+pub mod sizes;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ pub use change::{Cause, Changes};
 pub use edit::{Edit, Kind, Str};
 pub use event::Event;
 pub use record::Record;
+pub use sizes::Sizes;
 
 use crate::base::table::{self, Place, Table};
 use crate::data::{Collection, Type};
@@ -26,6 +28,7 @@ use crate::world::Millis;
 use expiry::Deadlines;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use sizes::Bin;
 
 pub struct Keyspace {
     dbs: Vec<Db>,
@@ -57,6 +60,7 @@ pub struct Db {
     /// Keys that have a deadline, and the sum of their deadlines, for INFO's average.
     expires: usize,
     deadline_sum: i128,
+    sizes: Sizes,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -266,9 +270,10 @@ impl Keyspace {
         let mut record = Record::of_collection(key, T::default());
         record.set_age(self.aging.newborn());
         let hash = self.hash(key);
-        let table = &mut self.dbs[db].table;
-        table.insert_new(hash, record);
-        let place = table.locate(hash, |record| record.key() == key);
+        let home = &mut self.dbs[db];
+        home.sizes.add(Bin::of(&record));
+        home.table.insert_new(hash, record);
+        let place = home.table.locate(hash, |record| record.key() == key);
         Ok(self.open(db, place.expect("it was just put there"), true))
     }
 
@@ -317,6 +322,7 @@ impl Keyspace {
             Life::Until(deadline) => Some(deadline),
         };
         let was = record.kind();
+        home.sizes.shift(Bin::of(record), Bin::new(Type::String, value.len()));
         if was == Type::String {
             record.set_text(value);
         } else {
@@ -576,6 +582,7 @@ impl Keyspace {
         let deadline = record.deadline();
         self.changes.note(db, record.key(), event, Cause::Command);
         let home = &mut self.dbs[db];
+        home.sizes.add(Bin::of(&record));
         home.table.insert_new(hash, record);
         if let Some(deadline) = deadline {
             home.account(hash, None, Some(deadline));
@@ -592,7 +599,13 @@ impl Keyspace {
 
 impl Db {
     fn new(seed: u64) -> Db {
-        Db { table: Table::new(seed), deadlines: Deadlines::default(), expires: 0, deadline_sum: 0 }
+        Db {
+            table: Table::new(seed),
+            deadlines: Deadlines::default(),
+            expires: 0,
+            deadline_sum: 0,
+            sizes: Sizes::default(),
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -621,6 +634,11 @@ impl Db {
         self.table.memory() + self.deadlines.memory()
     }
 
+    /// How large the values are.
+    pub fn sizes(&self) -> &Sizes {
+        &self.sizes
+    }
+
     pub fn table(&self) -> &Table<Record> {
         &self.table
     }
@@ -633,6 +651,7 @@ impl Db {
     /// Removes a record, and its deadline from the count.
     fn remove_at(&mut self, place: Place) -> Option<Record> {
         let record = self.table.remove_at(place)?;
+        self.sizes.remove(Bin::of(&record));
         if let Some(deadline) = record.deadline() {
             self.expires -= 1;
             self.deadline_sum -= deadline.0 as i128;

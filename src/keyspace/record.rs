@@ -234,6 +234,11 @@ impl Record {
         )
     }
 
+    /// Bytes of a string, or elements of a collection.
+    pub fn size(&self) -> usize {
+        whatever_it_holds!(self, value: T => <T as Collection>::len(value), text => self.text().len())
+    }
+
     /// In how many pieces of heap the value lies.
     pub fn pieces(&self) -> usize {
         whatever_it_holds!(self, value: T => <T as Collection>::pieces(value), text => 1)

@@ -209,6 +209,7 @@ fn check(keyspace: &Keyspace, model: &Model) {
         let deadlines: Vec<i64> =
             db.records().filter_map(|record| Some(record.deadline()?.0)).collect();
         assert_eq!(db.expires(), deadlines.len());
+        assert!(*db.sizes() == db.records().collect(), "sizes are counted as they change");
         assert_eq!(db.deadline_sum, deadlines.iter().map(|at| i128::from(*at)).sum::<i128>());
         let first = deadlines.iter().min();
         assert!(

@@ -110,19 +110,57 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
-        name: "CLIENT LIST and CLIENT KILL",
-        reason: "we take the filters of Valkey 9; the two word mistakes in them differently",
-        peers: &[Program::Redis, Program::Valkey],
+        name: "CLIENT LIST and CLIENT KILL by a condition that Redis has not",
+        reason: "we take the filters of Valkey 9",
+        peers: &[Program::Redis],
         parts: false,
         fits: |args, ours, theirs| {
-            let nobody = |reply: &Value| {
-                reply.is_error()
-                    || *reply == Value::Int(0)
-                    || reply.text().is_some_and(<[u8]>::is_empty)
-            };
-            (is_sub(args, "CLIENT", "LIST") || is_sub(args, "CLIENT", "KILL"))
+            filters(args)
                 && nobody(ours)
-                && nobody(theirs)
+                && says(theirs, "ERR syntax error")
+                && args[2..].iter().any(|word| is_valkeys_condition(args, word))
+        },
+    },
+    Rule {
+        name: "CLIENT LIST ID with more than ids",
+        reason: "Redis takes all that follows for ids, and any number for one",
+        peers: &[Program::Redis],
+        parts: false,
+        fits: |args, ours, theirs| {
+            is_sub(args, "CLIENT", "LIST")
+                && args.get(2).is_some_and(|word| word.eq_ignore_ascii_case(b"ID"))
+                && nobody(ours)
+                && (says(theirs, "ERR Invalid client ID") || (ours.is_error() && nobody(theirs)))
+        },
+    },
+    Rule {
+        name: "CLIENT KILL ID with several ids",
+        reason: "Redis takes one",
+        peers: &[Program::Redis],
+        parts: false,
+        fits: |args, ours, theirs| {
+            let is_id = |word: &Vec<u8>| word.eq_ignore_ascii_case(b"ID");
+            is_sub(args, "CLIENT", "KILL")
+                && args.iter().any(is_id)
+                && nobody(ours)
+                && says(theirs, "ERR syntax error")
+        },
+    },
+    Rule {
+        name: "CLIENT LIST and CLIENT KILL with an ID that is no number",
+        reason: "Redis speaks of the ID, Valkey of the syntax; and Valkey takes none at all for none",
+        peers: &[Program::Valkey],
+        parts: false,
+        fits: |args, ours, theirs| {
+            let of_id = |word: &Vec<u8>| {
+                word.eq_ignore_ascii_case(b"ID") || word.eq_ignore_ascii_case(b"NOT-ID")
+            };
+            let about_the_id = says(ours, "ERR Invalid client ID")
+                || says(ours, "ERR client-id should be greater");
+            filters(args)
+                && args[2..].iter().any(of_id)
+                && ((about_the_id && says(theirs, "ERR syntax error"))
+                    || (ours.is_error() && !theirs.is_error() && nobody(theirs)))
         },
     },
     Rule {
@@ -182,6 +220,28 @@ fn says(reply: &Value, start: &str) -> bool {
 
 fn is_sub(args: &Args, name: &str, sub: &str) -> bool {
     is(args, name) && args.get(1).is_some_and(|word| word.eq_ignore_ascii_case(sub.as_bytes()))
+}
+
+/// Does the command choose clients by conditions?
+fn filters(args: &Args) -> bool {
+    (is_sub(args, "CLIENT", "LIST") || is_sub(args, "CLIENT", "KILL")) && args.len() > 2
+}
+
+/// Is it a condition of CLIENT LIST or CLIENT KILL that only Valkey has there?
+fn is_valkeys_condition(args: &Args, word: &[u8]) -> bool {
+    const ONLY_THERE: [&str; 7] = ["NAME", "IDLE", "FLAGS", "LIB-NAME", "LIB-VER", "DB", "CAPA"];
+    const ONLY_IN_KILL: [&str; 5] = ["USER", "ADDR", "LADDR", "SKIPME", "MAXAGE"];
+    let word = word.to_ascii_uppercase();
+    let is_one_of = |names: &[&str]| names.iter().any(|name| name.as_bytes() == word);
+    word.starts_with(b"NOT-")
+        || word == b"IP"
+        || is_one_of(&ONLY_THERE)
+        || (is_sub(args, "CLIENT", "LIST") && is_one_of(&ONLY_IN_KILL))
+}
+
+/// An answer that shows or ends no client.
+fn nobody(reply: &Value) -> bool {
+    reply.is_error() || *reply == Value::Int(0) || reply.text().is_some_and(<[u8]>::is_empty)
 }
 
 fn ints(ours: &Value, theirs: &Value) -> Option<(i64, i64)> {

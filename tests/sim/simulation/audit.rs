@@ -77,6 +77,9 @@ impl World {
                     db.expires()
                 ));
             }
+            if *db.sizes() != db.records().collect() {
+                return Err(format!("db {number} counts other sizes than its values have"));
+            }
             let average = sum.checked_div(expires as i128).unwrap_or(now.0 as i128) - now.0 as i128;
             if db.average_ttl(now) as i128 != average.max(0) {
                 return Err(format!("db {number}: the average time to live is not {average}"));
