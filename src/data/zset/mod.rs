@@ -1,32 +1,372 @@
-//! A zset, for the time being as plain as can be.
+//! Sorted sets: members with a score each, in the order of scores, and of bytes where scores are equal.
+//!
+//! A small one is one packed block (`small.rs`), a large one a counting tree beside a table
+//! (`large.rs`). What to do with a range is always the same: find its ranks, which takes O(log n) in
+//! the large form, then walk, count or remove them.
+//!
+//! A score is never NaN.
 
+mod large;
+mod members;
+mod small;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use super::limits::PackedLimits;
+use super::string::Text;
 use super::{Collection, Type};
+use crate::base::numbers;
+use large::Large;
+use small::Small;
+use std::ops::Range;
+use tree::Probe;
 
-#[derive(Clone, Default)]
-pub struct ZSet {
-    pub items: Vec<Vec<u8>>,
+#[derive(Clone)]
+pub struct ZSet(Form);
+
+#[derive(Clone)]
+enum Form {
+    Small(Small),
+    Large(Box<Large>),
+}
+
+/// What ZADD may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// Only new members (NX).
+    pub new_only: bool,
+    /// Only members that are there (XX).
+    pub known_only: bool,
+    /// Members that are there only get higher scores (GT).
+    pub raise_only: bool,
+    /// Members that are there only get lower scores (LT).
+    pub lower_only: bool,
+    /// The score is added to the one that is there (INCR).
+    pub increment: bool,
+}
+
+/// What came of adding a member, with the score it has now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Added {
+    New(f64),
+    Updated(f64),
+    /// It had this score.
+    Same(f64),
+    /// The rule did not let it.
+    Held,
+    /// The sum of the scores is not a number.
+    Nan,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScoreRange {
+    pub min: f64,
+    pub max: f64,
+    /// Whether the ends are not part of the range.
+    pub above_min: bool,
+    pub below_max: bool,
+}
+
+/// An end of a range of members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LexBound<'a> {
+    /// Before all members.
+    Lowest,
+    /// After all members.
+    Highest,
+    Including(&'a [u8]),
+    Excluding(&'a [u8]),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LexRange<'a> {
+    pub min: LexBound<'a>,
+    pub max: LexBound<'a>,
+}
+
+impl ZSet {
+    /// An empty set that is to take so many members of at most so many bytes. It is large from the
+    /// start if they would make it so; nothing is allocated for them.
+    pub fn for_some(count: usize, longest: usize, limits: PackedLimits) -> ZSet {
+        if count > limits.entries || longest > limits.value {
+            ZSet(Form::Large(Box::new(Large::new(limits.seed))))
+        } else {
+            ZSet::default()
+        }
+    }
+
+    /// Can it take so many more members? The limit is four thousand million short members, or
+    /// sixteen million of more than four kilobytes.
+    pub fn has_room_for(&self, more: usize) -> bool {
+        match &self.0 {
+            Form::Small(small) => more < (1 << 24) - small.len(),
+            Form::Large(large) => large.has_room_for(more),
+        }
+    }
+
+    // ── single members ──────────────────────────────────────────────────────────────────────
+
+    /// O(1), or O(n) in the small form; so is everything that begins with a member.
+    #[inline]
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        match &self.0 {
+            Form::Small(small) => small.find(member).map(|at| small.score(at)),
+            Form::Large(large) => large.find(member).map(|id| large.score(id)),
+        }
+    }
+
+    /// How many members come before this one, and its score. O(log n).
+    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
+        match &self.0 {
+            Form::Small(small) => small.find(member).map(|at| (small.rank_of(at), small.score(at))),
+            Form::Large(large) => large.find(member).map(|id| (large.rank_of(id), large.score(id))),
+        }
+    }
+
+    /// Adds or updates a member, O(log n). The score is a number; room was asked for.
+    pub fn add(&mut self, member: &[u8], score: f64, rule: Rule, limits: PackedLimits) -> Added {
+        debug_assert!(!score.is_nan());
+        match &mut self.0 {
+            Form::Small(small) => match small.find(member) {
+                Some(at) => {
+                    let before = small.score(at);
+                    let added = updated(before, score, rule);
+                    if let Added::Updated(score) = added {
+                        small.set_score(at, score);
+                    }
+                    return added;
+                }
+                None if rule.known_only => return Added::Held,
+                None if small.len() < limits.entries && member.len() <= limits.value => {
+                    small.insert(member, score);
+                }
+                None => self.enlarge(limits.seed).insert(member, score),
+            },
+            Form::Large(large) => match large.find(member) {
+                Some(id) => {
+                    let added = updated(large.score(id), score, rule);
+                    if let Added::Updated(score) = added {
+                        large.set_score(id, score);
+                    }
+                    return added;
+                }
+                None if rule.known_only => return Added::Held,
+                None => large.insert(member, score),
+            },
+        }
+        Added::New(score)
+    }
+
+    /// Gives a member the score that `score` makes of the one it has, if it is there. O(log n).
+    pub fn merge(
+        &mut self,
+        member: &[u8],
+        limits: PackedLimits,
+        score: impl FnOnce(Option<f64>) -> f64,
+    ) {
+        let score = score(self.score(member));
+        self.set(member, score, limits);
+    }
+
+    /// Sets a score, whatever was there. O(log n).
+    pub fn set(&mut self, member: &[u8], score: f64, limits: PackedLimits) {
+        self.add(member, score, Rule::default(), limits);
+    }
+
+    /// Removes a member; says its score. O(log n).
+    pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        match &mut self.0 {
+            Form::Small(small) => {
+                let at = small.find(member)?;
+                let score = small.score(at);
+                small.remove(at);
+                Some(score)
+            }
+            Form::Large(large) => {
+                let id = large.find(member)?;
+                let score = large.score(id);
+                large.remove(id);
+                Some(score)
+            }
+        }
+    }
+
+    // ── ranges ──────────────────────────────────────────────────────────────────────────────
+
+    /// The ranks of these scores; O(log n).
+    pub fn ranks_of_scores(&self, range: ScoreRange) -> Range<usize> {
+        let start = self.before(Probe::Score { score: range.min, through: range.above_min });
+        let end = self.before(Probe::Score { score: range.max, through: !range.below_max });
+        start..end.max(start)
+    }
+
+    /// The ranks of these members, where all have the same score; O(log n).
+    pub fn ranks_of_members(&self, range: LexRange) -> Range<usize> {
+        let place = |bound, lower: bool| match bound {
+            LexBound::Lowest => 0,
+            LexBound::Highest => self.len(),
+            LexBound::Including(member) => self.before(Probe::Member { member, through: !lower }),
+            LexBound::Excluding(member) => self.before(Probe::Member { member, through: lower }),
+        };
+        let start = place(range.min, true);
+        start..place(range.max, false).max(start)
+    }
+
+    /// The members of a range of ranks that all exist, with their scores, in order or backwards.
+    /// O(log n) to begin, then O(1) each.
+    pub fn walk(&self, ranks: Range<usize>, back: bool) -> Walk<'_> {
+        debug_assert!(ranks.end <= self.len());
+        match &self.0 {
+            Form::Small(small) => Walk(Walks::Small(small.walk(ranks, back))),
+            Form::Large(large) => Walk(Walks::Large(large.walk(ranks, back))),
+        }
+    }
+
+    /// All members with their scores, in order.
+    pub fn iter(&self) -> Walk<'_> {
+        self.walk(0..self.len(), false)
+    }
+
+    /// The member of a rank; O(log n). Of a random rank it is a fair pick.
+    pub fn at(&self, rank: usize) -> Option<(Text<'_>, f64)> {
+        if rank < self.len() { self.walk(rank..rank + 1, false).next() } else { None }
+    }
+
+    /// Removes a range of ranks; O(log n) for each member.
+    pub fn remove_range(&mut self, ranks: Range<usize>) {
+        match &mut self.0 {
+            Form::Small(small) => small.remove_range(ranks),
+            Form::Large(large) => large.remove_range(ranks),
+        }
+    }
+
+    /// One step of a walk that may be interrupted by changes. It begins with cursor 0 and is over
+    /// when 0 is returned; members that are there all the while are visited exactly once.
+    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Text, f64)) -> u64 {
+        match &self.0 {
+            Form::Small(_) => {
+                self.iter().for_each(|(member, score)| visit(member, score));
+                0
+            }
+            Form::Large(large) => {
+                large.scan(cursor, |member, score| visit(Text::Bytes(member), score))
+            }
+        }
+    }
+
+    fn before(&self, probe: Probe) -> usize {
+        match &self.0 {
+            Form::Small(small) => small.rank(probe),
+            Form::Large(large) => large.rank(probe),
+        }
+    }
+
+    /// Takes the large form; there is no way back.
+    fn enlarge(&mut self, seed: u64) -> &mut Large {
+        if let Form::Small(_) = self.0 {
+            let mut large = Large::with_capacity(seed, self.len() + 1);
+            for (member, score) in self.iter() {
+                large.insert(member.bytes(&mut itoa::Buffer::new()), score);
+            }
+            self.0 = Form::Large(Box::new(large));
+        }
+        match &mut self.0 {
+            Form::Large(large) => large,
+            Form::Small(_) => unreachable!("it was made large"),
+        }
+    }
+}
+
+/// What a rule makes of a member that has a score.
+fn updated(before: f64, score: f64, rule: Rule) -> Added {
+    let score = if rule.increment { before + score } else { score };
+    if rule.new_only {
+        Added::Held
+    } else if score.is_nan() {
+        Added::Nan
+    } else if (rule.raise_only && score <= before) || (rule.lower_only && score >= before) {
+        Added::Held
+    } else if score == before {
+        Added::Same(before)
+    } else {
+        Added::Updated(score)
+    }
+}
+
+impl Default for ZSet {
+    fn default() -> ZSet {
+        ZSet(Form::Small(Small::default()))
+    }
 }
 
 impl Collection for ZSet {
     const TYPE: Type = Type::ZSet;
 
     fn len(&self) -> usize {
-        self.items.len()
+        match &self.0 {
+            Form::Small(small) => small.len(),
+            Form::Large(large) => large.len(),
+        }
     }
 
     fn memory(&self) -> usize {
-        self.items.iter().map(Vec::capacity).sum()
+        match &self.0 {
+            Form::Small(small) => small.memory(),
+            Form::Large(large) => large.memory(),
+        }
     }
 
     fn pieces(&self) -> usize {
-        self.items.len()
+        match &self.0 {
+            Form::Small(_) => 1,
+            Form::Large(large) => large.pieces(),
+        }
     }
 
     fn parts(&self) -> Vec<Vec<u8>> {
-        self.items.clone()
+        let mut parts = Vec::new();
+        for (member, score) in self.iter() {
+            let mut text = Vec::new();
+            // Only the large form knows a zero with a sign.
+            numbers::write_f64(score + 0.0, &mut text);
+            parts.extend([member.to_vec(), text]);
+        }
+        parts
     }
 
     fn encoding(&self) -> &'static str {
-        "listpack"
+        match &self.0 {
+            Form::Small(_) => "listpack",
+            Form::Large(_) => "skiplist",
+        }
     }
 }
+
+pub struct Walk<'a>(Walks<'a>);
+
+enum Walks<'a> {
+    Small(small::Walk<'a>),
+    Large(large::Walk<'a>),
+}
+
+impl<'a> Iterator for Walk<'a> {
+    type Item = (Text<'a>, f64);
+
+    #[inline]
+    fn next(&mut self) -> Option<(Text<'a>, f64)> {
+        match &mut self.0 {
+            Walks::Small(walk) => walk.next(),
+            Walks::Large(walk) => walk.next().map(|(member, score)| (Text::Bytes(member), score)),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match &self.0 {
+            Walks::Small(walk) => walk.size_hint(),
+            Walks::Large(walk) => walk.size_hint(),
+        }
+    }
+}
+
+impl ExactSizeIterator for Walk<'_> {}

@@ -1,0 +1,327 @@
+//! The members of a large sorted set with their scores: records in dense arrays, one array for each
+//! size of record.
+//!
+//! ```text
+//!   a record:  | score, 8 bytes | member … | padding | how much padding, 1 byte |   a multiple of 4
+//!   an id:     | chunk, 24 bits | slot, 8 bits |
+//! ```
+//!
+//! The arrays are cut into chunks that exactly fill what the allocator hands out. There are no holes:
+//! the last record of its size moves to where one is removed, and whoever knows its id is told. So
+//! there is nothing to compact, a record costs three bytes and a half besides score and member, and
+//! tree and table refer to it in four bytes, without a pointer and without `unsafe`.
+//!
+//! A pointer to an allocation for each record was the other choice. Members of 16 bytes take 28 bytes
+//! here and 32 there, their ids half of what pointers do, and to free a million of them is to free
+//! some thousand chunks. It costs a look into the list of chunks (one cached line) on each access, and
+//! the move on removal.
+
+use crate::base::prefetch::prefetch;
+use std::num::NonZeroU32;
+
+/// Which record; good until the record is moved or removed.
+pub(super) type Id = NonZeroU32;
+
+const SLOT_BITS: u32 = 8;
+const SLOTS_MAX: usize = 1 << SLOT_BITS;
+/// As many chunks as ids can tell apart.
+const CHUNKS_MAX: usize = 1 << (u32::BITS - SLOT_BITS);
+/// Chunks are not larger than this, so that the last one of each size wastes little.
+const CHUNK_BYTES_MAX: usize = 32 << 10;
+/// A larger record has a chunk of its own.
+const SHARED_MAX: usize = 4 << 10;
+
+const SCORE: usize = size_of::<f64>();
+
+#[derive(Clone)]
+pub(super) struct Members {
+    /// The first one is never used, so that no id is 0.
+    chunks: Vec<Chunk>,
+    /// Numbers of chunks that were emptied.
+    vacant: Vec<u32>,
+    /// In ascending order of their sizes.
+    arrays: Vec<Array>,
+    /// What the chunks take.
+    bytes: usize,
+}
+
+#[derive(Clone, Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    /// Bytes of each record in it.
+    size: u32,
+}
+
+/// All records of one size.
+#[derive(Clone)]
+struct Array {
+    size: usize,
+    /// All but the last are full, and the last is not empty.
+    chunks: Vec<u32>,
+}
+
+impl Members {
+    pub fn new() -> Members {
+        Members { chunks: vec![Chunk::default()], vacant: Vec::new(), arrays: Vec::new(), bytes: 0 }
+    }
+
+    /// Is there room for so many more? At the worst each takes a chunk of its own, of which there
+    /// are sixteen million; of short members there can be four thousand million.
+    pub fn has_room_for(&self, more: usize) -> bool {
+        let used = self.chunks.len() - self.vacant.len();
+        more <= CHUNKS_MAX - used
+    }
+
+    pub fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Bytes of heap.
+    pub fn memory(&self) -> usize {
+        let arrays: usize = self.arrays.iter().map(|array| array.chunks.capacity()).sum();
+        self.bytes
+            + self.chunks.capacity() * size_of::<Chunk>()
+            + self.arrays.capacity() * size_of::<Array>()
+            + (arrays + self.vacant.capacity()) * size_of::<u32>()
+    }
+
+    #[inline(always)]
+    pub fn get(&self, id: Id) -> (f64, &[u8]) {
+        let record = self.record(id);
+        let padding = record.last().map_or(0, |&padding| padding as usize);
+        (score_of(record), &record[SCORE..record.len() - 1 - padding])
+    }
+
+    #[inline(always)]
+    pub fn score(&self, id: Id) -> f64 {
+        score_of(self.record(id))
+    }
+
+    pub fn set_score(&mut self, id: Id, score: f64) {
+        let (chunk, slot) = parts(id);
+        let chunk = &mut self.chunks[chunk];
+        let at = slot * chunk.size as usize;
+        chunk.bytes[at..at + SCORE].copy_from_slice(&score.to_le_bytes());
+    }
+
+    /// Starts loading a record.
+    #[inline(always)]
+    pub fn prefetch(&self, id: Id) {
+        let (chunk, slot) = parts(id);
+        let chunk = &self.chunks[chunk];
+        if let Some(byte) = chunk.bytes.get(slot * chunk.size as usize) {
+            prefetch(byte);
+        }
+    }
+
+    pub fn add(&mut self, score: f64, member: &[u8]) -> Id {
+        let size = size_for(member);
+        let number = if size > SHARED_MAX {
+            self.open_chunk(size, size)
+        } else {
+            self.chunk_with_room(size)
+        };
+        let chunk = &mut self.chunks[number as usize];
+        let slot = chunk.bytes.len() / size;
+        let end = chunk.bytes.len() + size;
+        chunk.bytes.extend_from_slice(&score.to_le_bytes());
+        chunk.bytes.extend_from_slice(member);
+        chunk.bytes.resize(end, 0);
+        chunk.bytes[end - 1] = (size - SCORE - member.len() - 1) as u8;
+        id_of(number, slot)
+    }
+
+    /// Which record will move to where `id` is, when that is removed.
+    pub fn successor(&self, id: Id) -> Option<Id> {
+        let size = self.record(id).len();
+        let array = self.arrays.get(self.array(size).ok()?)?;
+        let last = *array.chunks.last()?;
+        let slot = self.chunks[last as usize].bytes.len() / size - 1;
+        Some(id_of(last, slot)).filter(|last| *last != id)
+    }
+
+    /// Removes a record; its successor is there from now on.
+    pub fn remove(&mut self, id: Id) {
+        let size = self.record(id).len();
+        let (chunk, slot) = parts(id);
+        let last = match self.successor(id) {
+            None => chunk,
+            Some(successor) => {
+                let last = parts(successor).0;
+                let start = self.chunks[last].bytes.len() - size;
+                if last == chunk {
+                    self.chunks[chunk].bytes.copy_within(start.., slot * size);
+                } else {
+                    let moved = std::mem::take(&mut self.chunks[last].bytes);
+                    let at = slot * size;
+                    self.chunks[chunk].bytes[at..at + size].copy_from_slice(&moved[start..]);
+                    self.chunks[last].bytes = moved;
+                }
+                last
+            }
+        };
+        let len = self.chunks[last].bytes.len() - size;
+        self.chunks[last].bytes.truncate(len);
+        if len == 0 {
+            self.close_chunk(last, size);
+        }
+    }
+
+    #[inline(always)]
+    fn record(&self, id: Id) -> &[u8] {
+        let (chunk, slot) = parts(id);
+        let chunk = &self.chunks[chunk];
+        let size = chunk.size as usize;
+        &chunk.bytes[slot * size..(slot + 1) * size]
+    }
+
+    fn array(&self, size: usize) -> Result<usize, usize> {
+        self.arrays.binary_search_by_key(&size, |array| array.size)
+    }
+
+    /// The number of the last chunk for this size, which has room for one more record.
+    fn chunk_with_room(&mut self, size: usize) -> u32 {
+        let at = match self.array(size) {
+            Ok(at) => at,
+            Err(at) => {
+                self.arrays.insert(at, Array { size, chunks: Vec::new() });
+                at
+            }
+        };
+        let full = chunk_bytes(size);
+        let last = self.arrays[at].chunks.last().copied();
+        if let Some(number) = last {
+            let chunk = &mut self.chunks[number as usize].bytes;
+            let needed = chunk.len() + size;
+            if needed <= chunk.capacity() {
+                return number;
+            }
+            if needed <= full {
+                let before = chunk.capacity();
+                // Only the first chunk of an array grows; it does so by a half.
+                let wanted = size_class(needed + needed / 2).min(full);
+                chunk.reserve_exact(wanted - chunk.len());
+                self.bytes += chunk.capacity() - before;
+                return number;
+            }
+        }
+        let first = if last.is_none() { size_class(size * 4).min(full) } else { full };
+        let number = self.open_chunk(size, first);
+        self.arrays[at].chunks.push(number);
+        number
+    }
+
+    fn open_chunk(&mut self, size: usize, capacity: usize) -> u32 {
+        let size = u32::try_from(size).expect("a member came in a frame, and frames are bounded");
+        let chunk = Chunk { bytes: Vec::with_capacity(capacity), size };
+        self.bytes += chunk.bytes.capacity();
+        match self.vacant.pop() {
+            Some(number) => {
+                self.chunks[number as usize] = chunk;
+                number
+            }
+            None => {
+                let number = self.chunks.len();
+                assert!(number < CHUNKS_MAX, "room was asked for before");
+                self.chunks.push(chunk);
+                number as u32
+            }
+        }
+    }
+
+    fn close_chunk(&mut self, number: usize, size: usize) {
+        let chunk = std::mem::take(&mut self.chunks[number]);
+        self.bytes -= chunk.bytes.capacity();
+        self.vacant.push(number as u32);
+        if let Ok(at) = self.array(size) {
+            let array = &mut self.arrays[at];
+            array.chunks.pop();
+            if array.chunks.is_empty() {
+                self.arrays.remove(at);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn parts(id: Id) -> (usize, usize) {
+    ((id.get() >> SLOT_BITS) as usize, id.get() as usize % SLOTS_MAX)
+}
+
+fn id_of(chunk: u32, slot: usize) -> Id {
+    Id::new(chunk << SLOT_BITS | slot as u32).expect("chunks are counted from 1")
+}
+
+#[inline(always)]
+fn score_of(record: &[u8]) -> f64 {
+    let score = record.first_chunk::<SCORE>();
+    score.map_or(0.0, |score| f64::from_le_bytes(*score))
+}
+
+fn size_for(member: &[u8]) -> usize {
+    (SCORE + member.len() + 1).next_multiple_of(4)
+}
+
+/// The bytes of a full chunk of records of this size: as many of them as go into the largest size
+/// class that is not larger than the most there could be.
+fn chunk_bytes(size: usize) -> usize {
+    let most = (SLOTS_MAX * size).min(CHUNK_BYTES_MAX);
+    let step = (1usize << most.ilog2()) / 4;
+    (most - most % step) / size * size
+}
+
+/// The size class of the allocator for this many bytes, of which there are four to each doubling.
+fn size_class(bytes: usize) -> usize {
+    let step = (bytes.max(64) - 1).next_power_of_two() / 8;
+    bytes.next_multiple_of(step.max(16))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn records_keep_their_scores_and_members(
+            steps in proptest::collection::vec((any::<bool>(), any::<usize>(), 0..4usize), 0..600),
+        ) {
+            let mut members = Members::new();
+            let mut model: Vec<(Id, f64, Vec<u8>)> = Vec::new();
+            for (number, (grow, at, size)) in steps.into_iter().enumerate() {
+                if grow || model.is_empty() {
+                    let len = [3, 30, 1500, 10_000][size] + at % 7;
+                    let member = vec![number as u8; len];
+                    let id = members.add(number as f64, &member);
+                    model.push((id, number as f64, member));
+                } else {
+                    let (id, ..) = model.swap_remove(at % model.len());
+                    if let Some(moved) = members.successor(id) {
+                        let mut found = model.iter_mut().filter(|(known, ..)| *known == moved);
+                        found.next().expect("the successor is a record").0 = id;
+                    }
+                    members.remove(id);
+                }
+                for (id, score, member) in &model {
+                    prop_assert_eq!(members.get(*id), (*score, &member[..]));
+                }
+            }
+            let bytes: usize = members.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum();
+            prop_assert_eq!(bytes, members.bytes);
+            for (id, ..) in std::mem::take(&mut model) {
+                members.set_score(id, -1.5);
+                prop_assert_eq!(members.score(id), -1.5);
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_fill_size_classes() {
+        for size in (12..=SHARED_MAX).step_by(4) {
+            let bytes = chunk_bytes(size);
+            assert!(bytes.is_multiple_of(size) && bytes <= CHUNK_BYTES_MAX);
+            assert!(bytes / size <= SLOTS_MAX);
+            assert!(size_class(bytes) - bytes < size, "{size}: {bytes} of {}", size_class(bytes));
+        }
+    }
+}
