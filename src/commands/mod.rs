@@ -22,6 +22,8 @@ pub mod bitmap;
 
 // Values with elements.
 pub mod hash;
+pub mod set;
+pub mod set_combine;
 
 pub mod transaction;
 
@@ -57,6 +59,8 @@ const FAMILIES: &[Family] = &[
     lcs::FAMILY,
     bitmap::FAMILY,
     hash::FAMILY,
+    set::FAMILY,
+    set_combine::FAMILY,
     transaction::FAMILY,
     client::FAMILY,
     connection::FAMILY,

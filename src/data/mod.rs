@@ -3,6 +3,7 @@
 
 pub mod bits;
 pub mod hash;
+pub mod hyperloglog;
 pub mod intset;
 pub mod lcs;
 pub mod limits;

@@ -170,6 +170,12 @@ impl<'a> Reply<'a> {
         List { out: self.out, left: usize::MAX - 1, header: Some((at, b'%')) }
     }
 
+    /// A set whose size is known when it ends.
+    pub fn set_of_some(self) -> List<'a> {
+        let at = self.out.bytes.len();
+        List { out: self.out, left: usize::MAX, header: Some((at, b'~')) }
+    }
+
     pub fn set(self, len: usize) -> List<'a> {
         self.out.open_set(len);
         List { out: self.out, left: len, header: None }
@@ -387,6 +393,7 @@ impl Out {
         let end = self.bytes.len();
         match mark {
             b'%' => self.open_map(items / 2),
+            b'~' => self.open_set(items),
             _ => self.open(mark, items),
         }
         let header = self.bytes.len() - end;

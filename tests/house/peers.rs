@@ -14,6 +14,8 @@ const ON_PURPOSE: &[(&str, &str, &str)] = &[
     ("delex", "", "newer than the recorded Redis"),
     ("digest", "", "newer than the recorded Redis"),
     ("increx", "", "newer than the recorded Redis"),
+    ("sdiffcard", "", "newer than the recorded Redis"),
+    ("sunioncard", "", "newer than the recorded Redis"),
     ("debug", "", "a container with rows here, one command with free words there"),
 ];
 
