@@ -1,7 +1,8 @@
 //! Random command lines: a few hot keys, options in any order and case, numbers near their ends,
 //! and now and then a line that somebody spoiled.
 
-use crate::model::{Model, Words};
+use crate::Words;
+use crate::model::Model;
 use crate::support::dice::Dice;
 
 /// Keys that hold what a person sets, and what INCREX counts with.
@@ -235,7 +236,7 @@ fn spoil(dice: &mut Dice, words: &mut Words) {
     }
 }
 
-fn cased(dice: &mut Dice, word: &[u8]) -> Vec<u8> {
+pub fn cased(dice: &mut Dice, word: &[u8]) -> Vec<u8> {
     match dice.below(4) {
         0 => word.to_ascii_lowercase(),
         1 => word
@@ -250,6 +251,6 @@ fn choose<'a>(dice: &mut Dice, from: &[&'a str]) -> &'a str {
     from[dice.below(from.len())]
 }
 
-fn text(word: &str) -> Vec<u8> {
+pub fn text(word: &str) -> Vec<u8> {
     word.as_bytes().to_vec()
 }

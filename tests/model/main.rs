@@ -1,10 +1,10 @@
 //! Commands that no installed peer knows, against an exact model: DELEX, DIGEST, INCREX, the
-//! comparisons of SET, the newer operations of BITOP.
+//! comparisons of SET, the newer operations of BITOP (`model.rs`, `lines.rs`); the counting of
+//! unions and differences (`sets.rs`).
 //!
 //! Elsewhere a real server says what is right. For these there is only the manual, so it is
-//! written down once more, independently and as plainly as can be (`model.rs`), and the same random
-//! lines (`lines.rs`) go to the engine and to the model. After each, the answers and all keys with
-//! their times to live have to agree.
+//! written down once more, independently and as plainly as can be, and the same random lines go to
+//! the engine and to the model. After each, the answers and all keys have to agree.
 //!
 //! ```text
 //! cargo test --test model               seeds that are always the same
@@ -15,10 +15,11 @@
 mod lines;
 mod model;
 mod number;
+mod sets;
 #[path = "../support/mod.rs"]
 mod support;
 
-use model::{Model, Words};
+use model::{Held, Model};
 use russet::commands::TABLE;
 use russet::config::Config;
 use russet::engine::{Engine, Peer, SessionKey};
@@ -28,6 +29,25 @@ use support::client::{Client, encode};
 use support::dice::Dice;
 use support::machine::{Clock, Machine};
 use support::value::{Value, command_line};
+
+pub type Words = Vec<Vec<u8>>;
+
+/// Some commands and a model of them.
+trait Subject {
+    /// A server that has just begun, speaking RESP3 or not, is made ready.
+    fn new(server: &mut Server, resp3: bool) -> Self;
+
+    /// Something to ask.
+    fn line(&self, dice: &mut Dice) -> Words;
+
+    /// What the line may be answered with.
+    fn answer(&mut self, line: &Words) -> Vec<Value>;
+
+    fn pass(&mut self, millis: i64);
+
+    /// Is everything as the model has it?
+    fn check(&mut self, server: &mut Server) -> Result<(), String>;
+}
 
 const KEYS: [&str; 7] = ["n1", "n2", "n3", "n4", "b1", "b2", "missing"];
 const LINES: usize = 150;
@@ -53,9 +73,18 @@ const DIGESTS: [(&[u8], usize, &str); 14] = [
 ];
 
 #[test]
-fn the_engine_agrees_with_the_manual() {
+fn strings_agree_with_the_manual() {
+    play_all::<Model>();
+}
+
+#[test]
+fn sets_agree_with_the_manual() {
+    play_all::<sets::Sets>();
+}
+
+fn play_all<S: Subject>() {
     if let Ok(seed) = std::env::var("SEED") {
-        return play(seed.parse().expect("SEED is a number"), true);
+        return play::<S>(seed.parse().expect("SEED is a number"), true);
     }
     let wanted = std::env::var("SIM_FROM").is_ok_and(|from| from == "new");
     let more = if wanted { SEEDS_NEW } else { 0 };
@@ -64,7 +93,7 @@ fn the_engine_agrees_with_the_manual() {
     // Small numbers are easier to say.
     let first = first.as_nanos() as u64 % 1_000_000_000;
     for seed in (0..SEEDS_ALWAYS).chain(first..first + more) {
-        play(seed, false);
+        play::<S>(seed, false);
     }
 }
 
@@ -83,18 +112,11 @@ fn known_digests() -> impl Iterator<Item = (&'static [u8], usize, &'static str)>
 }
 
 /// One life of a server: an odd seed speaks RESP3.
-fn play(seed: u64, aloud: bool) {
+fn play<S: Subject>(seed: u64, aloud: bool) {
     let mut dice = Dice::seeded(seed, 0);
     let resp3 = seed % 2 == 1;
     let mut server = Server::new(resp3);
-    let mut model = Model {
-        keys: BTreeMap::new(),
-        digests: known_digests()
-            .map(|(part, times, digest)| (part.repeat(times), digest.into()))
-            .collect(),
-        resp3,
-        now: server.clock.now().wall().0,
-    };
+    let mut model = S::new(&mut server, resp3);
     let mut last: VecDeque<String> = VecDeque::new();
     for _ in 0..LINES {
         if dice.percent(25) {
@@ -103,7 +125,7 @@ fn play(seed: u64, aloud: bool) {
             model.pass(millis as i64);
             last.push_back(format!("({millis} ms pass)"));
         }
-        let line = lines::line(&mut dice, &model);
+        let line = model.line(&mut dice);
         last.push_back(command_line(&line));
         if aloud {
             println!("{}", last.back().expect("it was just put there"));
@@ -118,7 +140,7 @@ fn play(seed: u64, aloud: bool) {
     }
 }
 
-fn step(server: &mut Server, model: &mut Model, line: &Words) -> Result<(), String> {
+fn step<S: Subject>(server: &mut Server, model: &mut S, line: &Words) -> Result<(), String> {
     let expected = model.answer(line);
     let answer = server.ask(line);
     if !expected.contains(&answer) {
@@ -128,25 +150,56 @@ fn step(server: &mut Server, model: &mut Model, line: &Words) -> Result<(), Stri
             expected.join("\nor\n")
         ));
     }
-    // A spoiled line may also have made a key that the others never name.
-    let held = model.keys.keys().cloned();
-    let keys: BTreeSet<Vec<u8>> =
-        KEYS.map(|key| key.as_bytes().to_vec()).into_iter().chain(held).collect();
-    for key in keys.iter().map(Vec::as_slice) {
-        let (value, pttl) = (server.ask(&[&b"GET"[..], key]), server.ask(&[&b"PTTL"[..], key]));
-        let (is, should) = ((value.clone(), pttl), (model.get(key), model.pttl(key)));
-        if is != should {
-            let key = String::from_utf8_lossy(key);
-            return Err(format!(
-                "{key} is {} with {}, and should be {} with {}",
-                is.0, is.1, should.0, should.1
-            ));
-        }
-        if let Some(value) = value.text() {
-            learn(model, value, server.ask(&[&b"DIGEST"[..], key]))?;
+    model.check(server)
+}
+
+impl Subject for Model {
+    fn new(server: &mut Server, resp3: bool) -> Model {
+        Model {
+            keys: BTreeMap::new(),
+            digests: known_digests()
+                .map(|(part, times, digest)| (part.repeat(times), digest.into()))
+                .collect(),
+            resp3,
+            now: server.clock.now().wall().0,
         }
     }
-    Ok(())
+
+    fn line(&self, dice: &mut Dice) -> Words {
+        lines::line(dice, self)
+    }
+
+    fn answer(&mut self, line: &Words) -> Vec<Value> {
+        self.answers(line)
+    }
+
+    fn pass(&mut self, millis: i64) {
+        self.now += millis;
+        let now = self.now;
+        self.keys.retain(|_, held: &mut Held| held.deadline.is_none_or(|deadline| deadline > now));
+    }
+
+    fn check(&mut self, server: &mut Server) -> Result<(), String> {
+        // A spoiled line may also have made a key that the others never name.
+        let held = self.keys.keys().cloned();
+        let keys: BTreeSet<Vec<u8>> =
+            KEYS.map(|key| key.as_bytes().to_vec()).into_iter().chain(held).collect();
+        for key in keys.iter().map(Vec::as_slice) {
+            let (value, pttl) = (server.ask(&[&b"GET"[..], key]), server.ask(&[&b"PTTL"[..], key]));
+            let (is, should) = ((value.clone(), pttl), (self.get(key), self.pttl(key)));
+            if is != should {
+                let key = String::from_utf8_lossy(key);
+                return Err(format!(
+                    "{key} is {} with {}, and should be {} with {}",
+                    is.0, is.1, should.0, should.1
+                ));
+            }
+            if let Some(value) = value.text() {
+                learn(self, value, server.ask(&[&b"DIGEST"[..], key]))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A digest is a function of the value, and no two values that are met here share one.

@@ -4,11 +4,10 @@
 //! A line with several mistakes may be answered with any of them, as the manual does not say which
 //! one comes first. That is why an answer is a set; only lines with mistakes have more than one.
 
+use crate::Words;
 use crate::number::{Number, Read};
 use crate::support::value::Value;
 use std::collections::BTreeMap;
-
-pub type Words = Vec<Vec<u8>>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -34,7 +33,7 @@ const BAD_DIGEST: &str = "ERR must be exactly 16 hexadecimal characters";
 type Answer = Result<Value, Vec<String>>;
 
 impl Model {
-    pub fn answer(&mut self, words: &Words) -> Vec<Value> {
+    pub fn answers(&mut self, words: &Words) -> Vec<Value> {
         let name = words[0].to_ascii_uppercase();
         let answer = match name.as_slice() {
             b"SET" => self.set(words),
@@ -48,12 +47,6 @@ impl Model {
             Ok(value) => vec![value],
             Err(mistakes) => mistakes.iter().map(|text| Value::error(text)).collect(),
         }
-    }
-
-    pub fn pass(&mut self, millis: i64) {
-        self.now += millis;
-        let now = self.now;
-        self.keys.retain(|_, held| held.deadline.is_none_or(|deadline| deadline > now));
     }
 
     pub fn null(&self) -> Value {
