@@ -27,7 +27,7 @@ pub use file::{Fatal, Includes, Loaded, Place, Statement, Warning, load};
 pub use kind::percentile;
 pub use kind::{Kind, Reason};
 pub use rewrite::{Rewrite, rewrite};
-pub use set::{Applied, SetError, Source};
+pub use set::{Applied, SetError, Source, UNKNOWN};
 pub use value::{
     Allowed, EventClasses, LogLevel, MaxmemoryPolicy, OutputLimit, OutputLimits, SavePoint,
     ShutdownOn, Supervised, Value,

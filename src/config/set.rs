@@ -41,11 +41,15 @@ impl Applied {
     }
 }
 
+/// What stands before a name that is no directive's.
+pub const UNKNOWN: &str = "ERR Unknown option or number of arguments for CONFIG SET - '";
+
 /// Why nothing was changed. Displayed, it is what follows the `-` on the wire.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SetError {
-    #[error("ERR Unknown option or number of arguments for CONFIG SET - '{0}'")]
-    Unknown(String),
+    /// The name is the client's, and bytes.
+    #[error("{UNKNOWN}{}'", String::from_utf8_lossy(.0))]
+    Unknown(Box<[u8]>),
     #[error("ERR CONFIG SET failed (possibly related to argument '{0}') - {1}")]
     Refused(String, Reason),
     #[error("LOADING Redis is loading the dataset in memory")]
@@ -62,7 +66,7 @@ impl Config {
     ) -> Result<Vec<Applied>, SetError> {
         let mut changes: Vec<(&'static Directive, &[u8])> = Vec::with_capacity(pairs.len());
         for (name, text) in pairs {
-            let directive = find(name).ok_or_else(|| SetError::Unknown(line(name)))?;
+            let directive = find(name).ok_or_else(|| SetError::Unknown(until_nul(name).into()))?;
             self.may_change(directive, name, source)?;
             if changes.iter().any(|(other, _)| other.name == directive.name) {
                 return Err(SetError::Refused(line(name), "duplicate parameter".into()));

@@ -329,7 +329,7 @@ fn refusals_have_the_words_that_clients_know() {
     let error = config.set(&[(b"maxmemory", b"1"), (b"foo\n", b"2")], LOCAL).expect_err("unknown");
     assert_eq!(
         error.to_string(),
-        "ERR Unknown option or number of arguments for CONFIG SET - 'foo '"
+        "ERR Unknown option or number of arguments for CONFIG SET - 'foo\n'"
     );
     let error = config
         .set(&[(b"maxmemory", b"1"), (b"maxmemory-clients", b"200%")], LOCAL)

@@ -1,7 +1,7 @@
 //! CONFIG SET and REWRITE: what must happen when a directive changes.
 
 use super::{Engine, SessionKey};
-use crate::config::{Applied, Follow, Rewrite, Source, rewrite};
+use crate::config::{Applied, Follow, Rewrite, SetError, Source, UNKNOWN, rewrite};
 use crate::error::Error;
 use crate::world::host::Level;
 
@@ -11,8 +11,10 @@ impl Engine {
         let peer = &self.sessions[who].peer;
         let source = Source { local: peer.unix || peer.loopback, loading: false };
         let before = self.config.clone();
-        let applied =
-            self.config.set(pairs, source).map_err(|error| Error::text(error.to_string()))?;
+        let applied = self.config.set(pairs, source).map_err(|error| match error {
+            SetError::Unknown(name) => Error::quote(UNKNOWN, &name, "'"),
+            other => Error::text(other.to_string()),
+        })?;
         for (index, step) in applied.iter().enumerate() {
             if self.carry_out(step).is_ok() {
                 continue;

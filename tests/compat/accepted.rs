@@ -176,6 +176,19 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "HGETDEL with a mistake",
+        reason: "Valkey words it otherwise, and looks at the words before it looks for the key",
+        peers: &[Program::Valkey],
+        parts: false,
+        fits: |args, ours, theirs| {
+            is(args, "HGETDEL")
+                && ours.is_error()
+                && ["ERR syntax error", "ERR numfields should be", "ERR value is not an integer"]
+                    .iter()
+                    .any(|text| says(theirs, text))
+        },
+    },
+    Rule {
         name: "CLIENT UNBLOCK with too many words",
         reason: "Redis counts them before it reads the id, Valkey reads the id first",
         peers: &[Program::Valkey],

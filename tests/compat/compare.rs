@@ -9,12 +9,15 @@ enum Rule {
     Exact,
     /// Any order.
     Unordered,
+    /// Pairs in any order, which RESP2 has as a flat list.
+    Pairs,
     /// Numbers this close; the answer moves while we ask.
     Near(i64),
     /// Only the type of the reply.
     Kind,
-    /// A cursor that is somebody's own affair, and a page in any order.
-    Page,
+    /// A cursor that is somebody's own affair, and a page in any order. The cursor of the request
+    /// stands at this place.
+    Page(usize),
     /// Who the server is differs; everything else in HELLO does not.
     Hello,
 }
@@ -22,7 +25,24 @@ enum Rule {
 /// The commands that are not compared byte by byte. A subcommand may be named.
 const RULES: &[(&str, &str, Rule)] = &[
     ("KEYS", "", Rule::Unordered),
-    ("SCAN", "", Rule::Page),
+    ("SCAN", "", Rule::Page(1)),
+    ("HSCAN", "", Rule::Page(2)),
+    ("SSCAN", "", Rule::Page(2)),
+    ("ZSCAN", "", Rule::Page(2)),
+    ("HGETALL", "", Rule::Pairs),
+    ("HKEYS", "", Rule::Unordered),
+    ("HVALS", "", Rule::Unordered),
+    ("SMEMBERS", "", Rule::Unordered),
+    ("SPOP", "", Rule::Unordered),
+    ("SINTER", "", Rule::Unordered),
+    ("SUNION", "", Rule::Unordered),
+    ("SDIFF", "", Rule::Unordered),
+    ("PUBSUB", "CHANNELS", Rule::Unordered),
+    ("PUBSUB", "SHARDCHANNELS", Rule::Unordered),
+    // What chance picks is looked at elsewhere.
+    ("HRANDFIELD", "", Rule::Kind),
+    ("SRANDMEMBER", "", Rule::Kind),
+    ("ZRANDMEMBER", "", Rule::Kind),
     ("RANDOMKEY", "", Rule::Kind),
     ("TTL", "", Rule::Near(1)),
     ("PTTL", "", Rule::Near(2000)),
@@ -106,11 +126,14 @@ fn same(args: &Args, left: &Value, right: &Value) -> bool {
         (Rule::Exact, ..) => false,
         (Rule::Kind, ..) => true,
         (Rule::Unordered, ..) => left.sorted() == right.sorted(),
+        (Rule::Pairs, ..) => sorted_pairs(left) == sorted_pairs(right),
         // Below zero are the answers that mean something else than a time.
         (Rule::Near(slack), Value::Int(left), Value::Int(right)) => {
             *left >= 0 && *right >= 0 && left.abs_diff(*right) <= slack.unsigned_abs()
         }
-        (Rule::Page, Value::Array(left), Value::Array(right)) => same_page(args, left, right),
+        (Rule::Page(at), Value::Array(left), Value::Array(right)) => {
+            same_page(args, at, left, right)
+        }
         (Rule::Hello, ..) => same_hello(left, right),
         _ => false,
     }
@@ -134,13 +157,20 @@ fn rule(args: &Args) -> Rule {
 }
 
 /// A page that asked for everything holds everything; any other may hold what it likes.
-fn same_page(args: &Args, left: &[Value], right: &[Value]) -> bool {
+fn same_page(args: &Args, at: usize, left: &[Value], right: &[Value]) -> bool {
     let whole = |page: &[Value]| page.len() == 2 && page[0] == Value::bulk("0");
     if left.len() != 2 || right.len() != 2 {
         return false;
     }
-    let from_the_start = args.get(1).is_some_and(|cursor| cursor == b"0");
+    let from_the_start = args.get(at).is_some_and(|cursor| cursor == b"0");
     !(from_the_start && whole(left) && whole(right)) || left[1].sorted() == right[1].sorted()
+}
+
+fn sorted_pairs(value: &Value) -> Option<Vec<String>> {
+    let pairs = value.pairs()?.into_iter();
+    let mut pairs: Vec<String> = pairs.map(|(key, value)| format!("{key} {value}")).collect();
+    pairs.sort();
+    Some(pairs)
 }
 
 fn same_hello(left: &Value, right: &Value) -> bool {

@@ -31,12 +31,33 @@ const DIALECTS: &[(&str, &str, &[&str])] = &[
     ("BITOP", "ONE", &["BITOP", "ONE", "k", "a", "b"]),
 ];
 
+/// The directives that histories set, and what they are when one begins.
+const DIRECTIVES: &[&str] = &[
+    "hash-max-listpack-entries",
+    "512",
+    "hash-max-listpack-value",
+    "64",
+    "list-max-listpack-size",
+    "-2",
+    "set-max-intset-entries",
+    "512",
+    "set-max-listpack-entries",
+    "128",
+    "set-max-listpack-value",
+    "64",
+    "zset-max-listpack-entries",
+    "128",
+    "zset-max-listpack-value",
+    "64",
+    "notify-keyspace-events",
+    "",
+];
+
 /// Commands that Russet does not have yet, and what they wait for. They are not sent when Russet is
 /// one of the two; take a row away and its command is compared again.
 pub const LATER: &[(&str, &str)] = &[
     ("ACL", "users and their rights"),
     ("DUMP", "snapshots"),
-    ("HSET", "hashes"),
     ("LPUSH", "lists"),
     ("SADD", "sets"),
     ("ZADD", "sorted sets"),
@@ -55,6 +76,8 @@ pub struct Side {
     server: Option<Server>,
     address: Address,
     clients: Vec<Client>,
+    /// What the server calls them, for CLIENT UNBLOCK.
+    ids: Vec<String>,
 }
 
 /// What came back for a step: a value, or why there is none.
@@ -98,7 +121,14 @@ impl Side {
             None if name.contains(':') => (None, Address::Tcp(name.into())),
             None => return Err(format!("{name} is neither a server we know nor HOST:PORT")),
         };
-        Ok(Some(Side { name: name.into(), program, server, address, clients: Vec::new() }))
+        Ok(Some(Side {
+            name: name.into(),
+            program,
+            server,
+            address,
+            clients: Vec::new(),
+            ids: Vec::new(),
+        }))
     }
 
     /// An empty server and fresh connections. A server of ours that died is started again.
@@ -116,13 +146,18 @@ impl Side {
 
     fn try_begin(&mut self, protocol: u8) -> io::Result<()> {
         self.clients.clear();
+        self.ids.clear();
         for _ in 0..CONNECTIONS {
             let mut client = Client::connect(&self.address)?;
             if protocol == 3 {
                 client.try_call(&["HELLO", "3"])?;
             }
+            let id = client.try_call(&["CLIENT", "ID"])?;
+            self.ids.push(if let Value::Int(id) = id { id.to_string() } else { "0".into() });
             self.clients.push(client);
         }
+        // A server that has no such directive has none of the values either.
+        self.clients[0].try_call(&[&["CONFIG", "SET"], DIRECTIVES].concat())?;
         // Keys that are past their deadline go when they are met, so that DBSIZE is no race. A
         // server without this switch may still race, and then says so in the comparison.
         self.clients[0].try_call(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"])?;
@@ -191,26 +226,104 @@ impl Side {
         }
     }
 
-    fn full_scan(&mut self, connection: usize, options: &Args) -> Heard {
+    fn full_scan(&mut self, connection: usize, line: &Args) -> Heard {
+        let at = if is(line, "SCAN") { 1 } else { 2 };
+        let in_pairs = (is(line, "HSCAN") && !has_word(line, "NOVALUES"))
+            || (is(line, "ZSCAN") && !has_word(line, "NOSCORES"));
+        let mut line = line.clone();
         let mut found = BTreeSet::new();
-        let mut cursor = b"0".to_vec();
-        // Far more pages than there are keys: a scan that does not end is a finding.
+        // Far more pages than there are elements: a scan that does not end is a finding.
         for _ in 0..10_000 {
-            let mut line = vec![b"SCAN".to_vec(), cursor];
-            line.extend(options.iter().cloned());
             let reply = match self.clients[connection].try_call(&line) {
                 Ok(reply) => reply,
                 Err(why) => return Heard::Nothing(why.to_string()),
             };
             let Some([next, page]) = reply.items() else { return Heard::Reply(reply) };
-            let keys = page.items().unwrap_or_default().iter();
-            found.extend(keys.filter_map(|key| key.text().map(<[u8]>::to_vec)));
-            cursor = next.text().unwrap_or_default().to_vec();
-            if cursor == b"0" {
-                return Heard::Reply(Value::Set(found.into_iter().map(Value::Bulk).collect()));
+            let texts = page.items().unwrap_or_default().iter();
+            let texts: Vec<Vec<u8>> =
+                texts.filter_map(|text| text.text().map(<[u8]>::to_vec)).collect();
+            found.extend(texts.chunks(if in_pairs { 2 } else { 1 }).map(<[_]>::to_vec));
+            line[at] = next.text().unwrap_or_default().to_vec();
+            if line[at] == b"0" {
+                let row =
+                    |texts: Vec<_>| Value::Array(texts.into_iter().map(Value::Bulk).collect());
+                return Heard::Reply(Value::Set(found.into_iter().map(row).collect()));
             }
         }
-        Heard::Nothing("SCAN does not come to an end".into())
+        Heard::Nothing("the scan does not come to an end".into())
+    }
+
+    /// Lets a command pick elements, and says of each whether it is there. What was taken away is
+    /// put back, so that all servers go on with the same data.
+    fn pick(&mut self, connection: usize, line: &Args) -> Heard {
+        let client = &mut self.clients[connection];
+        let key = &line[1];
+        let whole: &[&[u8]] = match line[0][0].to_ascii_uppercase() {
+            b'H' => &[b"HGETALL", key],
+            b'S' => &[b"SMEMBERS", key],
+            _ => &[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"],
+        };
+        let asked = client.try_call(whole).and_then(|whole| {
+            let reply = client.try_call(line)?;
+            if is(line, "SPOP") {
+                let mut back = vec![b"SADD".to_vec(), key.clone()];
+                let popped = reply.items().unwrap_or(std::slice::from_ref(&reply));
+                back.extend(popped.iter().filter_map(|it| it.text().map(<[u8]>::to_vec)));
+                if !reply.is_error() && back.len() > 2 {
+                    client.try_call(&back)?;
+                }
+            }
+            let may_repeat = line.get(2).is_some_and(|count| count.starts_with(b"-"));
+            Ok(checked_picks(reply, &whole, line.len() > 3, may_repeat))
+        });
+        asked.map_or_else(|why| Heard::Nothing(why.to_string()), Heard::Reply)
+    }
+
+    /// Sends a line, and listens to all connections until everybody has heard what they may.
+    fn overheard(&mut self, connection: usize, line: &Args) -> Heard {
+        let heard: io::Result<Vec<Value>> = (|| {
+            self.clients[connection].send(line)?;
+            let others = (0..CONNECTIONS).filter(|other| *other != connection);
+            let each = std::iter::once(connection).chain(others);
+            each.map(|one| Ok(Value::Array(in_one_order(fenced(&mut self.clients[one])?))))
+                .collect()
+        })();
+        heard.map_or_else(
+            |why| Heard::Nothing(why.to_string()),
+            |heard| Heard::Reply(Value::Array(heard)),
+        )
+    }
+
+    /// Lets all connections but the last wait, and the last one act; then nobody need wait any
+    /// longer. All lines, and what was heard of each.
+    fn wait(&mut self, waiters: &[Args], then: &[Args]) -> Vec<(Args, Heard)> {
+        let last = CONNECTIONS - 1;
+        for (at, line) in waiters.iter().enumerate() {
+            let mut frame = Vec::new();
+            encode(line, &mut frame);
+            self.write(at, &frame);
+            // The line was read before the second of these was.
+            for _ in 0..2 {
+                self.call(last, &vec![b"PING".to_vec()]);
+            }
+        }
+        let mut heard: Vec<(Args, Heard)> =
+            then.iter().map(|line| (line.clone(), self.call(last, line))).collect();
+        for at in 0..waiters.len() {
+            let line = ["CLIENT", "UNBLOCK", &self.ids[at]].map(|word| word.into()).to_vec();
+            let shown = ["CLIENT", "UNBLOCK", &at.to_string()].map(|word| word.into()).to_vec();
+            heard.push((shown, self.call(last, &line)));
+        }
+        let waited = waiters.iter().enumerate();
+        heard.extend(waited.map(|(at, line)| (line.clone(), self.hear(at))));
+        heard
+    }
+
+    fn call(&mut self, connection: usize, line: &Args) -> Heard {
+        let mut frame = Vec::new();
+        encode(line, &mut frame);
+        self.write(connection, &frame);
+        self.hear(connection)
     }
 
     fn random_key(&mut self, connection: usize) -> Heard {
@@ -223,6 +336,107 @@ impl Side {
         });
         asked.map_or_else(|why| Heard::Nothing(why.to_string()), Heard::Reply)
     }
+}
+
+/// Picked elements that are there become words that say so; the others stay what they are.
+fn checked_picks(reply: Value, whole: &Value, in_pairs: bool, may_repeat: bool) -> Value {
+    let known = elements(whole, in_pairs);
+    let mut seen = BTreeSet::new();
+    let mut check = |name: &Value, rest: Option<&Value>| {
+        let text = name.text()?;
+        let found = known.iter().find(|(own, _)| own == text)?;
+        let fits = rest.is_none_or(|rest| found.1.as_ref() == Some(rest));
+        (fits && (seen.insert(text.to_vec()) || may_repeat)).then(|| Value::simple("one of them"))
+    };
+    match &reply {
+        Value::Array(items) | Value::Set(items) => {
+            let nested = items.iter().any(|item| item.items().is_some());
+            let pairs = items.chunks(if in_pairs && !nested { 2 } else { 1 });
+            let checked = pairs.map(|pair| {
+                let (name, rest) = match pair {
+                    [name, rest] => (name, Some(rest)),
+                    [one] => match one.items() {
+                        Some([name, rest]) => (name, Some(rest)),
+                        _ => (one, None),
+                    },
+                    _ => return Value::Array(pair.to_vec()),
+                };
+                check(name, rest).unwrap_or_else(|| Value::Array(pair.to_vec()))
+            });
+            let checked: Vec<Value> = checked.collect();
+            let form = Value::simple(if nested { "nested" } else { "flat" });
+            Value::Array(vec![Value::simple(reply.kind()), form, Value::Array(checked)])
+        }
+        one => check(one, None).unwrap_or(reply),
+    }
+}
+
+/// The elements of a whole value, with what belongs to each.
+fn elements(whole: &Value, in_pairs: bool) -> Vec<(Vec<u8>, Option<Value>)> {
+    let nested = whole.items().and_then(|items| items.first()?.items()).is_some();
+    let pairs: Vec<(&Value, Option<&Value>)> = match whole {
+        Value::Map(pairs) => pairs.iter().map(|(name, rest)| (name, Some(rest))).collect(),
+        _ if nested => {
+            let pairs = whole.items().unwrap_or_default().iter();
+            pairs.filter_map(|pair| Some((pair.items()?.first()?, pair.items()?.get(1)))).collect()
+        }
+        Value::Array(items) if in_pairs => {
+            items.chunks(2).map(|pair| (&pair[0], pair.get(1))).collect()
+        }
+        _ => whole.items().unwrap_or_default().iter().map(|name| (name, None)).collect(),
+    };
+    pairs
+        .into_iter()
+        .filter_map(|(name, rest)| Some((name.text()?.to_vec(), rest.cloned())))
+        .collect()
+}
+
+/// Everything that a connection has to hear up to now: what comes before a PING comes back.
+fn fenced(client: &mut Client) -> io::Result<Vec<Value>> {
+    const FENCE: &str = "(as far as this)";
+    client.send(&["PING", FENCE])?;
+    let is_fence = |value: &Value| {
+        let texts = value.items().unwrap_or(std::slice::from_ref(value));
+        // Whoever listens in RESP2 has it in an array.
+        texts.len() <= 2 && texts.last().and_then(Value::text) == Some(FENCE.as_bytes())
+    };
+    let mut heard = Vec::new();
+    loop {
+        match client.read_reply()? {
+            value if is_fence(&value) => return Ok(heard),
+            value => heard.push(value),
+        }
+    }
+}
+
+/// What several patterns of a listener have to say of one message comes in any order, and so does
+/// what is said of all channels at once.
+fn in_one_order(mut heard: Vec<Value>) -> Vec<Value> {
+    let of = |value: &Value, at: usize| -> Option<Vec<u8>> {
+        Some(value.items()?.get(at)?.text().unwrap_or_default().to_vec())
+    };
+    let is = |value: &Value, names: &[&str]| {
+        of(value, 0).is_some_and(|kind| names.iter().any(|name| kind == name.as_bytes()))
+    };
+    for run in heard.chunk_by_mut(|left, right| {
+        is(left, &["pmessage"]) && is(right, &["pmessage"]) && of(left, 2) == of(right, 2)
+    }) {
+        run.sort_by_key(|value| of(value, 1));
+    }
+    let gone = ["unsubscribe", "punsubscribe", "sunsubscribe"];
+    for run in heard.chunk_by_mut(|left, right| is(left, &gone) && of(left, 0) == of(right, 0)) {
+        let mut names: Vec<Value> =
+            run.iter().filter_map(|value| value.items()?.get(1).cloned()).collect();
+        if names.len() == run.len() {
+            names.sort_by_key(|name| name.text().map(<[u8]>::to_vec));
+            for (value, name) in run.iter_mut().zip(names) {
+                if let Value::Array(items) | Value::Push(items) = value {
+                    items[1] = name;
+                }
+            }
+        }
+    }
+    heard
 }
 
 /// Whether both servers can be sent a line: they know its words, and it breaks no connection.
@@ -287,7 +501,7 @@ pub fn play(
                     false
                 }
             });
-            let step = at + offset;
+            let step = at + offset.min(batch.len() - 1);
             let exchange = Exchange { step, connection, args, left, right, differences };
             let over = parted || !exchange.is_same();
             heard.push(exchange);
@@ -320,7 +534,7 @@ fn batch(steps: &[Step]) -> &[Step] {
         bytes += match &steps[length].act {
             Act::Line(args) => args.iter().map(|arg| arg.len() + 16).sum::<usize>(),
             Act::Hushed(lines) => lines.iter().flatten().map(|arg| arg.len() + 16).sum::<usize>(),
-            Act::FullScan(_) | Act::RandomKey => 0,
+            _ => 0,
         };
         if bytes > BATCH_BYTES && length > 0 {
             break;
@@ -336,19 +550,25 @@ fn stands_alone(act: &Act) -> bool {
     match act {
         Act::Line(args) => is(args, "AUTH") || is(args, "HELLO"),
         Act::Hushed(_) => false,
-        Act::FullScan(_) | Act::RandomKey => true,
+        _ => true,
     }
 }
 
 fn ask(left: &mut Side, right: &mut Side, batch: &[Step]) -> Vec<(Args, Heard, Heard)> {
     let connection = batch[0].connection;
     match &batch[0].act {
-        Act::FullScan(options) => {
-            let mut line = vec![b"SCAN".to_vec(), b"(to the end)".to_vec()];
-            line.extend(options.iter().cloned());
-            let heard = [left, right].map(|side| side.full_scan(connection, options));
-            let [left, right] = heard;
-            return vec![(line, left, right)];
+        Act::FullScan(line) | Act::Pick(line) | Act::Overheard(line) => {
+            let [left, right] = [left, right].map(|side| match &batch[0].act {
+                Act::FullScan(_) => side.full_scan(connection, line),
+                Act::Pick(_) => side.pick(connection, line),
+                _ => side.overheard(connection, line),
+            });
+            return vec![(line.clone(), left, right)];
+        }
+        Act::Wait { waiters, then } => {
+            let [left, right] = [left, right].map(|side| side.wait(waiters, then));
+            let both = left.into_iter().zip(right);
+            return both.map(|((line, left), (_, right))| (line, left, right)).collect();
         }
         Act::RandomKey => {
             let [left, right] = [left, right].map(|side| side.random_key(connection));
@@ -361,7 +581,7 @@ fn ask(left: &mut Side, right: &mut Side, batch: &[Step]) -> Vec<(Args, Heard, H
         match &step.act {
             Act::Line(args) => encode(args, &mut frame),
             Act::Hushed(lines) => lines.iter().for_each(|args| encode(args, &mut frame)),
-            Act::FullScan(_) | Act::RandomKey => unreachable!("these stand alone in a batch"),
+            _ => unreachable!("the others stand alone in a batch"),
         }
     }
     left.write(connection, &frame);
@@ -371,7 +591,7 @@ fn ask(left: &mut Side, right: &mut Side, batch: &[Step]) -> Vec<(Args, Heard, H
         let line = match &step.act {
             Act::Hushed(lines) => lines.join(&b"; "[..].to_vec()),
             Act::Line(args) => args.clone(),
-            Act::FullScan(_) | Act::RandomKey => unreachable!("these stand alone in a batch"),
+            _ => unreachable!("the others stand alone in a batch"),
         };
         let answer = (line, left.hear(connection), right.hear(connection));
         let silent = matches!(answer, (_, Heard::Nothing(_), _) | (_, _, Heard::Nothing(_)));

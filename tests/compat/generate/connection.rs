@@ -34,6 +34,12 @@ connection:
   5 COMMAND GETKEYS <strings>
   5 COMMAND GETKEYS <bitmaps>
   5 COMMAND GETKEYS <keys>
+  4 COMMAND GETKEYS <hashes>
+  4 COMMAND GETKEYS <lists>
+  4 COMMAND GETKEYS <sets>
+  6 COMMAND GETKEYS <sorted-sets>
+  4 COMMAND GETKEYS <sort>
+  3 COMMAND GETKEYS <wait-short>
   2 COMMAND GETKEYSANDFLAGS <strings>
   1 COMMAND GETKEYS
   1 COMMAND <random-word>

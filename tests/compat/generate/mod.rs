@@ -4,9 +4,16 @@
 //! `spoil`; who sends it, and what a step is besides one line, is decided here.
 
 mod bitmaps;
+mod blocking;
+mod channels;
 mod connection;
 pub mod grammar;
+mod hashes;
 mod keys;
+mod lists;
+mod sets;
+mod sort;
+mod sorted_sets;
 mod spoil;
 mod strings;
 mod transactions;
@@ -20,13 +27,45 @@ use grammar::{Args, Grammar};
 pub enum Group {
     Strings,
     Bitmaps,
+    Hashes,
+    Lists,
+    Sets,
+    SortedSets,
+    Sort,
     Keys,
+    Blocking,
     Transactions,
+    Channels,
+    Events,
     Connection,
 }
 
-pub const GROUPS: [Group; 5] =
-    [Group::Strings, Group::Bitmaps, Group::Keys, Group::Transactions, Group::Connection];
+pub const GROUPS: [Group; 13] = [
+    Group::Strings,
+    Group::Bitmaps,
+    Group::Hashes,
+    Group::Lists,
+    Group::Sets,
+    Group::SortedSets,
+    Group::Sort,
+    Group::Keys,
+    Group::Blocking,
+    Group::Transactions,
+    Group::Channels,
+    Group::Events,
+    Group::Connection,
+];
+
+/// Groups that Russet has no commands for yet; take one away and it is compared.
+pub const WAITING: &[Group] = &[
+    Group::Lists,
+    Group::Sets,
+    Group::SortedSets,
+    Group::Sort,
+    Group::Blocking,
+    Group::Channels,
+    Group::Events,
+];
 
 /// How many clients a group that interleaves has.
 pub const CONNECTIONS: usize = 3;
@@ -44,10 +83,17 @@ pub enum Act {
     Line(Args),
     /// Lines of which only the last is answered: the ways of CLIENT REPLY.
     Hushed(Vec<Args>),
-    /// SCAN with these options until the cursor is 0 again.
+    /// A command of the SCAN family, and again until the cursor is 0 again.
     FullScan(Args),
     /// RANDOMKEY, and whether what it names is a key.
     RandomKey,
+    /// A command that picks elements of a value, and whether what it picked is there.
+    Pick(Args),
+    /// One line, and what all connections hear of it.
+    Overheard(Args),
+    /// Lines of all connections but the last, which wait; lines of the last one, which bring what
+    /// they wait for or not; and in the end they need not wait any longer.
+    Wait { waiters: Vec<Args>, then: Vec<Args> },
 }
 
 impl Group {
@@ -55,6 +101,14 @@ impl Group {
         match self {
             Group::Strings => "strings",
             Group::Bitmaps => "bitmaps",
+            Group::Hashes => "hashes",
+            Group::Lists => "lists",
+            Group::Sets => "sets",
+            Group::SortedSets => "sorted-sets",
+            Group::Sort => "sort",
+            Group::Blocking => "blocking",
+            Group::Channels => "channels",
+            Group::Events => "events",
             Group::Keys => "keys",
             Group::Transactions => "transactions",
             Group::Connection => "connection",
@@ -72,6 +126,19 @@ impl Generator {
             vocabulary::GRAMMAR,
             strings::GRAMMAR,
             bitmaps::GRAMMAR,
+            hashes::GRAMMAR,
+            hashes::PICKS,
+            hashes::FULL_SCAN,
+            lists::GRAMMAR,
+            sets::GRAMMAR,
+            sets::PICKS,
+            sets::FULL_SCAN,
+            sorted_sets::GRAMMAR,
+            sorted_sets::PICKS,
+            sorted_sets::FULL_SCAN,
+            sort::GRAMMAR,
+            blocking::GRAMMAR,
+            channels::GRAMMAR,
             keys::GRAMMAR,
             keys::FULL_SCAN,
             transactions::GRAMMAR,
@@ -86,6 +153,9 @@ impl Generator {
         let all = groups.contains(&Group::Connection);
         let mut names = Vec::new();
         for group in if all { &GROUPS[..] } else { groups } {
+            if WAITING.contains(group) {
+                continue;
+            }
             self.grammar.first_words(group.name(), &mut names);
         }
         names.retain(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'));
@@ -106,8 +176,15 @@ impl Generator {
         let mut connection = 0;
         let mut queueing = [false; CONNECTIONS];
         let mut steps = Vec::with_capacity(length);
+        if group == Group::Events {
+            let words = |line: &str| line.split(' ').map(|word| word.into()).collect();
+            steps.push(Step { connection: 1, act: Act::Overheard(words("PSUBSCRIBE __key*__:*")) });
+            let on = Act::Overheard(words("CONFIG SET notify-keyspace-events KEA"));
+            steps.push(Step { connection: 0, act: on });
+        }
         while steps.len() < length {
-            if group == Group::Transactions && dice.percent(25) {
+            let interleaves = matches!(group, Group::Transactions | Group::Channels);
+            if interleaves && dice.percent(25) {
                 connection = dice.below(CONNECTIONS);
             }
             let act = self.act(group, dice);
@@ -119,18 +196,32 @@ impl Generator {
                     };
                     // A mistake that is made all the time leaves no transaction to look at.
                     let tiresome = refused && !dice.percent(3);
-                    !tiresome && !looks_about(args) && speakable(args)
+                    !tiresome && !is_random(args) && speakable(args)
                 }
                 Act::Hushed(lines) => lines.iter().all(speakable),
-                Act::FullScan(_) | Act::RandomKey => true,
-            };
-            if fits {
-                if let Act::Line(args) = &act {
-                    let ends = ["EXEC", "DISCARD", "RESET"].iter().any(|name| is(args, name));
-                    queueing[connection] = is(args, "MULTI") || (queueing[connection] && !ends);
+                Act::Overheard(args) => !is_random(args) && speakable(args),
+                // Who waits must not be queueing, nor must those who bring.
+                Act::Wait { waiters, then } => {
+                    !queueing[connection] && waiters.iter().chain(then).all(speakable)
                 }
-                steps.push(Step { connection, act });
+                Act::FullScan(args) | Act::Pick(args) => speakable(args),
+                Act::RandomKey => true,
+            };
+            if !fits {
+                continue;
             }
+            if let Act::Line(args) = &act {
+                let ends = ["EXEC", "DISCARD", "RESET"].iter().any(|name| is(args, name));
+                queueing[connection] = is(args, "MULTI") || (queueing[connection] && !ends);
+            }
+            let connection = match &act {
+                // One client listens to what another does.
+                Act::Overheard(args) if group == Group::Events => {
+                    usize::from(is(args, "PSUBSCRIBE") || is(args, "PUNSUBSCRIBE"))
+                }
+                _ => connection,
+            };
+            steps.push(Step { connection, act });
         }
         steps
     }
@@ -142,14 +233,46 @@ impl Generator {
             }
             Group::Keys if dice.percent(2) => return Act::RandomKey,
             Group::Connection if dice.percent(4) => return self.hushed(dice),
+            Group::Blocking if dice.percent(30) => return self.wait(dice),
             _ => {}
+        }
+        let special = match group {
+            Group::Hashes => Some(("hash-picks", "hash-scans")),
+            Group::Sets => Some(("set-picks", "set-scans")),
+            Group::SortedSets => Some(("zset-picks", "zset-scans")),
+            _ => None,
+        };
+        if let Some((picks, scans)) = special
+            && dice.percent(6)
+        {
+            return match dice.percent(50) {
+                true => Act::Pick(self.grammar.line(picks, dice)),
+                false => Act::FullScan(self.grammar.line(scans, dice)),
+            };
         }
         let mut line = self.grammar.line(group.name(), dice);
         spoil::recase(&mut line, dice);
         if dice.percent(6) {
             line = spoil::spoil(line, dice);
         }
-        Act::Line(line)
+        match group {
+            Group::Channels | Group::Events => Act::Overheard(line),
+            _ => Act::Line(line),
+        }
+    }
+
+    fn wait(&self, dice: &mut Dice) -> Act {
+        let mut lines = |rule: &str, count: usize| -> Vec<Args> {
+            (0..count).map(|_| self.grammar.line(rule, dice)).collect()
+        };
+        let waiters = lines("waiter", CONNECTIONS - 1);
+        let mut then = lines("bringer", 4);
+        then.truncate(1 + dice.below(4));
+        if dice.percent(30) {
+            then.insert(0, vec![b"MULTI".to_vec()]);
+            then.push(vec![b"EXEC".to_vec()]);
+        }
+        Act::Wait { waiters, then }
     }
 
     fn hushed(&self, dice: &mut Dice) -> Act {
@@ -168,6 +291,11 @@ impl Generator {
     }
 }
 
+/// Whether a line cannot be compared as it is: chance decides, or it waits for what does not come.
+fn is_random(args: &Args) -> bool {
+    looks_about(args) || picks(args) || waits(args)
+}
+
 /// Whether a line meets keys that the server picks: part of a scan, or any key at all. Keys past
 /// their deadline go when they are met, and then DBSIZE would depend on the servers' hash seeds.
 /// `FullScan` and `RandomKey` meet them all.
@@ -175,4 +303,25 @@ fn looks_about(args: &Args) -> bool {
     let cursor = args.get(1).and_then(|word| str::from_utf8(word).ok()?.parse::<u64>().ok());
     let whole = cursor == Some(0) && has_word(args, "1000");
     (is(args, "RANDOMKEY") && args.len() == 1) || (is(args, "SCAN") && cursor.is_some() && !whole)
+}
+
+/// Whether a line takes away what chance decides, after which the servers hold different data.
+/// `Pick` puts it back. More than there can be is everything.
+fn picks(args: &Args) -> bool {
+    let count = args.get(2).and_then(|word| str::from_utf8(word).ok()?.parse::<i64>().ok());
+    is(args, "SPOP") && (args.len() == 2 || count.is_some_and(|count| (1..100).contains(&count)))
+}
+
+/// Whether a line may wait for longer than a moment. `Wait` knows how to end that.
+fn waits(args: &Args) -> bool {
+    let first = ["BLMPOP", "BZMPOP"].iter().any(|name| is(args, name));
+    let last = ["BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BZPOPMIN", "BZPOPMAX"];
+    let timeout = match first {
+        true => args.get(1),
+        false if last.iter().any(|name| is(args, name)) => args.last(),
+        false => None,
+    };
+    let seconds = timeout.and_then(|word| str::from_utf8(word).ok()?.trim().parse::<f64>().ok());
+    // What is farther away is refused by everybody.
+    seconds.is_some_and(|seconds| seconds == 0.0 || (0.02..1e16).contains(&seconds))
 }

@@ -11,6 +11,7 @@ transactions:
   40 <strings>
   12 <bitmaps>
   30 <keys>
+  20 <hashes>
   6 SET <key> <value>
   6 INCR <key>
   3 RESET

@@ -36,9 +36,10 @@ impl World {
         let all = |engine: &russet::engine::Engine| -> BTreeSet<String> {
             let records = (0..engine.keyspace.databases()).flat_map(|db| {
                 engine.keyspace.live_records(db).map(move |it| {
-                    let (key, value) = (it.key().escape_ascii(), it.text().to_vec());
+                    let (key, kind) = (it.key().escape_ascii(), it.kind().name());
+                    let value = it.parts().join(&b' ');
                     let value = value[..value.len().min(80)].escape_ascii().to_string();
-                    format!("{db} {key} {value:?} until {:?}", it.deadline())
+                    format!("{db} {key} {kind} {value:?} until {:?}", it.deadline())
                 })
             });
             records.collect()

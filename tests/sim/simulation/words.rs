@@ -8,7 +8,7 @@
 use crate::support::dice::Dice;
 use russet::commands::TABLE;
 use russet::engine::{Command, Run};
-use russet::spec::{Arg, Shape};
+use russet::spec::{Arg, Group, Shape};
 
 pub type Line = Vec<Vec<u8>>;
 
@@ -40,6 +40,14 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("slowlog-entry-max-string-len", &["0", "128"]),
     ("commandlog-request-larger-than", &["-1", "0", "20"]),
     ("hz", &["1", "10", "nonsense"]),
+    ("hash-max-listpack-entries", &["0", "2", "512"]),
+    ("hash-max-listpack-value", &["2", "64"]),
+    ("list-max-listpack-size", &["1", "3", "-1", "-2"]),
+    ("set-max-intset-entries", &["0", "2", "512"]),
+    ("set-max-listpack-entries", &["0", "2", "128"]),
+    ("set-max-listpack-value", &["2", "64"]),
+    ("zset-max-listpack-entries", &["0", "2", "128"]),
+    ("zset-max-listpack-value", &["2", "64"]),
     ("appendonly", &["no"]),
     ("nonsense", &["1"]),
 ];
@@ -103,6 +111,10 @@ const NUMBERS: &[&str] = &[
 
 const FLOATS: &[&str] =
     &["0", "1", "-1", "0.1", "3.0e3", "-2.5", "1e308", "nan", "inf", "-inf", "1e-10", "x", ""];
+
+/// Fields and members: few, so that lines speak of what is there.
+const NAMES: &[&str] =
+    &["a", "b", "c", "d", "e", "0", "1", "2", "3", "10", "-7", "", "a longer name for an element"];
 
 const PATTERNS: &[&str] =
     &["*", "k*", "k?", "k[0-3]", "*1*", "[^k]*", "k\\1", "[", "", "*:*", "?*?*"];
@@ -196,7 +208,14 @@ impl Vocabulary {
                     line.extend([b"SKIPME".to_vec(), b"NO".to_vec()]);
                 }
             }
-            _ => spec.args.iter().for_each(|arg| self.arg(arg, &mut line, dice, now_ms)),
+            _ => self.args(spec.args, &mut line, dice, now_ms),
+        }
+        if let Some(letter) = letter_of(spec.group)
+            && dice.percent(85)
+        {
+            // A key of the right type, mostly.
+            let is_key = |word: &&mut Vec<u8>| word.first() == Some(&b'k') && word.len() > 1;
+            line.iter_mut().skip(1).filter(is_key).for_each(|word| word[0] = letter);
         }
         // Some rows tell no grammar, and then only how many words there are.
         let named = spec.name.split('|').count() - 1;
@@ -207,6 +226,19 @@ impl Vocabulary {
             line[0].make_ascii_lowercase();
         }
         line
+    }
+
+    fn args(&self, args: &[Arg], line: &mut Line, dice: &mut Dice, now_ms: i64) {
+        let mut counts = false;
+        for arg in args {
+            let before = line.len();
+            self.arg(arg, line, dice, now_ms);
+            // A number that says how many words follow is right, mostly.
+            if counts && arg.repeats && dice.percent(90) {
+                line[before - 1] = (line.len() - before).to_string().into();
+            }
+            counts = arg.name.starts_with("num") && line.len() == before + 1;
+        }
     }
 
     fn arg(&self, arg: &Arg, line: &mut Line, dice: &mut Dice, now_ms: i64) {
@@ -224,10 +256,11 @@ impl Vocabulary {
                 Shape::Token if arg.token.is_empty() => line.push(arg.name.as_bytes().to_vec()),
                 Shape::Token => (),
                 Shape::OneOf(choices) => self.arg(dice.pick(choices), line, dice, now_ms),
-                Shape::Block(parts) => {
-                    parts.iter().for_each(|part| self.arg(part, line, dice, now_ms));
-                }
+                Shape::Block(parts) => self.args(parts, line, dice, now_ms),
                 Shape::Key => line.push(self.key(dice)),
+                Shape::String if is_name(arg.name) && dice.percent(80) => {
+                    line.push(dice.pick(NAMES).as_bytes().to_vec());
+                }
                 Shape::String => line.push(self.value(dice)),
                 Shape::Integer => line.push(integer(arg.name, dice)),
                 Shape::Double => line.push(dice.pick(FLOATS).as_bytes().to_vec()),
@@ -275,6 +308,21 @@ impl Vocabulary {
             _ => line.push(self.any_word(dice)),
         }
     }
+}
+
+/// What the keys of a type are called, where a line wants one.
+fn letter_of(group: Group) -> Option<u8> {
+    match group {
+        Group::List => Some(b'l'),
+        Group::Hash => Some(b'h'),
+        Group::Set => Some(b's'),
+        Group::SortedSet => Some(b'z'),
+        _ => None,
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    ["field", "member", "element", "pivot"].contains(&name)
 }
 
 fn is_container(name: &[u8]) -> bool {
