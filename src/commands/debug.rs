@@ -44,6 +44,8 @@ pub const FAMILY: Family = Family {
         debug!("LOG", log, 3, "Writes a line to the log."),
         debug!("ERROR", error, 3, "Answers with an error."),
         debug!("HTSTATS", htstats, -3, "Shows how full the tables are."),
+        debug!("HTSTATS-KEY", htstats_key, -3, "Shows how full the table of a value is."),
+        debug!("LISTPACK", listpack, 3, "Writes the elements of a packed value to the log."),
         debug!("CONFIG-REWRITE-FORCE-ALL", rewrite_all, 2, "CONFIG REWRITE with every directive."),
         debug!("REPLYBUFFER", replybuffer, 4, "Controls what CLIENT LIST calls rbs and rbp."),
         debug!(
@@ -53,6 +55,14 @@ pub const FAMILY: Family = Family {
         debug!("PAUSE-CRON", pause_cron, 3, "Switches the server's background work."),
         debug!("JMAP", accept, -2, "Accepted, without effect."),
         debug!("DICT-RESIZING", accept, 3, "Accepted: tables resize in steps that hold nobody up."),
+        debug!(
+            "HASHTABLE-CAN-ABORT-SHRINK",
+            accept, 3, "Accepted: tables shrink in steps that need not be aborted."
+        ),
+        debug!(
+            "QUICKLIST-PACKED-THRESHOLD",
+            packed_threshold, 3, "Accepted: long elements of a list lie like short ones."
+        ),
         debug!("CHANGE-REPL-ID", accept, 2, "Accepted, without effect."),
         debug!("PANIC", panic, -2, "Crashes the server."),
         debug!("ASSERT", panic, -2, "Crashes the server."),
@@ -299,6 +309,46 @@ fn htstats(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
         db.expires(),
     );
     out.verbatim("txt", text.as_bytes())
+}
+
+fn htstats_key(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
+    const NO_TABLE: &str =
+        "ERR The value stored at the specified key is not represented using an hash table";
+    let db = engine.sessions[who].db;
+    let record = engine.keyspace.record(db, args.get(2)).ok_or(Error::NoSuchKey)?;
+    if !matches!(record.encoding(), "hashtable" | "skiplist") {
+        return Err(Error::Say(NO_TABLE).into());
+    }
+    // A table is never copied to another, so there is one and it is all there is to tell.
+    let text = format!(
+        "Hash table 0 stats (main hash table):\n number of elements: {}\n bytes: {}\n",
+        record.size(),
+        record.memory()
+    );
+    out.verbatim("txt", text.as_bytes())
+}
+
+fn listpack(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
+    let db = engine.sessions[who].db;
+    let record = engine.keyspace.record(db, args.get(2)).ok_or(Error::NoSuchKey)?;
+    if !matches!(record.encoding(), "listpack" | "listpackex") {
+        return Err(Error::Say("ERR Not a listpack encoded object.").into());
+    }
+    let mut line = b"DEBUG LISTPACK:".to_vec();
+    for part in record.parts() {
+        line.push(b' ');
+        crate::base::bytes::quote(&part, &mut line);
+    }
+    engine.host.log(Level::Warning, &String::from_utf8_lossy(&line));
+    out.simple("The elements are in the log")
+}
+
+fn packed_threshold(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    const BAD: &str = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
+    match crate::base::memory_size::parse_memory(args.get(2)) {
+        Some(bytes) if bytes < 1 << 32 => out.ok(),
+        _ => Err(Error::Say(BAD).into()),
+    }
 }
 
 fn rewrite_all(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {

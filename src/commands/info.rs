@@ -267,7 +267,9 @@ fn memory(engine: &Engine, text: &mut String) {
     // Tables grow a piece at a time, so none is ever being moved to another.
     field(text, "mem_overhead_db_hashtable_rehashing", 0);
     field(text, "active_defrag_running", 0);
-    field(text, "lazyfree_pending_objects", engine.host.pending_frees());
+    let pending = engine.host.pending_frees();
+    field(text, "lazyfree_pending_objects", pending);
+    field(text, "lazyfreed_objects", engine.stats.given_away.saturating_sub(pending));
 }
 
 fn persistence(engine: &Engine, text: &mut String) {

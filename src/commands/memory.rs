@@ -101,9 +101,12 @@ fn stats(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
         ("startup.allocated", startup),
         ("replication.backlog", 0),
         ("replica.fullsync.buffer", 0),
+        ("replicas.repl.buffer", 0),
         ("clients.slaves", 0),
         ("clients.normal", engine.clients_memory() as u64),
         ("cluster.links", 0),
+        ("cluster.slot_import", 0),
+        ("cluster.slot_export", 0),
         ("aof.buffer", 0),
         ("lua.caches", 0),
         ("functions.caches", 0),
@@ -217,12 +220,7 @@ fn doctor(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
 }
 
 fn malloc_stats(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
-    let memory = engine.host.memory();
-    let text = format!(
-        "jemalloc\nallocated: {}\nactive: {}\nresident: {}\nrss of the process: {}\n",
-        memory.allocated, memory.active, memory.resident, memory.rss
-    );
-    out.verbatim("txt", text.as_bytes())
+    out.verbatim("txt", engine.host.allocator_report().as_bytes())
 }
 
 fn purge(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {

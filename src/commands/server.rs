@@ -105,7 +105,7 @@ fn empty(engine: &mut Engine, db: usize, sync: bool) {
     engine.tell_watchers_of(db, None);
     let old = engine.keyspace.flush(db);
     if !sync && old.len() >= FEW {
-        engine.trash.push(Box::new(old));
+        engine.give_away(old.len(), old);
     }
 }
 

@@ -183,7 +183,8 @@ impl Engine {
         self.effects.settle(db, args, &self.keyspace.changes);
         self.keyspace.changes.clear();
         if !self.keyspace.trash.is_empty() {
-            self.trash.push(Box::new(std::mem::take(&mut self.keyspace.trash)));
+            let trash = std::mem::take(&mut self.keyspace.trash);
+            self.give_away(trash.len(), trash);
         }
     }
 

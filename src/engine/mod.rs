@@ -67,7 +67,7 @@ pub struct Engine {
     /// Somebody asked the server to stop.
     pub exit: Option<Exit>,
     /// What was removed as a whole, for the shell to free where it holds nobody up.
-    pub trash: Vec<Box<dyn std::any::Any + Send>>,
+    pub trash: Vec<Trash>,
     pub started: Now,
     /// What was allocated before the first client came.
     pub startup_memory: u64,
@@ -87,6 +87,13 @@ pub struct Engine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit {
     pub code: i32,
+}
+
+/// Values that are of no use any more.
+pub struct Trash {
+    /// How many, for INFO.
+    pub values: u64,
+    _held: Box<dyn std::any::Any + Send>,
 }
 
 /// How long CLIENT LIST remembers the largest reply of a client (DEBUG REPLYBUFFER).
@@ -270,7 +277,9 @@ impl Engine {
             let mut input = std::mem::take(&mut session.input.partial);
             input.extend_from_slice(fresh);
             session.input.peak = session.input.peak.max(input.len());
-            let done = match input.len() >= parser.wanted() {
+            // What is too long stays where it is, and the bound on it ends the connection.
+            let too_long = input.len() as u64 > self.config.client_query_buffer_limit;
+            let done = match input.len() >= parser.wanted() && !too_long {
                 true => self.run(who, &input, &mut parser, &mut out),
                 false => 0,
             };
@@ -489,6 +498,13 @@ impl Engine {
     /// Are we inside EXEC?
     pub fn in_exec(&self) -> bool {
         self.in_exec
+    }
+
+    /// Leaves values to the shell, to be freed where it holds nobody up.
+    pub fn give_away(&mut self, values: usize, held: impl std::any::Any + Send) {
+        let values = values as u64;
+        self.stats.given_away += values;
+        self.trash.push(Trash { values, _held: Box::new(held) });
     }
 
     /// CONFIG RESETSTAT.

@@ -62,6 +62,8 @@ pub struct Stats {
     pub acl_denied_auth: u64,
     pub reads: u64,
     pub writes: u64,
+    /// Values that are freed in the background.
+    pub given_away: u64,
     pub slow: SlowStat,
     /// Requests that were parsed, and in how many batches.
     pub parsed: u64,
@@ -94,6 +96,7 @@ impl Stats {
             acl_denied_auth: 0,
             reads: 0,
             writes: 0,
+            given_away: 0,
             slow: SlowStat::default(),
             parsed: 0,
             parse_batches: 0,
@@ -121,6 +124,7 @@ impl Stats {
         self.acl_denied_auth = 0;
         self.reads = 0;
         self.writes = 0;
+        self.given_away = 0;
         self.slow = SlowStat::default();
         self.parsed = 0;
         self.parse_batches = 0;

@@ -3,7 +3,7 @@
 //! Connections and engine live on one thread, so entering is a borrow: no channel, no lock. The
 //! engine is entered once for each read, with everything that was read, and nobody awaits inside.
 
-use crate::engine::{Engine, Exit};
+use crate::engine::{Engine, Exit, Trash};
 use crate::world::time::Now;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -150,12 +150,12 @@ impl Door {
     }
 }
 
-/// How much was handed to background threads and is not freed yet.
+/// How many values were handed to background threads and are not freed yet.
 pub static PENDING_FREES: AtomicU64 = AtomicU64::new(0);
 
 /// Freeing a large value takes longer than anybody should wait.
-fn free_elsewhere(trash: Vec<Box<dyn std::any::Any + Send>>) {
-    let pending = trash.len() as u64;
+fn free_elsewhere(trash: Vec<Trash>) {
+    let pending = trash.iter().map(|trash| trash.values).sum();
     PENDING_FREES.fetch_add(pending, Ordering::Relaxed);
     let thread = std::thread::Builder::new().name("free".into());
     let spawned = thread.spawn(move || {

@@ -155,6 +155,15 @@ impl Host for Machine {
         super::door::PENDING_FREES.load(std::sync::atomic::Ordering::Relaxed)
     }
 
+    fn allocator_report(&self) -> String {
+        use tikv_jemalloc_ctl::stats_print::{Options, stats_print};
+        let mut report = Vec::new();
+        match stats_print(&mut report, Options::default()) {
+            Ok(()) => String::from_utf8_lossy(&report).into_owned(),
+            Err(error) => format!("The allocator does not say: {error}\n"),
+        }
+    }
+
     fn purge_memory(&self) {
         // Every arena gives back what it keeps; 4096 stands for all of them.
         #[expect(unsafe_code, reason = "jemalloc's control call takes and returns nothing here")]

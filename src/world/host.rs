@@ -31,6 +31,8 @@ pub trait Host: Send {
     fn allow_clients(&self, clients: u32) -> bool;
     /// Values that are being freed in the background.
     fn pending_frees(&self) -> u64;
+    /// What the allocator says of itself, at length.
+    fn allocator_report(&self) -> String;
     /// Gives memory that is free back to the system.
     fn purge_memory(&self);
     /// Facts of the process that do not change: for INFO.

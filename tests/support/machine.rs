@@ -87,6 +87,10 @@ impl Host for Machine {
     fn pending_frees(&self) -> u64 {
         0
     }
+    fn allocator_report(&self) -> String {
+        "___ Begin jemalloc statistics ___\n".into()
+    }
+
     fn purge_memory(&self) {}
     fn facts(&self) -> &Facts {
         &self.facts
