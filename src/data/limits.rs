@@ -18,14 +18,30 @@ pub struct SetLimits {
     pub packed: PackedLimits,
 }
 
-/// `list-max-listpack-size`: how large a block of a list may become.
+/// How far a block of a list reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListLimits {
-    /// So many items (and never more than a bound on bytes).
+pub struct ListLimits {
+    /// `list-max-listpack-size`.
+    pub block: ListBlock,
+    /// An item of at least so many bytes has a block to itself, if DEBUG says so; else one that
+    /// is larger than a whole block.
+    pub alone: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListBlock {
+    /// So many items, and never more than `SAFE` bytes.
     Items(usize),
     /// So many bytes.
     Bytes(usize),
 }
+
+/// Where items are counted, bytes are bounded too: whatever is done inside a block moves them.
+const SAFE: usize = 8192;
+/// The directive speaks of Redis' listpacks, which have so many bytes beyond those of their items.
+const AROUND: usize = 7;
+/// What an item may take beyond its own bytes.
+const OVERHEAD: usize = 8;
 
 impl Default for PackedLimits {
     fn default() -> PackedLimits {
@@ -48,10 +64,42 @@ impl Default for ListLimits {
 impl ListLimits {
     /// A negative number stands for 4, 8, 16, 32 or 64 KiB.
     pub fn of_directive(size: i64) -> ListLimits {
-        match size {
-            1.. => ListLimits::Items(size as usize),
-            0 => ListLimits::Items(1),
-            _ => ListLimits::Bytes(4096 << (size.max(-5) + 1).unsigned_abs()),
+        let block = match size {
+            1.. => ListBlock::Items(size as usize),
+            0 => ListBlock::Items(1),
+            _ => ListBlock::Bytes(4096 << (size.max(-5) + 1).unsigned_abs()),
+        };
+        ListLimits { block, alone: None }
+    }
+
+    /// Is a block of so many items and bytes too large?
+    pub fn exceeded(&self, items: usize, bytes: usize) -> bool {
+        match self.block {
+            ListBlock::Items(most) => items > most || bytes + AROUND > SAFE,
+            ListBlock::Bytes(most) => bytes + AROUND > most,
+        }
+    }
+
+    /// May an item join a block of so many items and bytes?
+    pub fn admit(&self, item: &[u8], items: usize, bytes: usize) -> bool {
+        !self.is_alone(item.len()) && !self.exceeded(items + 1, bytes + item.len() + OVERHEAD)
+    }
+
+    /// Must an item of so many bytes have a block to itself?
+    pub fn is_alone(&self, bytes: usize) -> bool {
+        match (self.alone, self.block) {
+            (Some(least), _) => bytes >= least,
+            (None, ListBlock::Items(_)) => bytes > SAFE,
+            (None, ListBlock::Bytes(most)) => bytes > most,
+        }
+    }
+
+    /// Is a block at most half full? A list that shrinks to this becomes one block; not earlier, or
+    /// a list at the limit would change its form with every item that comes and goes.
+    pub fn is_half_empty(&self, items: usize, bytes: usize) -> bool {
+        match self.block {
+            ListBlock::Items(most) => items <= most / 2,
+            ListBlock::Bytes(most) => bytes + AROUND <= most / 2,
         }
     }
 }

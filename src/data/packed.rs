@@ -38,6 +38,13 @@ impl Packed {
         Packed::default()
     }
 
+    /// A block of one item.
+    pub fn of(item: &[u8]) -> Packed {
+        let mut packed = Packed::new();
+        packed.push_back(item);
+        packed
+    }
+
     /// How many items there are.
     pub fn len(&self) -> usize {
         self.len as usize
@@ -138,15 +145,11 @@ impl Packed {
 
     /// The first item that equals `wanted`, looking at every `step`th one from the position on.
     pub fn find(&self, wanted: &[u8], from: Position, step: usize) -> Option<Position> {
-        let int = canonical_int(wanted);
+        let wanted = Wanted::new(wanted);
         let mut at = from;
         while at < self.bytes.len() {
             let (item, mut next) = self.read(at);
-            let same = match item {
-                Text::Int(value) => int == Some(value),
-                Text::Bytes(bytes) => bytes == wanted,
-            };
-            if same {
+            if wanted.is(item) {
                 return Some(at);
             }
             for _ in 1..step {
@@ -197,6 +200,30 @@ impl Packed {
         }
         self.bytes.drain(at..end);
         self.give_back();
+    }
+
+    /// Removes items that equal `wanted`, at most so many, and spares the first ones of them. Says
+    /// how many are gone.
+    pub fn remove_equal(&mut self, wanted: &[u8], spared: usize, most: usize) -> usize {
+        let Some(first) = self.find(wanted, 0, 1) else { return 0 };
+        let wanted = Wanted::new(wanted);
+        let (mut from, mut to, mut equal, mut removed) = (first, first, 0, 0);
+        while from < self.bytes.len() && removed < most {
+            let (item, next) = self.read(from);
+            let is_equal = wanted.is(item);
+            if is_equal && equal >= spared {
+                removed += 1;
+            } else {
+                self.bytes.copy_within(from..next, to);
+                to += next - from;
+            }
+            equal += is_equal as usize;
+            from = next;
+        }
+        self.bytes.drain(to..from);
+        self.len -= removed as u32;
+        self.give_back();
+        removed
     }
 
     /// Takes everything from a position on away, as a block of its own.
@@ -442,6 +469,29 @@ pub(super) fn size_class(bytes: usize) -> usize {
     bytes.next_multiple_of(step)
 }
 
+/// A string to compare many items with.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    bytes: &'a [u8],
+    int: Option<i64>,
+}
+
+impl<'a> Wanted<'a> {
+    pub fn new(bytes: &'a [u8]) -> Wanted<'a> {
+        Wanted { bytes, int: canonical_int(bytes) }
+    }
+
+    /// Does an item equal it? What is written like an integer is kept as one, so that neither side
+    /// need be turned into the other.
+    #[inline]
+    pub fn is(&self, item: Text) -> bool {
+        match item {
+            Text::Int(value) => self.int == Some(value),
+            Text::Bytes(bytes) => bytes == self.bytes,
+        }
+    }
+}
+
 /// Does a text equal these bytes? An integer equals its digits and nothing else.
 pub fn equals(text: Text, bytes: &[u8]) -> bool {
     match text {
@@ -460,6 +510,7 @@ mod tests {
         Insert(usize, Vec<u8>),
         Replace(usize, Vec<u8>),
         Remove(usize, usize),
+        RemoveEqual(usize, usize, usize),
         SplitAndJoin(usize),
     }
 
@@ -469,6 +520,7 @@ mod tests {
             (-40000i64..40000).prop_map(|int| int.to_string().into_bytes()),
             (0u32..64).prop_map(|bit| (1u64 << bit).to_string().into_bytes()),
             proptest::collection::vec(any::<u8>(), 0..80),
+            Just(b"twin".to_vec()),
             (0usize..20_000).prop_map(|len| vec![b'x'; len]),
             Just(b"-0".to_vec()),
             Just(b"007".to_vec()),
@@ -480,6 +532,8 @@ mod tests {
             4 => (any::<usize>(), item()).prop_map(|(at, item)| Step::Insert(at, item)),
             1 => (any::<usize>(), item()).prop_map(|(at, item)| Step::Replace(at, item)),
             1 => (any::<usize>(), 0usize..4).prop_map(|(at, count)| Step::Remove(at, count)),
+            1 => (any::<usize>(), 0usize..3, 0usize..4)
+                .prop_map(|(at, spared, most)| Step::RemoveEqual(at, spared, most)),
             1 => any::<usize>().prop_map(Step::SplitAndJoin),
         ]
     }
@@ -522,6 +576,17 @@ mod tests {
                         let at = at % model.len();
                         packed.remove_some(packed.seek(at).expect("it is there"), count);
                         model.drain(at..(at + count).min(model.len()));
+                    }
+                    Step::RemoveEqual(at, spared, most) if !model.is_empty() => {
+                        let wanted = model[at % model.len()].clone();
+                        let removed = packed.remove_equal(&wanted, spared, most);
+                        let equal = model.iter().filter(|item| **item == wanted).count();
+                        prop_assert_eq!(removed, equal.saturating_sub(spared).min(most));
+                        let mut seen = 0;
+                        model.retain(|item| {
+                            seen += (*item == wanted) as usize;
+                            *item != wanted || seen <= spared || seen > spared + most
+                        });
                     }
                     Step::SplitAndJoin(at) => {
                         let at = at % (model.len() + 1);

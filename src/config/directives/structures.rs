@@ -4,7 +4,6 @@ use super::{INT, LONG, SIZE};
 use crate::config::directive::{Directive, Follow, Home, at, fixed, live};
 use crate::config::kind::Kind;
 
-const LISTS: Home = Home::Later("lists");
 const STREAMS: Home = Home::Later("streams");
 
 pub(super) const STRUCTURES: &[Directive] = &[
@@ -36,7 +35,7 @@ pub(super) const STRUCTURES: &[Directive] = &[
         "list-compress-depth",
         Kind::Number(0, INT),
         "0",
-        LISTS,
+        Home::Idle("blocks are packed, and never compressed"),
         "Blocks at either end of a list that are not compressed; 0 compresses none.",
     ),
     live(
