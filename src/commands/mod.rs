@@ -22,8 +22,12 @@ pub mod bitmap;
 
 // Values with elements.
 pub mod hash;
+pub mod list;
 pub mod set;
 pub mod set_combine;
+
+// What commands share that wait for a key.
+pub mod waiting;
 
 pub mod transaction;
 
@@ -61,6 +65,10 @@ const FAMILIES: &[Family] = &[
     hash::FAMILY,
     set::FAMILY,
     set_combine::FAMILY,
+    list::ends::FAMILY,
+    list::items::FAMILY,
+    list::moves::FAMILY,
+    list::blocking::FAMILY,
     transaction::FAMILY,
     client::FAMILY,
     connection::FAMILY,

@@ -104,7 +104,17 @@ impl<'a, T: Kind> Edit<'a, T> {
     }
 
     /// Declares that the value changed, and how.
-    pub fn done(mut self, event: Event) {
+    pub fn done(self, event: Event) {
+        self.end(event, true);
+    }
+
+    /// As `done`, for the second value of a change that counts once: what one list lost and
+    /// another one got.
+    pub fn done_also(self, event: Event) {
+        self.end(event, false);
+    }
+
+    fn end(mut self, event: Event, counts: bool) {
         self.changed = false;
         let record = self.home.table.at(self.place).expect("an edit's record stays");
         self.home.sizes.shift(self.bin, Bin::of(record));
@@ -113,7 +123,10 @@ impl<'a, T: Kind> Edit<'a, T> {
             self.born = false;
             self.changes.remark(self.db, key, Event::NEW);
         }
-        self.changes.note(self.db, key, event, Cause::Command);
+        match counts {
+            true => self.changes.note(self.db, key, event, Cause::Command),
+            false => self.changes.also(self.db, key, event),
+        }
         if T::is_void(self.record()) {
             self.remove(true);
         }

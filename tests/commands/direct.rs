@@ -118,6 +118,7 @@ impl Side for Direct {
         world.clock.pass(time.as_micros() as u64);
         let now = world.clock.now();
         world.engine.tick(now);
+        world.engine.time_out(now);
         if sweeps {
             while world.engine.sweep(now) {}
         }
@@ -265,28 +266,32 @@ fn peer(client: usize) -> Peer {
     }
 }
 
-/// The commands of a log, without the databases they are for and the frame of a unit.
+/// The commands of a log, without the databases they are for and the frames of units. Each unit
+/// after the first is that of a client who was woken, and begins with `then`.
 fn lines_of(log: Vec<u8>) -> Result<Vec<Words>, String> {
     let values = Client::replies(log).map_err(|why| format!("the log: {why}"))?;
     let mut lines = Vec::new();
     let mut in_unit = false;
-    let mut alone = 0;
+    let mut begins = false;
     for value in &values {
         let words = value.items().ok_or("the log: a line that is no command")?;
-        let words: Words =
+        let mut words: Words =
             words.iter().map(|word| word.text().unwrap_or_default().to_vec()).collect();
         match words[0].as_slice() {
             b"SELECT" => continue,
-            b"MULTI" => in_unit = true,
+            b"MULTI" => (in_unit, begins) = (true, true),
             b"EXEC" => in_unit = false,
             _ => {
-                alone += !in_unit as usize;
+                if (begins || !in_unit) && !lines.is_empty() {
+                    words.insert(0, b"then".to_vec());
+                }
+                begins = false;
                 lines.push(words);
             }
         }
     }
-    if in_unit || (alone > 0 && lines.len() > 1) {
-        return Err("the log: lines of one command that are not one unit".into());
+    if in_unit {
+        return Err("the log: a unit without an end".into());
     }
     Ok(lines)
 }

@@ -16,6 +16,8 @@ const ON_PURPOSE: &[(&str, &str, &str)] = &[
     ("increx", "", "newer than the recorded Redis"),
     ("sdiffcard", "", "newer than the recorded Redis"),
     ("sunioncard", "", "newer than the recorded Redis"),
+    ("lmovem", "", "newer than the recorded Redis"),
+    ("blmovem", "", "newer than the recorded Redis"),
     ("debug", "", "a container with rows here, one command with free words there"),
 ];
 

@@ -126,6 +126,14 @@ impl List {
         self.iter_back_from(usize::MAX)
     }
 
+    /// The items as they come from one end.
+    pub fn iter_from_end(&self, end: End) -> FromEnd<'_> {
+        match end {
+            End::Left => FromEnd::Forward(self.iter()),
+            End::Right => FromEnd::Back(self.iter_back()),
+        }
+    }
+
     // ── changing ────────────────────────────────────────────────────────────────────────────
 
     /// Pushes items at one end, one after another.
@@ -352,6 +360,23 @@ impl<'a> Iterator for IterBack<'a> {
                 return Some(item);
             }
             self.block = self.before.next_back()?.iter_back();
+        }
+    }
+}
+
+#[derive(Clone)]
+pub enum FromEnd<'a> {
+    Forward(Iter<'a>),
+    Back(IterBack<'a>),
+}
+
+impl<'a> Iterator for FromEnd<'a> {
+    type Item = Text<'a>;
+    #[inline]
+    fn next(&mut self) -> Option<Text<'a>> {
+        match self {
+            FromEnd::Forward(items) => items.next(),
+            FromEnd::Back(items) => items.next(),
         }
     }
 }

@@ -1,0 +1,43 @@
+//! What commands that wait for a key have in common: how long, and for what.
+
+use crate::base::numbers::{self, LongDouble};
+use crate::data::Type;
+use crate::engine::Ctx;
+use crate::error::Error;
+use crate::resp::{Args, Done, Reply, Wait};
+
+/// Reads a time-out in seconds; what comes is in microseconds, and none is for ever.
+pub fn timeout(cx: &Ctx, text: &[u8]) -> Result<Option<u64>, Error> {
+    const NOT_FLOAT: Error = Error::Say("ERR timeout is not a float or out of range");
+    const NEGATIVE: Error = Error::Say("ERR timeout is negative");
+    const TOO_LONG: Error = Error::Say("ERR timeout is out of range");
+    let seconds = numbers::parse_f64(text).or_else(|| beyond(text)).ok_or(NOT_FLOAT)?;
+    // Whatever is left of a millisecond is a whole one, as in Redis.
+    let millis = (seconds * 1000.0).ceil();
+    if millis > i64::MAX as f64 {
+        return Err(TOO_LONG);
+    }
+    match millis as i64 {
+        ..0 => Err(NEGATIVE),
+        0 => Ok(None),
+        millis if millis > i64::MAX - cx.now.0 => Err(TOO_LONG),
+        millis => Ok(Some((millis as u64).saturating_mul(1000))),
+    }
+}
+
+/// Waits until one of the keys holds a value of this kind.
+pub fn wait(kind: Type, keys: Args, timeout_us: Option<u64>, give_up: fn(Reply) -> Done) -> Done {
+    let keys = keys.iter().map(Box::from).collect();
+    Err(Wait { keys, kind, timeout_us, give_up }.into())
+}
+
+/// A number that only a long double can hold, as the double that is as good.
+fn beyond(text: &[u8]) -> Option<f64> {
+    let value = LongDouble::parse(text)?;
+    let (zero, one) = (LongDouble::from(0), LongDouble::from(1));
+    Some(match () {
+        () if value < zero => f64::NEG_INFINITY,
+        () if value > one => f64::INFINITY,
+        () => f64::MIN_POSITIVE,
+    })
+}
