@@ -206,9 +206,9 @@ fn get_keys_and_flags(engine: &mut Engine, _: SessionKey, args: Args, out: Reply
 }
 
 fn keys_of(engine: &Engine, line: Args) -> Result<keys::Keys, Error> {
-    let found = match line.len() {
-        // A container by itself is a command here, one without keys.
-        1 => engine.look_up(line.get(0)),
+    let found = match engine.look_up(line.get(0)) {
+        // A container by itself is a command here, one without keys; so is DEBUG, whatever follows.
+        Some(command) if line.len() == 1 || command.spec.name == "DEBUG" => Some(command),
         _ => engine.find(line).ok(),
     };
     let command = found.ok_or(Error::Say("ERR Invalid command specified"))?;
@@ -346,6 +346,9 @@ fn write_search(out: &mut List, kind: &str, numbers: &[(&str, i16)], keyword: Op
 
 // ── COMMAND DOCS ────────────────────────────────────────────────────────────────────────────
 
+/// Commands that servers use among themselves, and those who build them.
+const FOR_SERVERS: [&str; 5] = ["DEBUG", "PFDEBUG", "PFSELFTEST", "REPLCONF", "RESTORE-ASKING"];
+
 fn write_docs(engine: &Engine, command: &Command, out: &mut List) {
     let spec = &command.spec;
     let mut map = out.map_of_some();
@@ -359,9 +362,16 @@ fn write_docs(engine: &Engine, command: &Command, out: &mut List) {
     say("since", spec.since);
     say("group", spec.group.name());
     say("complexity", spec.complexity);
-    if let Some((since, instead)) = spec.deprecated {
+    let flags: Vec<&str> =
+        [(spec.deprecated.is_some(), "deprecated"), (FOR_SERVERS.contains(&spec.name), "syscmd")]
+            .into_iter()
+            .filter_map(|(set, name)| set.then_some(name))
+            .collect();
+    if !flags.is_empty() {
         map.bulk(b"doc_flags");
-        write_words(&mut map, &["deprecated"]);
+        write_words(&mut map, &flags);
+    }
+    if let Some((since, instead)) = spec.deprecated {
         map.bulk(b"deprecated_since");
         map.bulk(since.as_bytes());
         map.bulk(b"replaced_by");

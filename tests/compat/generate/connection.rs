@@ -45,6 +45,12 @@ connection:
   1 COMMAND <random-word>
   1 COMMAND INFO <unknown-word>
   2 COMMAND LIST FILTERBY <list-by>
+  2 LATENCY RESET <latency-event>*
+  2 LATENCY HISTORY <latency-event>
+  2 LATENCY GRAPH <latency-event>
+  1 LATENCY LATEST
+  1 LATENCY HISTOGRAM <unknown-word>
+  1 LATENCY <random-word> <value>*
   2 OBJECT <random-word> <key>
   6 SET <key> <value>
   6 GET <key>
@@ -66,6 +72,11 @@ hello-option:
   2 AUTH <random-word> <random-word>
   1 AUTH default
   1 SETNAME
+  1 nonsense
+
+latency-event:
+  3 command
+  2 fast-command
   1 nonsense
 
 client-name:
