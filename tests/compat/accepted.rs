@@ -110,15 +110,16 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
-        name: "CLIENT LIST and CLIENT KILL by a condition that Redis has not",
-        reason: "we take the filters of Valkey 9",
+        name: "CLIENT LIST and CLIENT KILL by conditions that Redis has not",
+        reason: "we take the filters of Valkey 9, and as many as there are; Redis lists by one",
         peers: &[Program::Redis],
         parts: false,
         fits: |args, ours, theirs| {
             filters(args)
                 && nobody(ours)
                 && says(theirs, "ERR syntax error")
-                && args[2..].iter().any(|word| is_valkeys_condition(args, word))
+                && (args[2..].iter().any(|word| is_valkeys_condition(args, word))
+                    || (is_sub(args, "CLIENT", "LIST") && args.len() > 4))
         },
     },
     Rule {
