@@ -25,6 +25,7 @@ pub mod hash;
 pub mod list;
 pub mod set;
 pub mod set_combine;
+pub mod zset;
 
 // What commands share that wait for a key.
 pub mod waiting;
@@ -69,6 +70,7 @@ const FAMILIES: &[Family] = &[
     list::items::FAMILY,
     list::moves::FAMILY,
     list::blocking::FAMILY,
+    zset::FAMILY,
     transaction::FAMILY,
     client::FAMILY,
     connection::FAMILY,

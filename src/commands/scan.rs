@@ -92,7 +92,6 @@ pub(super) enum Over {
     /// HSCAN, which has NOVALUES.
     Hash,
     /// SSCAN.
-    #[allow(dead_code, reason = "sets come next")]
     Set,
     /// ZSCAN, which has NOSCORES.
     ZSet,
