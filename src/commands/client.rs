@@ -250,11 +250,10 @@ fn kill(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
         .map(|session| session.key)
         .collect();
     for &key in &doomed {
-        let session = &mut engine.sessions[key];
         // Whoever ends himself is told so first.
         match key == who {
-            true => session.closing = Closing::AfterReply,
-            false => session.kill(),
+            true => engine.sessions[key].closing = Closing::AfterReply,
+            false => engine.kill(key),
         }
     }
     match (old_form, doomed.is_empty()) {

@@ -91,8 +91,13 @@ pub const FAMILY: Family = Family {
 pub const BAD_NAME: Error =
     Error::Say("ERR Client names cannot contain spaces, newlines or special characters.");
 
-fn ping(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+fn ping(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
     match args.len() {
+        // In the shape of a message, since only those are expected then.
+        1 | 2 if engine.sessions[who].only_listens() => {
+            let text = args.tail(1).iter().next().unwrap_or_default();
+            out.bulks([&b"pong"[..], text].into_iter())
+        }
         1 => out.simple("PONG"),
         2 => out.bulk(args.get(1)),
         _ => Err(Error::Arity("PING").into()),

@@ -182,7 +182,7 @@ fn protocol(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
         }
         b"ATTRIB" => match out.proto() {
             Proto::Resp2 => out.bulk(b"Some real reply following the attribute"),
-            Proto::Resp3 => out.with_attributes(|out| {
+            Proto::Resp3 => out.in_pieces(|out| {
                 let mut attributes = out.attributes(1);
                 attributes.bulk(b"key-popularity");
                 let mut popularity = attributes.list(2);
@@ -195,7 +195,7 @@ fn protocol(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
         },
         b"PUSH" => match out.proto() {
             Proto::Resp2 => Err(Error::Say("ERR RESP2 is not supported by this command").into()),
-            Proto::Resp3 => out.with_attributes(|out| {
+            Proto::Resp3 => out.in_pieces(|out| {
                 let mut push = out.push(2);
                 push.bulk(b"server-cpu-usage");
                 push.int(42);

@@ -5,6 +5,7 @@
 use crate::config::percentile;
 use crate::data::Type;
 use crate::engine::command::admin;
+use crate::engine::pubsub::Space;
 use crate::engine::{Engine, Family, SessionKey};
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{C_DANGEROUS, Group, LOADING, STALE, string};
@@ -169,7 +170,7 @@ fn clients(engine: &Engine, text: &mut String) {
         sessions().filter(|it| it.postponed || it.blocked.is_some()).count(),
     );
     field(text, "tracking_clients", 0);
-    field(text, "pubsub_clients", 0);
+    field(text, "pubsub_clients", engine.pubsub.clients());
     field(text, "watching_clients", watching);
     field(text, "clients_in_timeout_table", engine.waiters.timed());
     field(text, "total_watched_keys", engine.watchers.len());
@@ -351,9 +352,9 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "current_eviction_exceeded_time", 0);
     field(text, "keyspace_hits", counters.hits);
     field(text, "keyspace_misses", counters.misses);
-    field(text, "pubsub_channels", 0);
-    field(text, "pubsub_patterns", 0);
-    field(text, "pubsubshard_channels", 0);
+    field(text, "pubsub_channels", engine.pubsub.len(Space::Channel));
+    field(text, "pubsub_patterns", engine.pubsub.len(Space::Pattern));
+    field(text, "pubsubshard_channels", engine.pubsub.len(Space::Shard));
     field(text, "latest_fork_usec", 0);
     field(text, "total_forks", 0);
     field(text, "migrate_cached_sockets", 0);

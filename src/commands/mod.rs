@@ -36,6 +36,8 @@ pub mod client;
 mod client_filter;
 pub mod connection;
 
+pub mod pubsub;
+
 // The server itself.
 pub mod server;
 
@@ -74,6 +76,7 @@ const FAMILIES: &[Family] = &[
     transaction::FAMILY,
     client::FAMILY,
     connection::FAMILY,
+    pubsub::FAMILY,
     config::FAMILY,
     info::FAMILY,
     introspection::FAMILY,

@@ -57,6 +57,7 @@ impl Engine {
         let now_us = self.now.mono_us;
         let idle = |session: &super::Session| {
             !session.monitor
+                && session.subscriptions.is_none()
                 && !session.is_waiting()
                 && now_us.saturating_sub(session.last_used_us) > timeout_us
         };

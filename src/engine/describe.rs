@@ -1,5 +1,6 @@
 //! One line about a client: CLIENT LIST, CLIENT INFO and the log.
 
+use super::pubsub::Space;
 use super::{Closing, Engine, Session, SessionKey};
 use crate::base::bytes;
 use crate::resp::Proto;
@@ -24,13 +25,13 @@ impl Engine {
         let held = session.input.partial.len() + session.input.running;
         let room = session.input.partial.capacity().saturating_sub(session.input.partial.len());
         let unread = session.unread();
-        let total = size_of::<Session>() + held + room + session.outbox.capacity() + multi_memory;
+        let total = size_of::<Session>() + held + room + unread + multi_memory;
         let command = session
             .last_command
             .map_or("NULL".to_string(), |last| self.known(last).spec.lower_name());
         format!(
-            "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={} db={} sub=0 \
-             psub=0 ssub=0 multi={} watch={} qbuf={held} qbuf-free={} argv-mem={} \
+            "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={} db={} sub={} \
+             psub={} ssub={} multi={} watch={} qbuf={held} qbuf-free={} argv-mem={} \
              multi-mem={multi_memory} rbs={} rbp={} obl=0 oll={} omem={unread} tot-mem={} events={} \
              cmd={command} user=default redir=-1 resp={} lib-name={lib_name} lib-ver={lib_ver} \
              io-thread=0 tot-net-in={} tot-net-out={} tot-cmds={} capa={}",
@@ -42,6 +43,9 @@ impl Engine {
             self.seconds_since(session.last_used_us),
             self.flags_of(session),
             session.db,
+            session.subscribed(Space::Channel),
+            session.subscribed(Space::Pattern),
+            session.subscribed(Space::Shard),
             multi.map_or(-1, |transaction| transaction.len() as i64),
             session.watched.len(),
             room,
@@ -73,6 +77,7 @@ impl Engine {
             }
         };
         add(session.monitor, 'O');
+        add(session.subscriptions.is_some(), 'P');
         add(session.multi.is_some(), 'x');
         add(session.postponed || session.blocked.is_some(), 'b');
         add(session.watch_broken, 'd');

@@ -11,6 +11,19 @@ use crate::spec::{MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, WRITE};
 const QUOTED_NAME_MAX: usize = 128;
 const QUOTED_ARGS_MAX: usize = 128;
 
+/// What a client that speaks RESP2 may do while it listens to channels.
+const WHILE_LISTENING: [&str; 9] = [
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "PSUBSCRIBE",
+    "PUNSUBSCRIBE",
+    "SSUBSCRIBE",
+    "SUNSUBSCRIBE",
+    "PING",
+    "QUIT",
+    "RESET",
+];
+
 impl Engine {
     /// The row of a command line: its command, or its subcommand.
     pub fn find(&self, args: Args) -> Result<&'static Command, Error> {
@@ -89,6 +102,14 @@ impl Engine {
         }
         if self.sessions[who].multi.is_some() && command.spec.has(NO_MULTI) {
             return Err(Error::Say("ERR Command not allowed inside a transaction"));
+        }
+        let session = &self.sessions[who];
+        if session.only_listens() && !WHILE_LISTENING.contains(&command.spec.name) {
+            return Err(Error::text(format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+                 RESET are allowed in this context",
+                command.spec.lower_name()
+            )));
         }
         // A pause does not hold up what watches the server, so that may not change or read data.
         if self.sessions[who].monitor && command.spec.has(READONLY | WRITE | MAY_REPLICATE) {

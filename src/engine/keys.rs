@@ -223,7 +223,8 @@ fn migrate(args: Args) -> Option<Keys> {
     Some(Keys::from_iter([key(3, GIVE_AWAY)]))
 }
 
-/// The words for what a command does to a key, as COMMAND writes them.
+/// The words for what a command does to a key, as COMMAND writes them. To a name that only says
+/// where the command belongs, it does nothing.
 pub fn flag_names(access: Access, flags: u8) -> impl Iterator<Item = &'static str> {
     let access = match access {
         Access::ReadOnly => "RO",
@@ -240,8 +241,9 @@ pub fn flag_names(access: Access, flags: u8) -> impl Iterator<Item = &'static st
         (K_INCOMPLETE, "incomplete"),
         (K_VARIABLE_FLAGS, "variable_flags"),
     ];
+    let access = (flags & K_NOT_KEY == 0).then_some(access);
     let set = NAMES.into_iter().filter(move |(bit, _)| flags & bit != 0).map(|(_, name)| name);
-    std::iter::once(access).chain(set)
+    access.into_iter().chain(set)
 }
 
 #[cfg(test)]

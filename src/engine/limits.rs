@@ -1,7 +1,8 @@
 //! Bounds on what a client may make us keep for it: input that is not a request yet, output that
 //! it does not read.
 
-use super::{Closing, Engine, Session, SessionKey};
+use super::session::ClientType;
+use super::{Closing, Engine, Outbox, Session, SessionKey};
 use crate::config::{Config, OutputLimit};
 use crate::world::host::Level;
 
@@ -13,7 +14,12 @@ const BLOCK_BYTES: usize = 16 * 1024;
 
 impl Session {
     pub fn output_limit(&self, config: &Config) -> OutputLimit {
-        config.client_output_buffer_limit.normal
+        let limits = &config.client_output_buffer_limit;
+        match self.client_type() {
+            ClientType::Normal | ClientType::Master => limits.normal,
+            ClientType::Replica => limits.replica,
+            ClientType::Pubsub => limits.pubsub,
+        }
     }
 }
 
@@ -26,8 +32,8 @@ impl Engine {
     }
 
     /// Hands the outbox to the socket's owner, who holds nothing else of this client.
-    pub fn take_outbox(&mut self, who: SessionKey) -> Vec<u8> {
-        let Some(session) = self.sessions.get_mut(who) else { return Vec::new() };
+    pub fn take_outbox(&mut self, who: SessionKey) -> Outbox {
+        let Some(session) = self.sessions.get_mut(who) else { return Outbox::default() };
         let outbox = std::mem::take(&mut session.outbox);
         session.in_flight = outbox.len();
         outbox
@@ -39,7 +45,8 @@ impl Engine {
         if session.unread() == 0 || answers.is_empty() {
             return;
         }
-        session.outbox.append(answers);
+        session.outbox.copy(answers);
+        answers.clear();
         session.mailbox.ring();
         self.bound_output(who);
     }
@@ -129,8 +136,7 @@ impl Engine {
             ),
         );
         self.stats.output_limit_disconnections += 1;
-        let session = &mut self.sessions[who];
-        session.outbox = Vec::new();
-        session.kill();
+        self.sessions[who].outbox = Outbox::default();
+        self.kill(who);
     }
 }

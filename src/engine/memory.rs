@@ -18,9 +18,9 @@ impl Session {
     pub fn memory(&self) -> usize {
         size_of::<Session>()
             + self.input.partial.capacity()
-            + self.outbox.capacity()
-            + self.in_flight
+            + self.unread()
             + self.blocked.as_ref().map_or(0, |blocked| blocked.memory())
+            + self.subscriptions.as_ref().map_or(0, |own| own.memory())
             + self.multi.as_ref().map_or(0, |transaction| transaction.memory())
             + self
                 .watched

@@ -17,7 +17,9 @@ pub mod latency;
 pub mod limits;
 pub mod memory;
 pub mod monitor;
+pub mod outbox;
 pub mod pause;
+pub mod pubsub;
 pub mod reconfigure;
 pub mod redact;
 pub mod session;
@@ -27,6 +29,7 @@ pub mod watch;
 
 pub use crate::resp::Out;
 pub use command::{Command, Ctx, Family, InMulti, Limits, Run, Table};
+pub use outbox::Outbox;
 pub use session::{Closing, Peer, Replies, Session, SessionKey, Sessions};
 
 use crate::base::map::Map;
@@ -64,6 +67,7 @@ pub struct Engine {
     pub watchers: Watchers,
     pub waiters: Waiters,
     pub monitors: Vec<SessionKey>,
+    pub pubsub: pubsub::PubSub,
     /// Somebody asked the server to stop.
     pub exit: Option<Exit>,
     /// What was removed as a whole, for the shell to free where it holds nobody up.
@@ -79,6 +83,10 @@ pub struct Engine {
     paused: Option<Pause>,
     /// EXEC is running: one unit.
     in_exec: bool,
+    /// Whose requests are running.
+    running: Option<SessionKey>,
+    /// Messages to that client, who gets them behind the answer to the request that runs.
+    own_pushes: Vec<u8>,
     now_of_last_tick: u64,
     batch: Batch,
 }
@@ -171,6 +179,7 @@ impl Engine {
             watchers: Watchers::default(),
             waiters: Waiters::default(),
             monitors: Vec::new(),
+            pubsub: Default::default(),
             exit: None,
             trash: Vec::new(),
             started: now,
@@ -180,6 +189,8 @@ impl Engine {
             answers_fill_blocks: false,
             paused: None,
             in_exec: false,
+            running: None,
+            own_pushes: Vec::new(),
             now_of_last_tick: now.mono_us,
             batch: Batch::default(),
             config,
@@ -235,8 +246,15 @@ impl Engine {
             self.unblock(who);
             self.unwatch(who);
             self.stop_monitor(who);
+            self.unsubscribe_from_all(who);
             self.sessions.close(who);
         }
+    }
+
+    /// Ends a client's connection without another word. It counts as gone from here on.
+    pub fn kill(&mut self, who: SessionKey) {
+        self.unsubscribe_from_all(who);
+        self.sessions[who].kill();
     }
 
     /// RESET: nothing of what the client asked for is left.
@@ -244,6 +262,7 @@ impl Engine {
         self.stop_monitor(who);
         self.sessions[who].multi = None;
         self.unwatch(who);
+        self.unsubscribe_from_all(who);
         let authenticated = self.config.requirepass.is_empty();
         self.sessions[who].reset(authenticated);
     }
@@ -320,7 +339,9 @@ impl Engine {
     /// Runs all complete requests of the input; says how many bytes of it are done with.
     fn run(&mut self, who: SessionKey, input: &[u8], parser: &mut Parser, out: &mut Out) -> usize {
         self.sessions[who].input.running = input.len();
+        self.running = Some(who);
         let done = self.run_requests(who, input, parser, out);
+        self.running = None;
         if let Some(session) = self.sessions.get_mut(who) {
             session.input.running = 0;
         }

@@ -4,11 +4,13 @@
 //! and another thread may hold the socket. The socket's side is a waker and a flag, the outbox.
 
 use super::blocking::Blocked;
+use super::pubsub::{Space, Subscriptions};
 use super::transaction::Transaction;
-use super::{Command, Out};
+use super::{Command, Out, Outbox};
 use crate::resp::Proto;
 use crate::resp::parse::Parser;
 use atomic_waker::AtomicWaker;
+use bytes::Bytes;
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +37,8 @@ pub struct Session {
     pub watch_broken: bool,
     pub replies: Replies,
     pub monitor: bool,
+    /// None unless the client listens to something.
+    pub subscriptions: Option<Box<Subscriptions>>,
     pub no_evict: bool,
     pub no_touch: bool,
     /// CLIENT CAPA and CLIENT IMPORT-SOURCE, which only Valkey has.
@@ -49,7 +53,7 @@ pub struct Session {
     pub woken: bool,
     pub input: Input,
     /// What the socket's owner has not taken yet.
-    pub outbox: Vec<u8>,
+    pub outbox: Outbox,
     /// Bytes that the socket's owner took and could not write yet.
     pub in_flight: usize,
     pub mailbox: Arc<Mailbox>,
@@ -173,6 +177,7 @@ impl Session {
             watch_broken: false,
             replies: Replies::On,
             monitor: false,
+            subscriptions: None,
             no_evict: false,
             no_touch: false,
             redirect_capable: false,
@@ -182,7 +187,7 @@ impl Session {
             blocked: None,
             woken: false,
             input: Input::default(),
-            outbox: Vec::new(),
+            outbox: Outbox::default(),
             in_flight: 0,
             mailbox: Arc::new(Mailbox::default()),
             last_command: None,
@@ -201,11 +206,25 @@ impl Session {
 
     /// Sends bytes that are not the answer to the client's own request.
     pub fn push(&mut self, bytes: &[u8]) {
-        if self.closing == Closing::Now {
+        self.put_out(|outbox| outbox.copy(bytes));
+    }
+
+    /// The same for bytes that others are sent as well.
+    pub fn share(&mut self, message: &Bytes) {
+        self.put_out(|outbox| outbox.share(message));
+    }
+
+    fn put_out(&mut self, put: impl FnOnce(&mut Outbox)) {
+        // What a client has been told of its end is the last word.
+        if self.closing != Closing::No {
             return;
         }
-        self.outbox.extend_from_slice(bytes);
-        self.mailbox.ring();
+        // Whoever takes an outbox takes all of it, so only the first message need ring.
+        let first = self.outbox.is_empty();
+        put(&mut self.outbox);
+        if first {
+            self.mailbox.ring();
+        }
     }
 
     /// Is what the client sends kept for later?
@@ -236,7 +255,21 @@ impl Session {
 
     /// Monitors too are normal clients.
     pub fn client_type(&self) -> ClientType {
-        ClientType::Normal
+        match self.subscriptions {
+            Some(_) => ClientType::Pubsub,
+            None => ClientType::Normal,
+        }
+    }
+
+    /// A client that listens and speaks RESP2 may do little else, since it could not tell messages
+    /// from answers.
+    pub fn only_listens(&self) -> bool {
+        self.subscriptions.is_some() && self.proto == Proto::Resp2
+    }
+
+    /// To how many names of a kind it listens.
+    pub fn subscribed(&self, space: Space) -> usize {
+        self.subscriptions.as_ref().map_or(0, |own| own.len(space))
     }
 
     /// What RESET leaves of a connection: where it comes from, and which library speaks there.
@@ -254,9 +287,8 @@ impl Session {
         self.import_source = false;
     }
 
-    /// Ends the connection without another word. Its socket is closed as soon as its owner looks;
-    /// until then it counts as gone.
-    pub fn kill(&mut self) {
+    /// Its socket is closed as soon as its owner looks; until then it counts as gone.
+    pub(super) fn kill(&mut self) {
         self.closing = Closing::Now;
         self.mailbox.ring();
     }

@@ -141,8 +141,9 @@ impl<'a> Reply<'a> {
         self.out.proto = proto;
     }
 
-    /// For an answer that is more than one value: attributes, or a push, and then the reply.
-    pub fn with_attributes(self, write: impl FnOnce(&mut Out)) -> Done {
+    /// For an answer that is not one value: attributes, or a push, and then the reply; or pushes
+    /// that take its place.
+    pub fn in_pieces(self, write: impl FnOnce(&mut Out)) -> Done {
         write(self.out);
         Ok(Replied(()))
     }

@@ -5,10 +5,10 @@
 
 use super::door::Door;
 use crate::engine::session::Mailbox;
-use crate::engine::{Closing, SessionKey};
+use crate::engine::{Closing, Outbox, SessionKey};
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -17,6 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 const READ_BYTES: usize = 64 * 1024;
 /// An answer buffer that has grown beyond this is not kept.
 const ANSWER_BYTES_KEPT: usize = 1024 * 1024;
+/// Pieces that one write takes at the most: an array of 1 KiB on the stack.
+const PIECES_MAX: usize = 64;
 
 thread_local! {
     static BUFFERS: RefCell<Buffers> = RefCell::new(Buffers {
@@ -33,7 +35,7 @@ struct Buffers {
 /// Serves a client until one side ends the connection.
 pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, door: Door, who: SessionKey) {
     let mailbox = door.enter(|engine| engine.sessions[who].mailbox.clone());
-    let mut connection = Connection { stream, door, who, mailbox, unsent: Vec::new(), sent: 0 };
+    let mut connection = Connection { stream, door, who, mailbox, unsent: Outbox::default() };
     loop {
         match poll_fn(|cx| connection.turn(cx)).await {
             Ok(Turn::Again) => (),
@@ -50,9 +52,8 @@ struct Connection<S> {
     door: Door,
     who: SessionKey,
     mailbox: Arc<Mailbox>,
-    /// Bytes that the socket did not take, and how many of them it has taken since.
-    unsent: Vec<u8>,
-    sent: usize,
+    /// What the socket did not take yet.
+    unsent: Outbox,
 }
 
 enum Turn {
@@ -98,7 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 engine.sessions[self.who].closing
             });
             let full = fresh.len() == READ_BYTES;
-            let turn = self.answer(answers, false, closing, cx);
+            let turn = self.answer(answers, closing, cx);
             if answers.capacity() > ANSWER_BYTES_KEPT {
                 *answers = Vec::with_capacity(READ_BYTES);
             }
@@ -116,27 +117,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let idle = self.unsent.is_empty();
         let closing = self.door.enter(|engine| {
             if idle {
-                answers = engine.take_outbox(self.who);
+                self.unsent = engine.take_outbox(self.who);
             }
-            let mut resumed = Vec::new();
-            engine.resume(self.who, &mut resumed, now);
             // What was taken is still in flight, so resumed answers may be in the outbox by now.
-            answers.append(&mut resumed);
+            engine.resume(self.who, &mut answers, now);
             engine.sessions[self.who].closing
         });
-        let taken = !answers.is_empty();
-        self.answer(&answers, taken, closing, cx)
+        if !answers.is_empty() {
+            return self.answer(&answers, closing, cx);
+        }
+        if closing == Closing::Now {
+            return Ok(Turn::Over);
+        }
+        let sent = idle && !self.unsent.is_empty() && self.flush(cx)?;
+        if sent && closing == Closing::No { Ok(Turn::Again) } else { Ok(self.fate()) }
     }
 
     /// Writes what the socket takes at once and keeps the rest. Answers only come here while nothing
-    /// is unsent; `taken` ones are on the engine's books already.
-    fn answer(
-        &mut self,
-        answers: &[u8],
-        taken: bool,
-        closing: Closing,
-        cx: &mut Context,
-    ) -> io::Result<Turn> {
+    /// is unsent.
+    fn answer(&mut self, answers: &[u8], closing: Closing, cx: &mut Context) -> io::Result<Turn> {
         if closing == Closing::Now {
             return Ok(Turn::Over);
         }
@@ -152,10 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let left = answers.len() - sent;
         if left > 0 {
             assert!(self.unsent.is_empty(), "answers queue behind what is unsent");
-            self.unsent = answers[sent..].to_vec();
-            self.sent = 0;
-        }
-        if left > 0 || taken {
+            self.unsent.copy(&answers[sent..]);
             self.door.enter(|engine| engine.set_in_flight(self.who, left));
         }
         // Mostly everything is written and nobody is leaving, and then the engine need not be asked.
@@ -164,19 +160,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Goes on writing what the socket did not take; says whether all of it is gone now.
     fn flush(&mut self, cx: &mut Context) -> io::Result<bool> {
-        while self.sent < self.unsent.len() {
-            match Pin::new(&mut self.stream).poll_write(cx, &self.unsent[self.sent..]) {
+        while !self.unsent.is_empty() {
+            match self.write_some(cx) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(bytes)) => self.sent += bytes,
+                Poll::Ready(Ok(bytes)) => self.unsent.advance(bytes),
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => break,
             }
         }
-        let left = self.unsent.len() - self.sent;
-        if left == 0 {
-            self.unsent = Vec::new();
-            self.sent = 0;
-        }
+        let left = self.unsent.len();
         let more = self.door.enter(|engine| {
             engine.set_in_flight(self.who, left);
             left == 0 && !engine.sessions[self.who].outbox.is_empty()
@@ -186,6 +178,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.mailbox.ring();
         }
         Ok(left == 0)
+    }
+
+    fn write_some(&mut self, cx: &mut Context) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(&mut self.stream);
+        let mut room = [IoSlice::new(&[]); PIECES_MAX];
+        match self.unsent.slices(&mut room) {
+            1 => stream.poll_write(cx, &room[0]),
+            count => stream.poll_write_vectored(cx, &room[..count]),
+        }
     }
 
     fn fate(&self) -> Turn {

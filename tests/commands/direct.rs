@@ -9,9 +9,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::expect::Times;
-use crate::side::{Heard, Side, Words};
+use crate::side::{Heard, Side, Words, may_answer};
 use crate::support::client::{Client, encode};
-use crate::support::machine::{Clock, Machine};
+use crate::support::machine::{Clock, Machine, sent};
 use crate::support::value::Value;
 use crate::transcript::Scene;
 
@@ -92,7 +92,7 @@ impl Side for Direct {
         encode(words, &mut frame);
         self.send(client, &frame)?;
         let talker = self.world().client(client)?;
-        Ok(talker.answer())
+        Ok(talker.answer(words))
     }
 
     fn say_all(&mut self, client: usize, lines: &[Words]) -> Result<Vec<Heard>, String> {
@@ -100,7 +100,7 @@ impl Side for Direct {
         lines.iter().for_each(|words| encode(words, &mut frame));
         self.send(client, &frame)?;
         let talker = self.world().client(client)?;
-        Ok(lines.iter().map(|_| talker.answer()).collect())
+        Ok(lines.iter().map(|words| talker.answer(words)).collect())
     }
 
     fn hear(&mut self, client: usize) -> Result<Heard, String> {
@@ -175,7 +175,7 @@ impl World {
                 encode(&["HELLO", "3"], &mut hello);
                 self.receive(client, who, &hello)?;
                 let talker = self.clients[client].as_mut().expect("it was just made");
-                match talker.answer() {
+                match talker.answer(&vec![b"HELLO".to_vec()]) {
                     Heard::Reply(value) if !value.is_error() => {}
                     other => return Err(format!("HELLO 3: {other:?}")),
                 }
@@ -195,6 +195,13 @@ impl World {
 
     /// Takes what the engine has for clients beyond the answers to their requests.
     fn deliver(&mut self) -> Result<(), String> {
+        // What is resumed for one client may be heard by another.
+        while self.deliver_once()? {}
+        Ok(())
+    }
+
+    fn deliver_once(&mut self) -> Result<bool, String> {
+        let mut rang = false;
         for client in 0..self.clients.len() {
             let Some(talker) = &self.clients[client] else { continue };
             let (who, closed) = (talker.who, talker.closed);
@@ -203,7 +210,8 @@ impl World {
             }
             // An answer may ring for the next, so this ends only when nobody rings.
             while self.engine.sessions.get(who).is_some_and(|session| session.mailbox.take()) {
-                let outbox = self.engine.take_outbox(who);
+                rang = true;
+                let outbox = sent(self.engine.take_outbox(who));
                 self.engine.set_in_flight(who, 0);
                 self.take(client, outbox)?;
                 let mut answers = Vec::new();
@@ -215,7 +223,7 @@ impl World {
                 self.clients[client].as_mut().expect("it was there").closed = true;
             }
         }
-        Ok(())
+        Ok(rang)
     }
 
     fn take(&mut self, client: usize, bytes: Vec<u8>) -> Result<(), String> {
@@ -240,9 +248,9 @@ impl World {
 }
 
 impl Talker {
-    /// The next value that is an answer; pushes wait for whoever listens.
-    fn answer(&mut self) -> Heard {
-        match self.heard.iter().position(|value| !matches!(value, Value::Push(_))) {
+    /// The next value that may be the answer.
+    fn answer(&mut self, words: &Words) -> Heard {
+        match self.heard.iter().position(|value| may_answer(value, words)) {
             Some(at) => Heard::Reply(self.heard.remove(at).expect("it was found there")),
             None if self.closed => Heard::Closed,
             None => Heard::Nothing,

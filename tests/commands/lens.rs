@@ -54,8 +54,22 @@ pub struct Edit {
     pub lines: Vec<String>,
 }
 
-/// Commands that change how the connection speaks, or end it, so that no EXEC could answer.
-const NEVER_QUEUED: &[&str] = &["HELLO", "RESET", "QUIT", "AUTH", "CLIENT|REPLY", "MONITOR"];
+/// Commands that change how the connection speaks, or end it, so that no EXEC could answer; and those
+/// that have another number of answers than one.
+const NEVER_QUEUED: &[&str] = &[
+    "HELLO",
+    "RESET",
+    "QUIT",
+    "AUTH",
+    "CLIENT|REPLY",
+    "MONITOR",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "PSUBSCRIBE",
+    "PUNSUBSCRIBE",
+    "SSUBSCRIBE",
+    "SUNSUBSCRIBE",
+];
 
 pub struct Player<'a> {
     pub lens: &'a Lens,

@@ -17,6 +17,14 @@ pub enum Heard {
     Closed,
 }
 
+/// May this be the answer to the command? Subscriptions are answered by pushes; other pushes wait
+/// for whoever listens.
+pub fn may_answer(value: &Value, words: &Words) -> bool {
+    let Value::Push(items) = value else { return true };
+    let verb = items.first().and_then(Value::text);
+    verb.is_some_and(|verb| verb.eq_ignore_ascii_case(&words[0]))
+}
+
 pub trait Side {
     /// Empty databases and new clients, who speak RESP2 or RESP3.
     fn begin(&mut self, proto: u8, scene: &Scene) -> Result<(), String>;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::expect::Times;
-use crate::side::{Heard, Side, Words};
+use crate::side::{Heard, Side, Words, may_answer};
 use crate::support::client::{Client, encode};
 use crate::support::server::{Program, Server};
 use crate::support::value::Value;
@@ -135,7 +135,7 @@ impl Side for Sockets {
             return Ok(Heard::Closed);
         }
         if waits {
-            return talker.answer();
+            return talker.answer(words);
         }
         // It has been read when the server has twice gone through the sockets that are ready.
         self.control(&[b"PING"])?;
@@ -148,7 +148,7 @@ impl Side for Sockets {
         lines.iter().for_each(|words| encode(words, &mut frame));
         let talker = self.client(client)?;
         talker.client.write_raw(&frame).map_err(tell)?;
-        lines.iter().map(|_| talker.answer()).collect()
+        lines.iter().map(|words| talker.answer(words)).collect()
     }
 
     fn hear(&mut self, client: usize) -> Result<Heard, String> {
@@ -216,10 +216,10 @@ impl Side for Sockets {
 }
 
 impl Talker {
-    fn answer(&mut self) -> Result<Heard, String> {
+    fn answer(&mut self, words: &Words) -> Result<Heard, String> {
         loop {
             match self.next()? {
-                Heard::Reply(push @ Value::Push(_)) => self.pushes.push_back(push),
+                Heard::Reply(push) if !may_answer(&push, words) => self.pushes.push_back(push),
                 heard => return Ok(heard),
             }
         }

@@ -159,7 +159,8 @@ fn key_spec(key: &KeySpec) -> String {
         (K_VARIABLE_FLAGS, "variable_flags"),
     ];
     let names = names.iter().filter(|(bit, _)| key.flags & bit != 0).map(|(_, name)| *name);
-    let flags = words(std::iter::once(access).chain(names).map(String::from));
+    let access = (key.flags & K_NOT_KEY == 0).then_some(access);
+    let flags = words(access.into_iter().chain(names).map(String::from));
     let begin = match key.begin {
         Begin::Index(index) => format!("index:{index}"),
         Begin::Keyword(word, from) => format!("keyword:{word}:{from}"),

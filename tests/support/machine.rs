@@ -2,6 +2,7 @@
 //! files, no memory to speak of.
 
 use russet::config::{Config, LogLevel};
+use russet::engine::Outbox;
 use russet::world::host::{Cpu, Facts, Host, Level, Memory};
 use russet::world::time::Now;
 use std::io;
@@ -95,4 +96,15 @@ impl Host for Machine {
     fn facts(&self) -> &Facts {
         &self.facts
     }
+}
+
+/// What a socket would be written.
+pub fn sent(mut outbox: Outbox) -> Vec<u8> {
+    let mut sent = Vec::with_capacity(outbox.len());
+    while !outbox.is_empty() {
+        let length = outbox.front().len();
+        sent.extend_from_slice(outbox.front());
+        outbox.advance(length);
+    }
+    sent
 }

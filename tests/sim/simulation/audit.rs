@@ -4,6 +4,7 @@ use super::{EVE, World, peer};
 use crate::support::client::{Client, encode};
 use crate::support::value::Value;
 use russet::commands::debug::digest_of_all;
+use russet::engine::pubsub::Space;
 use russet::world::time::Now;
 use std::collections::BTreeSet;
 
@@ -112,8 +113,34 @@ impl World {
         let flagged: BTreeSet<_> =
             sessions.iter().filter(|it| it.monitor).map(|it| it.key).collect();
         match self.engine.monitors.iter().copied().collect::<BTreeSet<_>>() == flagged {
-            true => Ok(()),
+            true => self.check_subscriptions(),
             false => Err("the list of monitors is not that of the sessions".into()),
+        }
+    }
+
+    /// The index of channels says what the sessions say.
+    fn check_subscriptions(&self) -> Result<(), String> {
+        let engine = &self.engine;
+        for space in [Space::Channel, Space::Pattern, Space::Shard] {
+            let mut theirs = BTreeSet::new();
+            for session in engine.sessions.iter() {
+                let names = engine.subscriptions(session.key, space);
+                theirs.extend(names.iter().map(|name| (name.to_vec(), session.key)));
+            }
+            let mut listed = Vec::new();
+            for name in engine.pubsub.names(space, None) {
+                let listeners = engine.pubsub.listeners(space, name);
+                listed.extend(listeners.iter().map(|who| (name.to_vec(), *who)));
+            }
+            listed.sort();
+            if !listed.iter().eq(theirs.iter()) {
+                return Err(format!("{space:?}: listed are {listed:?}, who listens is {theirs:?}"));
+            }
+        }
+        let listeners = engine.sessions.iter().filter(|it| it.subscriptions.is_some()).count();
+        match listeners == engine.pubsub.clients() {
+            true => Ok(()),
+            false => Err(format!("{listeners} listen, {} are counted", engine.pubsub.clients())),
         }
     }
 

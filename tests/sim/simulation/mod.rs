@@ -12,7 +12,7 @@ mod words;
 
 use crate::support::client::Client;
 use crate::support::dice::Dice;
-use crate::support::machine::{Clock, Machine};
+use crate::support::machine::{Clock, Machine, sent};
 use crate::support::value::{Value, command_line};
 use russet::commands::TABLE;
 use russet::config::{Allowed, Config};
@@ -321,7 +321,7 @@ impl World {
         while self.engine.sessions[who].mailbox.take() {
             let mut bytes = Vec::new();
             if self.clients[at].in_flight == 0 {
-                bytes = self.engine.take_outbox(who);
+                bytes = sent(self.engine.take_outbox(who));
                 let talker = &mut self.clients[at];
                 talker.in_flight = bytes.len();
             }

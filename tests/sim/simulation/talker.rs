@@ -67,6 +67,10 @@ impl Talker {
         match word(0).as_slice() {
             b"CLIENT" if word(1) == b"REPLY" => self.counted = false,
             b"HELLO" => self.may_resp3 = true,
+            // A subscription is confirmed as often as it has names, and in RESP2 a message looks like
+            // an answer.
+            b"SUBSCRIBE" | b"UNSUBSCRIBE" | b"PSUBSCRIBE" | b"PUNSUBSCRIBE" | b"SSUBSCRIBE"
+            | b"SUNSUBSCRIBE" => self.counted = false,
             // To whoever is a monitor already, a second MONITOR is not answered.
             b"MONITOR" if self.may_monitor => self.counted = false,
             b"MONITOR" => self.may_monitor = true,

@@ -1,0 +1,169 @@
+//! What a client is to be sent and has not been: pieces in order, some of them shared with others.
+//!
+//! A message for many clients is built once, and the outboxes hold references to it; short messages
+//! are copied into a tail of the outbox's own. The socket takes all pieces with one vectored write.
+
+use bytes::{Buf, Bytes, BytesMut};
+use bytes_utils::SegmentedBuf;
+use std::io::IoSlice;
+
+/// From this length on a message is held by reference. A reference costs two atomic counts, an entry
+/// in the list of pieces, one more for the kernel to walk, and it ends the tail in front of it, whose
+/// successor has to be allocated; copying that many bytes costs about the same.
+const SHARED_FROM: usize = 512;
+
+/// The tail becomes a piece at this length, so that a long queue is never moved to make room.
+const PIECE_BYTES: usize = 16 * 1024;
+
+#[derive(Debug, Default)]
+pub struct Outbox {
+    pieces: SegmentedBuf<Bytes>,
+    /// Behind all pieces, and still growing.
+    tail: BytesMut,
+}
+
+impl Outbox {
+    pub fn len(&self) -> usize {
+        self.pieces.remaining() + self.tail.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts bytes behind what waits; O(bytes), whatever waits.
+    pub fn copy(&mut self, bytes: &[u8]) {
+        if self.tail.len() + bytes.len() > PIECE_BYTES {
+            self.end_tail();
+        }
+        if bytes.len() > PIECE_BYTES {
+            return self.pieces.push(Bytes::copy_from_slice(bytes));
+        }
+        self.tail.extend_from_slice(bytes);
+    }
+
+    /// Puts a message behind what waits that others get as well.
+    pub fn share(&mut self, message: &Bytes) {
+        if message.len() < SHARED_FROM {
+            return self.copy(message);
+        }
+        self.end_tail();
+        self.pieces.push(message.clone());
+    }
+
+    /// The first piece; empty only if there is none.
+    pub fn front(&self) -> &[u8] {
+        if self.pieces.has_remaining() { self.pieces.chunk() } else { &self.tail }
+    }
+
+    /// The first pieces, as many as there is room for; says how many.
+    pub fn slices<'a>(&'a self, room: &mut [IoSlice<'a>]) -> usize {
+        let mut filled = self.pieces.chunks_vectored(room);
+        if filled < room.len() && !self.tail.is_empty() {
+            room[filled] = IoSlice::new(&self.tail);
+            filled += 1;
+        }
+        filled
+    }
+
+    /// So many bytes from the front have been sent. An outbox that is empty holds no memory.
+    pub fn advance(&mut self, bytes: usize) {
+        if bytes == self.len() {
+            *self = Outbox::default();
+            return;
+        }
+        let whole = bytes.min(self.pieces.remaining());
+        self.pieces.advance(whole);
+        self.tail.advance(bytes - whole);
+    }
+
+    fn end_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.pieces.push(std::mem::take(&mut self.tail).freeze());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Copy(usize),
+        Share(usize),
+        /// A write takes this part of what waits, in percent.
+        Send(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let length = || prop_oneof![0..40usize, 480..540usize, 16_300..16_500usize, 0..70_000usize];
+        prop_oneof![
+            3 => length().prop_map(Step::Copy),
+            3 => length().prop_map(Step::Share),
+            2 => (0..=100usize).prop_map(Step::Send),
+        ]
+    }
+
+    proptest! {
+        /// Every byte comes out once, in order, whatever a write takes of it.
+        #[test]
+        fn is_a_queue_of_bytes(steps in prop::collection::vec(step(), 1..60)) {
+            let (mut outbox, mut model) = (Outbox::default(), Vec::new());
+            let mut next = 0u8;
+            let mut fresh = |length: usize| {
+                let bytes: Vec<u8> = (0..length).map(|at| next.wrapping_add(at as u8)).collect();
+                next = next.wrapping_add(101);
+                bytes
+            };
+            for step in steps {
+                match step {
+                    Step::Copy(length) => {
+                        let bytes = fresh(length);
+                        outbox.copy(&bytes);
+                        model.extend(bytes);
+                    }
+                    Step::Share(length) => {
+                        let bytes = Bytes::from(fresh(length));
+                        outbox.share(&bytes);
+                        model.extend_from_slice(&bytes);
+                    }
+                    Step::Send(percent) => {
+                        let mut room = [IoSlice::new(&[]); 8];
+                        let count = outbox.slices(&mut room);
+                        let shown = room[..count].iter().flat_map(|it| it.to_vec());
+                        let shown: Vec<u8> = shown.collect();
+                        prop_assert!(model.starts_with(&shown));
+                        prop_assert!(shown.starts_with(outbox.front()));
+                        let sent = shown.len() * percent / 100;
+                        outbox.advance(sent);
+                        model.drain(..sent);
+                    }
+                }
+                prop_assert_eq!(outbox.len(), model.len());
+            }
+            let mut rest = Vec::new();
+            while !outbox.is_empty() {
+                let length = outbox.front().len();
+                rest.extend_from_slice(outbox.front());
+                outbox.advance(length);
+            }
+            prop_assert_eq!(rest, model);
+        }
+    }
+
+    #[test]
+    fn long_messages_are_held_by_reference_and_short_ones_are_not() {
+        let (long, short) = (Bytes::from(vec![1; SHARED_FROM]), Bytes::from(vec![1; 10]));
+        let mut outboxes: Vec<Outbox> = (0..3).map(|_| Outbox::default()).collect();
+        for outbox in &mut outboxes {
+            outbox.share(&short);
+            outbox.share(&long);
+            let mut room = [IoSlice::new(&[]); 4];
+            assert_eq!(outbox.slices(&mut room), 2);
+            assert_ne!(room[0].as_ptr(), short.as_ptr());
+            assert_eq!(room[1].as_ptr(), long.as_ptr());
+        }
+    }
+}
