@@ -74,6 +74,7 @@ impl Engine {
             }
         };
         self.serve_waiters();
+        self.tell_own_pushes(out);
         flow
     }
 
@@ -230,8 +231,6 @@ impl Engine {
             }
         }
         session.reply_peak = session.reply_peak.max(out.len() - start.min(out.len()));
-        self.tell_own_pushes(out);
-        let session = &mut self.sessions[who];
         if session.closing != Closing::No {
             return Flow::Close;
         }

@@ -339,9 +339,9 @@ impl Engine {
     /// Runs all complete requests of the input; says how many bytes of it are done with.
     fn run(&mut self, who: SessionKey, input: &[u8], parser: &mut Parser, out: &mut Out) -> usize {
         self.sessions[who].input.running = input.len();
-        self.running = Some(who);
+        let outer = self.begin_request(who);
         let done = self.run_requests(who, input, parser, out);
-        self.running = None;
+        self.end_request(who, outer);
         if let Some(session) = self.sessions.get_mut(who) {
             session.input.running = 0;
         }

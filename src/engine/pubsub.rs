@@ -177,6 +177,19 @@ impl Engine {
         self.own_pushes = own.bytes;
     }
 
+    /// Requests of a client run, inside of another's or not: what is sent to it meanwhile waits.
+    pub(super) fn begin_request(&mut self, who: SessionKey) -> Outer {
+        Outer { running: self.running.replace(who), pushes: std::mem::take(&mut self.own_pushes) }
+    }
+
+    pub(super) fn end_request(&mut self, who: SessionKey, outer: Outer) {
+        self.running = outer.running;
+        let pushes = std::mem::replace(&mut self.own_pushes, outer.pushes);
+        if !pushes.is_empty() {
+            self.push_to(who, &pushes);
+        }
+    }
+
     /// What was sent to the client whose request ran comes right behind the answer to it.
     pub(super) fn tell_own_pushes(&mut self, out: &mut Out) {
         out.bytes.append(&mut self.own_pushes);
@@ -246,6 +259,12 @@ impl Engine {
         self.count_answered(who, message.len());
         self.bound_output(who);
     }
+}
+
+/// Whose requests ran before others began, and what was sent to it.
+pub(super) struct Outer {
+    running: Option<SessionKey>,
+    pushes: Vec<u8>,
 }
 
 /// A message as it goes over the wire, built when the first receiver of a protocol is met.

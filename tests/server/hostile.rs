@@ -12,9 +12,9 @@ use crate::support::server::{Program, Server};
 use crate::support::value::Value;
 
 /// Tests that count memory or descriptors take turns.
-static ALONE: Mutex<()> = Mutex::new(());
+pub static ALONE: Mutex<()> = Mutex::new(());
 
-const MIB: u64 = 1 << 20;
+pub const MIB: u64 = 1 << 20;
 
 /// What is sent, and what is heard before the connection ends.
 const MALFORMED: &[(&[u8], &str)] = &[
@@ -48,7 +48,7 @@ const BROKEN_LINES: &[&[u8]] = &[
     b"*1\r\n$10000000000\rxPING\r\n",
 ];
 
-fn start(program: Program, extra: &[&str]) -> Option<Server> {
+pub fn start(program: Program, extra: &[&str]) -> Option<Server> {
     match Server::start(program, extra) {
         Ok(server) => Some(server),
         Err(why) if program != Program::Russet && program.path().is_none() => {
@@ -59,7 +59,7 @@ fn start(program: Program, extra: &[&str]) -> Option<Server> {
     }
 }
 
-fn russet(extra: &[&str]) -> Server {
+pub fn russet(extra: &[&str]) -> Server {
     start(Program::Russet, extra).expect("ours is always there")
 }
 
@@ -331,14 +331,20 @@ fn unread_answers_survive(sent_with: &[u8], sent_behind: &[&[u8]], heard_behind:
 }
 
 #[track_caller]
-fn assert_grown_less(server: &Server, before: u64, bound: u64) {
+pub fn assert_grown_less(server: &Server, before: u64, bound: u64) {
     let now = resident(server.pid());
     let grown = now.saturating_sub(before);
     assert!(grown < bound, "{} MiB more than before, {} are allowed", grown / MIB, bound / MIB);
 }
 
+/// A section of INFO.
+pub fn info(server: &Server, section: &str) -> String {
+    let info = server.connect().call(&["INFO", section]);
+    String::from_utf8_lossy(info.text().unwrap_or_default()).into_owned()
+}
+
 /// As many connections as the system allows, for us and for a server that is started by us.
-fn connections(wanted: usize) -> usize {
+pub fn connections(wanted: usize) -> usize {
     const OTHERS: u64 = 200;
     let needed = wanted as u64 + OTHERS;
     #[expect(unsafe_code, reason = "rlimit calls fill and read a struct of two numbers")]

@@ -3,6 +3,7 @@
 
 mod hostile;
 mod process;
+mod pubsub;
 mod startup;
 #[path = "../support/mod.rs"]
 mod support;

@@ -9,8 +9,10 @@
 //!
 //! What must hold: nothing panics; every request is answered once, in order and well formed; a
 //! second engine that hears only the log has the same data; keys that are due do not show; what is
-//! counted agrees with a recount; SCAN returns what was there all the while, once.
+//! counted agrees with a recount; SCAN returns what was there all the while, once. And who listens to
+//! channels is sent every byte that a model expects, in order.
 
+mod audience;
 mod simulation;
 #[path = "../support/mod.rs"]
 mod support;
@@ -108,7 +110,8 @@ fn play(seed: u64, trace: Option<Trace>) -> Result<(), String> {
     let run = || {
         let mut dice = Dice::seeded(seed, 0);
         let events = 200 + dice.below(1500);
-        World::new(&mut dice, trace).run(events, &mut dice)
+        World::new(&mut dice, trace).run(events, &mut dice)?;
+        audience::play(&mut Dice::seeded(seed, 1))
     };
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("it panicked".into()))
 }
