@@ -8,11 +8,12 @@
 //!
 //! Invariants that the unsafe code rests on:
 //! - `head` points to an allocation of `layout(length)` that this blob alone owns.
-//! - The length at its beginning never changes, and all bytes behind it are initialised.
+//! - The length at its beginning changes with the allocation, and all bytes behind it are
+//!   initialised.
 #![expect(unsafe_code, reason = "one allocation and one word for each entry of a table")]
 
 use super::prefetch::prefetch;
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::NonNull;
 
 pub struct Blob {
@@ -48,6 +49,27 @@ impl Blob {
                 to = to.add(part.len());
             }
             Blob { head }
+        }
+    }
+
+    /// Cuts the end off, or puts zeros behind it.
+    pub fn resize(&mut self, len: usize) {
+        let before = self.len();
+        let new = u32::try_from(len).expect("what grows by small steps stays small");
+        let layout_after = layout(new);
+        // SAFETY: the allocation has the layout of its length; the new one has room for the new
+        // length and so many bytes, and those that are not moved there are set to zero.
+        unsafe {
+            let raw =
+                realloc(self.head.as_ptr().cast(), layout(before as u32), layout_after.size());
+            let Some(head) = NonNull::new(raw.cast::<u32>()) else {
+                handle_alloc_error(layout_after)
+            };
+            head.write(new);
+            if len > before {
+                head.as_ptr().cast::<u8>().add(HEAD + before).write_bytes(0, len - before);
+            }
+            self.head = head;
         }
     }
 
@@ -118,7 +140,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_blob_is_its_parts(parts in proptest::collection::vec(
-            proptest::collection::vec(any::<u8>(), 0..40), 0..5)) {
+            proptest::collection::vec(any::<u8>(), 0..40), 0..5), len in 0usize..300) {
             let slices: Vec<&[u8]> = parts.iter().map(|part| &**part).collect();
             let mut blob = Blob::of(&slices);
             prop_assert_eq!(&*blob, &*parts.concat());
@@ -126,6 +148,10 @@ mod tests {
             blob.iter_mut().for_each(|byte| *byte = !*byte);
             let turned: Vec<u8> = copy.iter().map(|byte| !*byte).collect();
             prop_assert_eq!(&*blob, &*turned);
+            let mut resized = turned;
+            resized.resize(len, 0);
+            blob.resize(len);
+            prop_assert_eq!(&*blob, &*resized);
         }
     }
 }

@@ -124,9 +124,12 @@ pub const FAMILY: Family = Family {
 /// A command that the log is told has no more members than this.
 const TOLD_AT_ONCE: usize = 1024;
 
-/// Members that may repeat are answered up to so many bytes: how many there are to be is the
-/// client's to say, and no set bounds it.
+/// Members that may repeat are answered up to so many, and up to so many bytes: how many there are to
+/// be is the client's to say, and no set bounds it.
+const DRAWN_MAX: u64 = 1 << 27;
 const DRAWN_BYTES_MAX: usize = 1 << 30;
+/// What each takes besides its own bytes.
+const FRAME: usize = 16;
 
 // ── members ─────────────────────────────────────────────────────────────────────────────────
 
@@ -305,12 +308,15 @@ fn srandmember(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         return list.end();
     }
     let count = count.unsigned_abs();
-    let mut list = out.list(usize::try_from(count).map_err(|_| OUT_OF_RANGE)?);
+    if count > DRAWN_MAX {
+        return Err(OUT_OF_RANGE.into());
+    }
+    let mut list = out.list(count as usize);
     let (mut drawn, mut bytes) = (0, 0);
     set.draw(count, &mut below, |member| {
         list.text(member);
         drawn += 1;
-        bytes += member.len();
+        bytes += member.len() + FRAME;
         bytes < DRAWN_BYTES_MAX
     });
     if drawn < count { Err(OUT_OF_RANGE.into()) } else { list.end() }

@@ -1,41 +1,27 @@
 //! A set of integers as a sorted array, each element as wide as the widest needs: 16, 32 or 64
 //! bits. Searching halves the array; inserting and removing move what lies behind, which is cheap
 //! because `set-max-intset-entries` keeps the array short. It grows wider and never narrower.
+//!
+//! ```text
+//!   | bytes of an integer | integer, little-endian | … |
+//! ```
+//! It is one blob, exactly as long as it must be, because there are many small sets; the allocator
+//! lets a blob grow where it is more often than not.
 
-use super::packed::size_class;
+use crate::base::blob::Blob;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IntSet {
-    Bits16(Vec<i16>),
-    Bits32(Vec<i32>),
-    Bits64(Vec<i64>),
+#[derive(Clone, Debug, Default)]
+pub struct IntSet {
+    /// None while no integer has come.
+    blob: Option<Blob>,
 }
 
-/// The same for whatever width the integers have.
-macro_rules! at_any_width {
-    ($set:expr, $ints:ident => $body:expr) => {
-        match $set {
-            IntSet::Bits16($ints) => $body,
-            IntSet::Bits32($ints) => $body,
-            IntSet::Bits64($ints) => $body,
-        }
-    };
-}
-
-trait Int: Copy + Ord + Into<i64> + TryFrom<i64> {}
-impl Int for i16 {}
-impl Int for i32 {}
-impl Int for i64 {}
-
-impl Default for IntSet {
-    fn default() -> IntSet {
-        IntSet::Bits16(Vec::new())
-    }
-}
+/// Bytes before the integers.
+const HEAD: usize = 1;
 
 impl IntSet {
     pub fn len(&self) -> usize {
-        at_any_width!(self, ints => ints.len())
+        (self.bytes().len() - HEAD) / self.width()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -44,17 +30,22 @@ impl IntSet {
 
     /// Bytes of heap.
     pub fn memory(&self) -> usize {
-        at_any_width!(self, ints => bytes(ints))
+        self.blob.as_ref().map_or(0, Blob::memory)
     }
 
     /// O(log N).
     pub fn contains(&self, value: i64) -> bool {
-        at_any_width!(self, ints => find(ints, value).is_some_and(|found| found.is_ok()))
+        self.find(value).is_ok()
     }
 
     /// The integer with so many smaller ones before it.
+    #[inline]
     pub fn get(&self, index: usize) -> Option<i64> {
-        at_any_width!(self, ints => ints.get(index).copied().map(wide))
+        Some(match self.width() {
+            2 => i64::from(i16::from_le_bytes(self.read(index)?)),
+            4 => i64::from(i32::from_le_bytes(self.read(index)?)),
+            _ => i64::from_le_bytes(self.read(index)?),
+        })
     }
 
     /// In ascending order.
@@ -72,90 +63,104 @@ impl IntSet {
 
     /// Says whether the integer is new. O(N).
     pub fn insert(&mut self, value: i64) -> bool {
-        loop {
-            if let Some(new) = at_any_width!(self, ints => insert(ints, value)) {
-                return new;
-            }
+        let Err(index) = self.find(value) else { return false };
+        while !self.fits(value) {
             self.widen();
         }
+        let (at, width) = (self.offset(index), self.width());
+        let blob = self.blob.get_or_insert_with(|| Blob::new(NARROWEST));
+        let end = blob.len();
+        blob.resize(end + width);
+        blob.copy_within(at..end, at + width);
+        blob[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
+        true
     }
 
     /// Says whether the integer was there. O(N).
     pub fn remove(&mut self, value: i64) -> bool {
-        at_any_width!(self, ints => match find(ints, value) {
-            Some(Ok(at)) => {
-                ints.remove(at);
-                give_back(ints);
-                true
-            }
-            _ => false,
-        })
+        self.find(value).is_ok_and(|index| self.remove_at(index).is_some())
     }
 
     /// Removes the integer with so many smaller ones before it.
     pub fn remove_at(&mut self, index: usize) -> Option<i64> {
         let value = self.get(index)?;
-        at_any_width!(self, ints => {
-            ints.remove(index);
-            give_back(ints);
-        });
+        let (from, to) = (self.offset(index + 1), self.offset(index));
+        let blob = self.blob.as_mut()?;
+        blob.copy_within(from.., to);
+        blob.resize(blob.len() - (from - to));
         Some(value)
     }
 
     /// Keeps the integers that `keep` approves of; asks in ascending order. O(N).
     pub fn retain(&mut self, mut keep: impl FnMut(i64) -> bool) {
-        at_any_width!(self, ints => {
-            ints.retain(|int| keep(wide(*int)));
-            give_back(ints);
-        });
+        let mut kept = 0;
+        for index in 0..self.len() {
+            if self.get(index).is_some_and(&mut keep) {
+                let (from, to) = (self.offset(index)..self.offset(index + 1), self.offset(kept));
+                self.blob.iter_mut().for_each(|blob| blob.copy_within(from.clone(), to));
+                kept += 1;
+            }
+        }
+        let end = self.offset(kept);
+        self.blob.iter_mut().for_each(|blob| blob.resize(end));
+    }
+
+    /// Where an integer is, or where it belongs.
+    fn find(&self, value: i64) -> Result<usize, usize> {
+        let (mut low, mut high) = (0, self.len());
+        // Integers often arrive in ascending order.
+        if self.max().is_none_or(|max| max < value) {
+            return Err(high);
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.get(middle) {
+                Some(int) if int < value => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        if self.get(low) == Some(value) { Ok(low) } else { Err(low) }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.blob.as_deref().unwrap_or(NARROWEST)
+    }
+
+    /// Bytes of an integer.
+    #[inline]
+    fn width(&self) -> usize {
+        self.bytes()[0] as usize
+    }
+
+    /// Where the integer with an index begins.
+    fn offset(&self, index: usize) -> usize {
+        HEAD + index * self.width()
+    }
+
+    #[inline]
+    fn read<const N: usize>(&self, index: usize) -> Option<[u8; N]> {
+        self.bytes().get(HEAD + index * N..)?.first_chunk().copied()
+    }
+
+    fn fits(&self, value: i64) -> bool {
+        match self.width() {
+            2 => i16::try_from(value).is_ok(),
+            4 => i32::try_from(value).is_ok(),
+            _ => true,
+        }
     }
 
     #[cold]
     fn widen(&mut self) {
-        *self = match self {
-            IntSet::Bits16(ints) => IntSet::Bits32(ints.iter().map(|&int| int.into()).collect()),
-            IntSet::Bits32(ints) => IntSet::Bits64(ints.iter().map(|&int| int.into()).collect()),
-            IntSet::Bits64(_) => unreachable!("every integer fits into 64 bits"),
-        }
+        let width = self.width() * 2;
+        let mut bytes = vec![width as u8];
+        self.iter().for_each(|int| bytes.extend_from_slice(&int.to_le_bytes()[..width]));
+        self.blob = Some(Blob::new(&bytes));
     }
 }
 
-/// Where an integer is, or where it belongs; `None` if it is too wide for these.
-fn find<I: Int>(ints: &[I], value: i64) -> Option<Result<usize, usize>> {
-    let value = I::try_from(value).ok()?;
-    // Integers often arrive in ascending order.
-    if ints.last().is_none_or(|last| *last < value) {
-        return Some(Err(ints.len()));
-    }
-    Some(ints.binary_search(&value))
-}
-
-/// Says whether the integer is new; `None` if it is too wide for these.
-fn insert<I: Int>(ints: &mut Vec<I>, value: i64) -> Option<bool> {
-    let Err(at) = find(ints, value)? else { return Some(false) };
-    if ints.len() == ints.capacity() {
-        // By small steps: doubling would leave much unused, and there are many small sets.
-        let wanted = (ints.len() + 1) * size_of::<I>();
-        let room = size_class(wanted + wanted / 8) / size_of::<I>();
-        ints.reserve_exact(room - ints.len());
-    }
-    ints.insert(at, I::try_from(value).ok()?);
-    Some(true)
-}
-
-fn give_back<I>(ints: &mut Vec<I>) {
-    if bytes(ints) > 64 && ints.capacity() > 2 * ints.len() {
-        ints.shrink_to(ints.len() + ints.len() / 4);
-    }
-}
-
-fn wide<I: Int>(int: I) -> i64 {
-    int.into()
-}
-
-fn bytes<I>(ints: &Vec<I>) -> usize {
-    ints.capacity() * size_of::<I>()
-}
+/// No integer, but room for two bytes of each.
+const NARROWEST: &[u8] = &[2];
 
 #[cfg(test)]
 mod tests {
@@ -211,7 +216,7 @@ mod tests {
                 prop_assert_eq!(set.max(), model.last().copied());
                 prop_assert!(model.iter().all(|&value| set.contains(value)));
                 prop_assert!(set.contains(7) == model.contains(&7));
-                prop_assert!(set.memory() <= 64 + 8 * 2 * model.len());
+                prop_assert!(set.memory() <= 5 + 8 * model.len());
             }
         }
     }
@@ -220,12 +225,11 @@ mod tests {
     fn it_is_as_wide_as_its_widest() {
         let mut set = IntSet::default();
         (0..20).for_each(|value| assert!(set.insert(value)));
-        assert!(matches!(set, IntSet::Bits16(_)));
-        assert_eq!(set.memory(), 48);
+        assert_eq!((set.width(), set.memory()), (2, 4 + 1 + 40));
         set.insert(40_000);
-        assert!(matches!(set, IntSet::Bits32(_)));
+        assert_eq!(set.width(), 4);
         set.insert(-3_000_000_000);
-        assert!(matches!(set, IntSet::Bits64(_)));
+        assert_eq!(set.width(), 8);
         assert!(set.contains(0) && set.contains(40_000) && !set.contains(20));
     }
 }

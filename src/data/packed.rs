@@ -461,7 +461,7 @@ fn read_back(bytes: &[u8]) -> (usize, usize) {
 
 /// What jemalloc makes of a request: four classes to each doubling, so that asking for all of a
 /// class costs nothing.
-pub(super) fn size_class(bytes: usize) -> usize {
+fn size_class(bytes: usize) -> usize {
     if bytes <= 64 {
         return bytes.next_multiple_of(16).max(8);
     }

@@ -29,7 +29,8 @@ pub struct Set(Form);
 #[derive(Clone)]
 enum Form {
     Ints(IntSet),
-    Packed(Packed),
+    /// Boxed, so that a set of integers is small.
+    Packed(Box<Packed>),
     Large(Box<Large>),
 }
 
@@ -87,7 +88,7 @@ impl Collection for Set {
     fn memory(&self) -> usize {
         match &self.0 {
             Form::Ints(ints) => ints.memory(),
-            Form::Packed(packed) => packed.memory(),
+            Form::Packed(packed) => size_of::<Packed>() + packed.memory(),
             Form::Large(large) => size_of::<Large>() + large.table.memory() + large.bytes,
         }
     }
@@ -120,7 +121,7 @@ impl Set {
         if int_of(first).is_some() && count <= limits.intset_entries {
             Set::default()
         } else if count <= limits.packed.entries {
-            Set(Form::Packed(Packed::new()))
+            Set(Form::Packed(Box::default()))
         } else {
             Set(Form::Large(Box::new(Large::new(count, limits))))
         }
@@ -131,7 +132,7 @@ impl Set {
     pub fn fresh_like(&self) -> Set {
         match self.0 {
             Form::Ints(_) => Set::default(),
-            _ => Set(Form::Packed(Packed::new())),
+            _ => Set(Form::Packed(Box::default())),
         }
     }
 
@@ -363,10 +364,10 @@ impl Set {
                     }
                 }
                 rest.shrink_to_fit();
-                *packed = rest;
+                **packed = rest;
             }
             Form::Large(large) if (len - count).saturating_mul(TAKE_BY_REBUILDING) <= count => {
-                let mut rest = Set(Form::Packed(Packed::new()));
+                let mut rest = Set(Form::Packed(Box::default()));
                 for member in large.table.iter().map(Member::text) {
                     if choice.falls_on_next(below) {
                         visit(member);
@@ -407,7 +408,7 @@ impl Set {
         for int in ints.iter() {
             packed.push_back(digits.format(int).as_bytes());
         }
-        self.0 = Form::Packed(packed);
+        self.0 = Form::Packed(Box::new(packed));
     }
 
     /// Becomes a large set, with room for so many members.

@@ -49,6 +49,9 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("zset-max-listpack-entries", &["0", "2", "128"]),
     ("zset-max-listpack-value", &["2", "64"]),
     ("appendonly", &["no"]),
+    ("set-max-intset-entries", &["0", "3", "512"]),
+    ("set-max-listpack-entries", &["0", "3", "128"]),
+    ("set-max-listpack-value", &["0", "4", "64"]),
     ("nonsense", &["1"]),
 ];
 
