@@ -159,6 +159,8 @@ struct Request {
 /// So many requests are parsed, and their keys fetched, before the first of them runs: enough to
 /// hide the memory's latency, few enough to stay in the nearest cache.
 const BATCH_MAX: usize = 32;
+/// Room for the words of a batch that is kept for the next one.
+const SPANS_KEPT: usize = 1024;
 
 impl Engine {
     pub fn new(config: Config, table: Table, host: Box<dyn Host>, seed: u64) -> Engine {
@@ -356,6 +358,8 @@ impl Engine {
         out: &mut Out,
     ) -> usize {
         let mut batch = std::mem::take(&mut self.batch);
+        // A request of a hundred thousand words must not be paid for for ever.
+        batch.spans.shrink_to(SPANS_KEPT);
         let mut at = 0;
         // A pipeline is mostly one command over and over, which need not be looked up each time.
         let mut last: Option<(&[u8], &'static Command)> = None;
