@@ -128,6 +128,8 @@ impl Engine {
             self.waiters.filed_us = Some(filed.min(deadline_us));
         }
         self.waiters.waiting += 1;
+        // It counts once it is answered.
+        session.commands -= 1;
         self.keyspace.changes.interest |= change::BLOCKED;
         session.blocked =
             Some(Box::new(Blocked { command, line: args.to_buf(), db, wait, deadline_us }));
@@ -214,6 +216,7 @@ impl Engine {
         self.finish(who, 0, &mut out);
         let Some(session) = self.sessions.get_mut(who) else { return };
         session.woken = true;
+        session.commands += 1;
         session.mailbox.ring();
         self.push_to(who, &out.bytes);
     }
