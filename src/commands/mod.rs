@@ -25,6 +25,7 @@ pub mod hash;
 pub mod list;
 pub mod set;
 pub mod set_combine;
+pub mod sort;
 pub mod zset;
 
 // What commands share that wait for a key.
@@ -72,6 +73,7 @@ const FAMILIES: &[Family] = &[
     list::items::FAMILY,
     list::moves::FAMILY,
     list::blocking::FAMILY,
+    sort::FAMILY,
     zset::FAMILY,
     transaction::FAMILY,
     client::FAMILY,
