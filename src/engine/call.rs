@@ -180,6 +180,7 @@ impl Engine {
         if !self.keyspace.changes.is_empty() {
             self.tell_watchers();
             self.tell_waiters();
+            self.publish_events();
         }
         self.effects.settle(db, args, &self.keyspace.changes);
         self.keyspace.changes.clear();

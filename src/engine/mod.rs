@@ -11,6 +11,7 @@ pub mod commandlog;
 pub mod cron;
 pub mod describe;
 pub mod effects;
+pub mod events;
 pub mod gate;
 pub mod keys;
 pub mod latency;
@@ -549,6 +550,7 @@ impl Engine {
     /// Takes over what the configuration says of values and of ageing.
     pub fn apply_config(&mut self) {
         self.limits = Limits::of(&self.config, self.keyspace.seed());
+        self.apply_events();
         let aging = &mut self.keyspace.aging;
         aging.lfu = matches!(
             self.config.maxmemory_policy,
