@@ -311,7 +311,8 @@ impl Keyspace {
             let mut record = Record::string(key, value);
             record.set_age(aging.newborn());
             self.changes.remark(db, key, Event::NEW);
-            return self.insert(db, hash, record, life, event);
+            self.insert(db, hash, record, life);
+            return self.changes.note(db, key, event, Cause::Command);
         };
         // A value that is due is as good as gone, and so is its deadline.
         let expired = record.is_due(now) && !self.sees_expired;
@@ -353,6 +354,14 @@ impl Keyspace {
 
     /// Stores a whole record under its key, whatever was there before.
     pub fn put(&mut self, db: usize, record: Record, event: Event) {
+        // Only who listens needs the key, which goes with the record.
+        let key = (self.changes.interest != 0).then(|| record.key().to_vec());
+        self.place(db, record);
+        self.changes.note(db, key.as_deref().unwrap_or_default(), event, Cause::Command);
+    }
+
+    /// As `put`, before anybody is told.
+    fn place(&mut self, db: usize, record: Record) {
         let hash = self.hash(record.key());
         // What is due has expired, and was not replaced; where expired keys are held, this one is
         // not held any longer, and the log must hear of it before it hears of the new one.
@@ -365,7 +374,7 @@ impl Keyspace {
         }
         self.remark_origin(db, record.key(), before, record.kind());
         let life = record.deadline().into();
-        self.insert(db, hash, record, life, event);
+        self.insert(db, hash, record, life);
     }
 
     /// Removes a key; says whether it was there.
@@ -392,8 +401,13 @@ impl Keyspace {
     /// Gives a value another key, in place of what that key held; its deadline goes with it. Says
     /// whether there was such a value.
     pub fn rename(&mut self, db: usize, from: &[u8], to: &[u8]) -> bool {
-        let Some(record) = self.take(db, from, Event::generic("rename_from")) else { return false };
-        self.put(db, record.renamed(to), Event::generic("rename_to"));
+        if !self.contains(db, from) {
+            return false;
+        }
+        let Some(record) = self.discard(db, from) else { return false };
+        self.place(db, record.renamed(to));
+        self.changes.note(db, from, Event::generic("rename_from"), Cause::Command);
+        self.changes.note(db, to, Event::generic("rename_to"), Cause::Command);
         true
     }
 
@@ -402,8 +416,10 @@ impl Keyspace {
         if !self.contains(db, key) || self.contains(other, key) {
             return false;
         }
-        let Some(record) = self.take(db, key, Event::generic("move_from")) else { return false };
-        self.put(other, record, Event::generic("move_to"));
+        let Some(record) = self.discard(db, key) else { return false };
+        self.place(other, record);
+        self.changes.note(db, key, Event::generic("move_from"), Cause::Command);
+        self.changes.note(other, key, Event::generic("move_to"), Cause::Command);
         true
     }
 
@@ -573,14 +589,13 @@ impl Keyspace {
         }
     }
 
-    fn insert(&mut self, db: usize, hash: u64, mut record: Record, life: Life, event: Event) {
+    fn insert(&mut self, db: usize, hash: u64, mut record: Record, life: Life) {
         let deadline = match life {
             Life::Until(deadline) => Some(deadline),
             Life::Keep | Life::Forever => None,
         };
         record.set_deadline(deadline);
         let deadline = record.deadline();
-        self.changes.note(db, record.key(), event, Cause::Command);
         let home = &mut self.dbs[db];
         home.sizes.add(Bin::of(&record));
         home.table.insert_new(hash, record);
