@@ -135,23 +135,22 @@ fn incrbyfloat(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         return Err(Error::Say("ERR increment would produce NaN or Infinity").into());
     }
     let text = sum.to_text();
-    put_float(cx, key, &text, Life::Keep);
+    put_number(cx, Record::bytes(key, &text), Life::Keep, Event::string("incrbyfloat"));
     cx.effects.instead(&[b"SET", key, &text, b"KEEPTTL"]);
     out.bulk(&text)
 }
 
-/// Stores the text of a float. It stays a string even where it is a whole number: what OBJECT
-/// ENCODING says of a float must not depend on its value.
-fn put_float(cx: &mut Ctx, key: &[u8], text: &[u8], life: Life) {
+/// Stores the next value of a counter. A float is stored as bytes even where it is a whole number:
+/// what OBJECT ENCODING says of a float must not depend on its value.
+fn put_number(cx: &mut Ctx, mut record: Record, life: Life, event: Event) {
     let deadline = match life {
-        Life::Keep => cx.keyspace.record(cx.db, key).and_then(Record::deadline),
+        Life::Keep => cx.keyspace.record(cx.db, record.key()).and_then(Record::deadline),
         Life::Forever => None,
         Life::Until(deadline) => Some(deadline),
     };
-    let mut record = Record::bytes(key, text);
     record.set_age(cx.aging().newborn());
     record.set_deadline(deadline);
-    cx.keyspace.put(cx.db, record, Event::string("incrbyfloat"));
+    cx.keyspace.put_changed(cx.db, record, event);
 }
 
 fn long_double(text: Text) -> Result<LongDouble, Error> {
@@ -387,10 +386,11 @@ fn store(cx: &mut Ctx, key: &[u8], value: &[u8], options: &Options, until: Optio
         }
         return;
     }
-    match options.by_float {
-        Some(_) => put_float(cx, key, value, life),
-        None => cx.put_text(key, value, life, Event::string("incrby")),
-    }
+    let (record, event) = match options.by_float {
+        Some(_) => (Record::bytes(key, value), Event::string("incrbyfloat")),
+        None => (Record::string(key, value), Event::string("incrby")),
+    };
+    put_number(cx, record, life, event);
     match life {
         Life::Keep => cx.effects.instead(&[b"SET", key, value, b"KEEPTTL"]),
         Life::Forever => {

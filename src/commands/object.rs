@@ -62,7 +62,7 @@ pub const FAMILY: Family = Family {
 };
 
 fn encoding(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    match cx.keyspace.look(cx.db, args.get(2)) {
+    match cx.keyspace.look_inside(cx.db, args.get(2)) {
         Some(record) => out.bulk(record.encoding().as_bytes()),
         None => out.null(),
     }
@@ -70,7 +70,7 @@ fn encoding(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 
 fn freq(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let aging = cx.aging();
-    match cx.keyspace.look(cx.db, args.get(2)) {
+    match cx.keyspace.look_inside(cx.db, args.get(2)) {
         None => out.null(),
         Some(record) if aging.lfu => out.int(aging.frequency(record).into()),
         Some(_) => Err(Error::Say(
@@ -84,7 +84,7 @@ fn freq(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 
 fn idletime(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let aging = cx.aging();
-    match cx.keyspace.look(cx.db, args.get(2)) {
+    match cx.keyspace.look_inside(cx.db, args.get(2)) {
         None => out.null(),
         Some(record) if !aging.lfu => out.int(aging.idle_seconds(record).into()),
         Some(_) => Err(Error::Say(
@@ -100,7 +100,7 @@ fn idletime(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 /// with the largest count there is; here they take no memory of their own, and clients are told
 /// the same.
 fn refcount(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    let Some(record) = cx.keyspace.look(cx.db, args.get(2)) else { return out.null() };
+    let Some(record) = cx.keyspace.look_inside(cx.db, args.get(2)) else { return out.null() };
     let small = record.kind() == Type::String && matches!(record.text(), Text::Int(0..=9999));
     out.int(if small { i32::MAX.into() } else { 1 })
 }

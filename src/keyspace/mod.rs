@@ -162,12 +162,19 @@ impl Keyspace {
         self.use_it(db, place).map(|record| &*record)
     }
 
-    /// Looks at a key without using its value (EXISTS, TTL, OBJECT): counts the hit or miss, and
-    /// leaves the age as it is.
+    /// Looks at a key without using its value (EXISTS, TTL): counts the hit or miss, and leaves the
+    /// age as it is.
     pub fn look(&mut self, db: usize, key: &[u8]) -> Option<&Record> {
+        if self.live(db, key).is_none() {
+            self.changes.missed(db, key);
+        }
+        self.look_inside(db, key)
+    }
+
+    /// As `look`, for those who ask how a value is kept (OBJECT): nobody is told that it is missing.
+    pub fn look_inside(&mut self, db: usize, key: &[u8]) -> Option<&Record> {
         let Some(place) = self.live(db, key) else {
             self.counters.misses += 1;
-            self.changes.missed(db, key);
             return None;
         };
         self.counters.hits += 1;
@@ -354,16 +361,30 @@ impl Keyspace {
 
     /// Stores a whole record under its key, whatever was there before.
     pub fn put(&mut self, db: usize, record: Record, event: Event) {
-        // Only who listens needs the key, which goes with the record.
-        let key = (self.changes.interest != 0).then(|| record.key().to_vec());
-        self.place(db, record);
-        self.changes.note(db, key.as_deref().unwrap_or_default(), event, Cause::Command);
+        let (key, kind) = (self.heard_key(&record), record.kind());
+        let before = self.place(db, record);
+        self.remark_origin(db, &key, before, kind);
+        self.changes.note(db, &key, event, Cause::Command);
     }
 
-    /// As `put`, before anybody is told.
-    fn place(&mut self, db: usize, record: Record) {
+    /// Stores a record that continues what was there before, such as the next value of a counter.
+    pub fn put_changed(&mut self, db: usize, record: Record, event: Event) {
+        let key = self.heard_key(&record);
+        if self.place(db, record).is_none() {
+            self.changes.remark(db, &key, Event::NEW);
+        }
+        self.changes.note(db, &key, event, Cause::Command);
+    }
+
+    /// The key of a record that is about to be stored. Only who listens needs it.
+    fn heard_key(&self, record: &Record) -> Vec<u8> {
+        if self.changes.interest == 0 { Vec::new() } else { record.key().to_vec() }
+    }
+
+    /// Stores a record before anybody is told; says what it replaces.
+    fn place(&mut self, db: usize, record: Record) -> Option<Type> {
         let hash = self.hash(record.key());
-        // What is due has expired, and was not replaced; where expired keys are held, this one is
+        // What is due has expired, and is not replaced; where expired keys are held, this one is
         // not held any longer, and the log must hear of it before it hears of the new one.
         let mut before = None;
         if self.live(db, record.key()).is_none() {
@@ -372,9 +393,9 @@ impl Keyspace {
             before = Some(old.kind());
             free(old, &mut self.trash);
         }
-        self.remark_origin(db, record.key(), before, record.kind());
         let life = record.deadline().into();
         self.insert(db, hash, record, life);
+        before
     }
 
     /// Removes a key; says whether it was there.
@@ -405,9 +426,12 @@ impl Keyspace {
             return false;
         }
         let Some(record) = self.discard(db, from) else { return false };
-        self.place(db, record.renamed(to));
+        let kind = record.kind();
+        let before = self.place(db, record.renamed(to));
+        self.changes.remark(db, to, Event::NEW);
         self.changes.note(db, from, Event::generic("rename_from"), Cause::Command);
         self.changes.note(db, to, Event::generic("rename_to"), Cause::Command);
+        self.remark_replaced(db, to, before, kind);
         true
     }
 
@@ -418,6 +442,7 @@ impl Keyspace {
         }
         let Some(record) = self.discard(db, key) else { return false };
         self.place(other, record);
+        self.changes.remark(other, key, Event::NEW);
         self.changes.note(db, key, Event::generic("move_from"), Cause::Command);
         self.changes.note(other, key, Event::generic("move_to"), Cause::Command);
         true
@@ -430,7 +455,12 @@ impl Keyspace {
         let Some(record) = self.record(db, from) else { return false };
         let mut copy = record.copy_as(to);
         copy.set_age(self.aging.newborn());
-        self.put(other, copy, Event::generic("copy_to"));
+        let kind = copy.kind();
+        let before = self.place(other, copy);
+        // Redis deletes what a copy or a renamed value replaces, so the key is new for listeners.
+        self.changes.remark(other, to, Event::NEW);
+        self.changes.note(other, to, Event::generic("copy_to"), Cause::Command);
+        self.remark_replaced(other, to, before, kind);
         true
     }
 
@@ -576,16 +606,19 @@ impl Keyspace {
         }
     }
 
-    /// A whole value is about to be stored: in a new place, or instead of one of a type.
+    /// A whole value was stored: in a new place, or instead of one of a type.
     fn remark_origin(&mut self, db: usize, key: &[u8], before: Option<Type>, now: Type) {
-        match before {
-            None => self.changes.remark(db, key, Event::NEW),
-            Some(before) => {
-                self.changes.remark(db, key, Event::OVERWRITTEN);
-                if before != now {
-                    self.changes.remark(db, key, Event::TYPE_CHANGED);
-                }
-            }
+        if before.is_none() {
+            self.changes.remark(db, key, Event::NEW);
+        }
+        self.remark_replaced(db, key, before, now);
+    }
+
+    fn remark_replaced(&mut self, db: usize, key: &[u8], before: Option<Type>, now: Type) {
+        let Some(before) = before else { return };
+        self.changes.remark(db, key, Event::OVERWRITTEN);
+        if before != now {
+            self.changes.remark(db, key, Event::TYPE_CHANGED);
         }
     }
 

@@ -103,6 +103,10 @@ impl Side for Direct {
         Ok(lines.iter().map(|words| talker.answer(words)).collect())
     }
 
+    fn drain(&mut self, client: usize) -> Result<Vec<Value>, String> {
+        Ok(self.world().client(client)?.heard.drain(..).collect())
+    }
+
     fn hear(&mut self, client: usize) -> Result<Heard, String> {
         let talker = self.world().client(client)?;
         Ok(match talker.heard.pop_front() {

@@ -71,6 +71,27 @@ const NEVER_QUEUED: &[&str] = &[
     "SUNSUBSCRIBE",
 ];
 
+/// Clients that no transcript can name: who listens to events, and who switches them on and off.
+const LISTENER: usize = 10;
+const SWITCH: usize = 11;
+const EVENT_CHANNELS: &str = "__keyevent@";
+/// Events that only Redis from 8.2 on has.
+const REPLACED: [&str; 2] = ["overwritten ", "type_changed "];
+
+/// A message of an event as a transcript writes it: its name and the key, and the database before
+/// them if it is not the first.
+fn event(message: &Value) -> Option<String> {
+    let texts: Vec<&[u8]> = message.items()?.iter().filter_map(Value::text).collect();
+    let [b"pmessage", _, channel, key] = texts[..] else { return None };
+    let channel = std::str::from_utf8(channel).ok()?.strip_prefix(EVENT_CHANNELS)?;
+    let (db, name) = channel.split_once("__:")?;
+    let key = written(&[key.to_vec()], i64::MIN);
+    Some(match db {
+        "0" => format!("{name} {key}"),
+        db => format!("{db}:{name} {key}"),
+    })
+}
+
 pub struct Player<'a> {
     pub lens: &'a Lens,
     pub side: &'a mut dyn Side,
@@ -88,6 +109,7 @@ impl Player<'_> {
             let proto = scene.proto.unwrap_or(self.lens.proto);
             let played = match self.side.begin(proto, scene) {
                 Ok(()) if self.lens.manner == Manner::Pipeline => self.pipeline(transcript, scene),
+                Ok(()) if scene.events => self.scene_with_events(transcript, scene),
                 Ok(()) => self.scene(transcript, scene),
                 Err(why) => Err((0, why)),
             };
@@ -102,6 +124,7 @@ impl Player<'_> {
         let tags = self.lens.tags;
         if scene.skipped.iter().any(|tag| tags.contains(&tag.as_str()))
             || scene.proto.is_some_and(|proto| proto != self.lens.proto)
+            || scene.events && self.lens.manner == Manner::Pipeline
         {
             return true;
         }
@@ -167,7 +190,14 @@ impl Player<'_> {
                         if !matches!(spec, "EXEC" | "MULTI") {
                             queued.push(words);
                         }
-                        self.compare_log(transcript, step, told, &allowed, waited.as_deref());
+                        // A scene of events is about them.
+                        if !scene.events || step.log.lines.is_some() {
+                            self.compare_log(transcript, step, told, &allowed, waited.as_deref());
+                        }
+                    }
+                    if scene.events {
+                        let heard = self.side.drain(LISTENER).map_err(failed)?;
+                        self.compare_events(transcript, step, &heard);
                     }
                     self.report.commands.extend(step.row());
                     // Commands that a log must not know of change data behind its back.
@@ -181,6 +211,34 @@ impl Player<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The scene with a client who listens to all events. Whatever is said, they are off again when
+    /// it ends.
+    fn scene_with_events(
+        &mut self,
+        transcript: &Transcript,
+        scene: &Scene,
+    ) -> Result<(), (usize, String)> {
+        let mut switch = |events: &str| -> Result<Heard, String> {
+            let words = ["CONFIG", "SET", "notify-keyspace-events", events];
+            self.side.say(SWITCH, &words.map(|word| word.as_bytes().to_vec()).into(), true)
+        };
+        // Neither peer has events of values that are replaced.
+        let on = match switch("EAmnoc") {
+            Ok(Heard::Reply(value)) if value.is_error() => switch("EAmn"),
+            other => other,
+        };
+        let listen = [b"PSUBSCRIBE".to_vec(), format!("{EVENT_CHANNELS}*").into_bytes()];
+        let played = on
+            .and_then(|_| self.side.say(LISTENER, &listen.into(), false))
+            .and_then(|_| self.side.drain(LISTENER))
+            .map_err(|why| (0, why))
+            .and_then(|_| self.scene(transcript, scene));
+        let off = ["CONFIG", "SET", "notify-keyspace-events", ""];
+        let off = off.map(|word| word.as_bytes().to_vec()).into();
+        let off = self.side.say(SWITCH, &off, true).map_err(|why| (0, why));
+        played.and(off.map(|_| ()))
     }
 
     fn pipeline(&mut self, transcript: &Transcript, scene: &Scene) -> Result<(), (usize, String)> {
@@ -336,6 +394,46 @@ impl Player<'_> {
             None => "to be told verbatim, or not at all".into(),
         };
         self.fail(transcript, step, expected, lines.join("\n"));
+    }
+
+    fn compare_events(&mut self, transcript: &Transcript, step: &Step, heard: &[Value]) {
+        let times = self.times();
+        let heard: Vec<String> = heard
+            .iter()
+            .map(|message| event(message).unwrap_or_else(|| message.to_string()))
+            .collect();
+        let is_expected = |line: &&Vec<u8>| {
+            !self.lens.tags.iter().any(|tag| ["redis", "valkey"].contains(tag))
+                || !REPLACED.iter().any(|name| line.starts_with(name.as_bytes()))
+        };
+        let lines = step.events.lines.as_deref().unwrap_or_default();
+        let expected: Vec<String> = lines
+            .iter()
+            .filter(is_expected)
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect();
+        let right = expected.len() == heard.len()
+            && expected.iter().zip(&heard).all(|(line, heard)| line_matches(line, heard, times));
+        if right {
+            return;
+        }
+        let shown = |lines: &[String]| -> Vec<String> {
+            lines.iter().map(|line| format!("event: {line}")).collect()
+        };
+        if self.update {
+            let place = match step.events.place.is_empty() {
+                true => step.end..step.end,
+                false => step.events.place.clone(),
+            };
+            let lines = shown(&heard);
+            self.report.edits.push(Edit { path: transcript.path.clone(), place, lines });
+            return;
+        }
+        let none = |lines: Vec<String>| match lines.is_empty() {
+            true => "no event".to_string(),
+            false => lines.join("\n"),
+        };
+        self.fail(transcript, step, none(shown(&expected)), none(shown(&heard)));
     }
 
     fn times(&self) -> Times {

@@ -32,6 +32,8 @@ pub trait Side {
     fn say(&mut self, client: usize, words: &Words, waits: bool) -> Result<Heard, String>;
     /// Sends many commands as one piece.
     fn say_all(&mut self, client: usize, lines: &[Words]) -> Result<Vec<Heard>, String>;
+    /// All that a client who listens was told so far.
+    fn drain(&mut self, client: usize) -> Result<Vec<Value>, String>;
     /// What comes without having been asked for.
     fn hear(&mut self, client: usize) -> Result<Heard, String>;
     fn wait(&mut self, time: Duration);

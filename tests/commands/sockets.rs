@@ -48,6 +48,9 @@ const DIALECTS: &[(Program, &str, &str)] = &[
     (Program::Valkey, "BITOP", "ONE"),
 ];
 
+/// No message of a test is this.
+const MARK: &str = "so far";
+
 impl Sockets {
     pub fn open(program: Program) -> Result<Sockets, String> {
         let server = Server::start(program, &[])?;
@@ -149,6 +152,26 @@ impl Side for Sockets {
         let talker = self.client(client)?;
         talker.client.write_raw(&frame).map_err(tell)?;
         lines.iter().map(|words| talker.answer(words)).collect()
+    }
+
+    /// What was said before comes before the answer to a PING.
+    fn drain(&mut self, client: usize) -> Result<Vec<Value>, String> {
+        let talker = self.client(client)?;
+        talker.client.send(&["PING", MARK]).map_err(tell)?;
+        let mut heard: Vec<Value> = talker.pushes.drain(..).collect();
+        loop {
+            let value = match talker.next()? {
+                Heard::Reply(value) => value,
+                other => return Err(format!("no answer to a PING: {other:?}")),
+            };
+            let items = value.items().unwrap_or_default();
+            if value.text() == Some(MARK.as_bytes())
+                || items.len() == 2 && items[1].text() == Some(MARK.as_bytes())
+            {
+                return Ok(heard);
+            }
+            heard.push(value);
+        }
     }
 
     fn hear(&mut self, client: usize) -> Result<Heard, String> {

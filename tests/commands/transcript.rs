@@ -29,6 +29,8 @@ pub struct Scene {
     pub skipped: Vec<String>,
     /// The only protocol in which it is played; its answers are exact there.
     pub proto: Option<u8>,
+    /// Somebody listens to keyspace events, and all of them are written below the commands.
+    pub events: bool,
 }
 
 pub struct Step {
@@ -38,6 +40,7 @@ pub struct Step {
     pub skipped: Vec<String>,
     pub forms: Vec<Form>,
     pub log: Log,
+    pub events: Log,
     /// Where lines that are missing belong.
     pub end: usize,
 }
@@ -48,6 +51,14 @@ pub enum Act {
     Wait(Duration),
 }
 
+/// Lines below a command that begin with a word: of the log, or of events.
+#[derive(Default)]
+pub struct Log {
+    /// None: the transcript does not say.
+    pub lines: Option<Vec<Vec<u8>>>,
+    pub place: Range<usize>,
+}
+
 /// An answer, as it is in the lenses of a tag; without a tag, wherever no other form applies.
 #[derive(Clone)]
 pub struct Form {
@@ -56,13 +67,6 @@ pub struct Form {
     /// The lines of the file to replace, and what stands before the first of them.
     pub place: Range<usize>,
     pub prefix: String,
-}
-
-#[derive(Default)]
-pub struct Log {
-    /// None: told verbatim, or not at all.
-    pub lines: Option<Vec<Vec<u8>>>,
-    pub place: Range<usize>,
 }
 
 impl Transcript {
@@ -104,6 +108,7 @@ impl Transcript {
                     match word {
                         "resp2" => scene.proto = Some(2),
                         "resp3" => scene.proto = Some(3),
+                        "events" => scene.events = true,
                         word => {
                             scene.skipped.push(mark(word).ok_or_else(|| wrong("no such mark"))?)
                         }
@@ -143,6 +148,7 @@ impl Transcript {
             skipped: Vec::new(),
             forms: Vec::new(),
             log: Log::default(),
+            events: Log::default(),
             end: at + 1,
         };
         if let Some(time) = line.strip_prefix("wait ") {
@@ -193,17 +199,11 @@ impl Step {
         if matches!(self.act, Act::Wait(_)) {
             return Err("time gives no answer".into());
         }
-        if let Some(text) = line.strip_prefix("log:") {
-            let text = text.trim_start();
-            let lines = self.log.lines.get_or_insert_default();
-            if text != "nothing" {
-                lines.push(text.into());
+        for (word, log) in [("log:", &mut self.log), ("event:", &mut self.events)] {
+            if let Some(text) = line.strip_prefix(word) {
+                log.push(text.trim_start(), at);
+                return Ok(());
             }
-            self.log.place = match self.log.place.is_empty() {
-                true => at..at + 1,
-                false => self.log.place.start..at + 1,
-            };
-            return Ok(());
         }
         for tag in TAGS {
             let Some(text) = line.strip_prefix(tag).and_then(|rest| rest.strip_prefix(':')) else {
@@ -238,6 +238,19 @@ impl Step {
     pub fn form(&self, tags: &[&str]) -> Option<&Form> {
         let of_tag = self.forms.iter().find(|form| tags.contains(&form.tag.as_str()));
         of_tag.or_else(|| self.forms.iter().find(|form| form.tag.is_empty()))
+    }
+}
+
+impl Log {
+    fn push(&mut self, text: &str, at: usize) {
+        let lines = self.lines.get_or_insert_default();
+        if text != "nothing" {
+            lines.push(text.into());
+        }
+        self.place = match self.place.is_empty() {
+            true => at..at + 1,
+            false => self.place.start..at + 1,
+        };
     }
 }
 
