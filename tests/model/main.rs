@@ -1,6 +1,7 @@
 //! Commands that no installed peer knows, against an exact model: DELEX, DIGEST, INCREX, the
 //! comparisons of SET, the newer operations of BITOP (`model.rs`, `lines.rs`); the counting of
-//! unions and differences (`sets.rs`).
+//! unions and differences (`sets.rs`); moving many elements between lists (`lists.rs`); counting in
+//! which sorted sets a member is (`zsets.rs`).
 //!
 //! Elsewhere a real server says what is right. For these there is only the manual, so it is
 //! written down once more, independently and as plainly as can be, and the same random lines go to
@@ -13,11 +14,13 @@
 //! ```
 
 mod lines;
+mod lists;
 mod model;
 mod number;
 mod sets;
 #[path = "../support/mod.rs"]
 mod support;
+mod zsets;
 
 use model::{Held, Model};
 use russet::commands::TABLE;
@@ -80,6 +83,16 @@ fn strings_agree_with_the_manual() {
 #[test]
 fn sets_agree_with_the_manual() {
     play_all::<sets::Sets>();
+}
+
+#[test]
+fn lists_agree_with_the_manual() {
+    play_all::<lists::Lists>();
+}
+
+#[test]
+fn sorted_sets_agree_with_the_manual() {
+    play_all::<zsets::SortedSets>();
 }
 
 fn play_all<S: Subject>() {
