@@ -331,6 +331,8 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "total_net_output_bytes", stats.net_out);
     field(text, "total_net_repl_input_bytes", 0);
     field(text, "total_net_repl_output_bytes", 0);
+    field(text, "total_net_cluster_slot_import_bytes", 0);
+    field(text, "total_net_cluster_slot_export_bytes", 0);
     field(text, "instantaneous_input_kbps", kbps(stats.instant.net_in_per_second()));
     field(text, "instantaneous_output_kbps", kbps(stats.instant.net_out_per_second()));
     field(text, "instantaneous_input_repl_kbps", "0.00");
@@ -339,10 +341,13 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "sync_full", 0);
     field(text, "sync_partial_ok", 0);
     field(text, "sync_partial_err", 0);
+    // Redis has one name for fields that expire, Valkey the other.
     field(text, "expired_subkeys", 0);
+    field(text, "expired_fields", 0);
     field(text, "expired_keys", counters.expired);
     // Every key that is due is known, so none is ever stale by a sample.
     field(text, "expired_stale_perc", "0.00");
+    field(text, "expired_keys_with_volatile_items_stale_perc", "0.00");
     field(text, "expired_time_cap_reached_count", 0);
     field(text, "expire_cycle_cpu_milliseconds", stats.expire_micros / 1000);
     field(text, "evicted_keys", 0);
@@ -378,8 +383,18 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "dump_payload_sanitizations", 0);
     field(text, "total_reads_processed", stats.reads);
     field(text, "total_writes_processed", stats.writes);
-    field(text, "io_threaded_reads_processed", 0);
-    field(text, "io_threaded_writes_processed", 0);
+    // One thread serves all connections.
+    for name in [
+        "io_threaded_reads_processed",
+        "io_threaded_writes_processed",
+        "io_threaded_freed_objects",
+        "io_threaded_accept_processed",
+        "io_threaded_poll_processed",
+        "io_threaded_total_prefetch_batches",
+        "io_threaded_total_prefetch_entries",
+    ] {
+        field(text, name, 0);
+    }
     field(text, "client_query_buffer_limit_disconnections", stats.query_limit_disconnections);
     field(text, "client_output_buffer_limit_disconnections", stats.output_limit_disconnections);
     // All clients share one reply buffer, which is not resized for any of them.
