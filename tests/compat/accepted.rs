@@ -135,19 +135,6 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
-        name: "CLIENT KILL ID with several ids",
-        reason: "Redis takes one",
-        peers: &[Program::Redis],
-        parts: false,
-        fits: |args, ours, theirs| {
-            let is_id = |word: &Vec<u8>| word.eq_ignore_ascii_case(b"ID");
-            is_sub(args, "CLIENT", "KILL")
-                && args.iter().any(is_id)
-                && nobody(ours)
-                && says(theirs, "ERR syntax error")
-        },
-    },
-    Rule {
         name: "CLIENT LIST and CLIENT KILL with an ID that is no number",
         reason: "Redis speaks of the ID, Valkey of the syntax; and Valkey takes none at all for none",
         peers: &[Program::Valkey],
@@ -160,8 +147,8 @@ pub const RULES: &[Rule] = &[
                 || says(ours, "ERR client-id should be greater");
             filters(args)
                 && args[2..].iter().any(of_id)
-                && ((about_the_id && says(theirs, "ERR syntax error"))
-                    || (ours.is_error() && !theirs.is_error() && nobody(theirs)))
+                && nobody(theirs)
+                && (about_the_id || (says(ours, "ERR syntax error") && !theirs.is_error()))
         },
     },
     Rule {
@@ -187,6 +174,18 @@ pub const RULES: &[Rule] = &[
                 && ["ERR syntax error", "ERR numfields should be", "ERR value is not an integer"]
                     .iter()
                     .any(|text| says(theirs, text))
+        },
+    },
+    Rule {
+        name: "COMMAND GETKEYS with a number that is spelled oddly",
+        reason: "the peers read how many keys there are as C does: `+1`, `1x`; the commands do not",
+        peers: &[Program::Redis, Program::Valkey],
+        parts: false,
+        fits: |args, ours, theirs| {
+            (is_sub(args, "COMMAND", "GETKEYS") || is_sub(args, "COMMAND", "GETKEYSANDFLAGS"))
+                && args[2..].iter().any(|word| is_odd_number(word))
+                && says(ours, "ERR Invalid arguments specified for command")
+                && matches!(theirs, Value::Array(_))
         },
     },
     Rule {
@@ -251,6 +250,14 @@ fn is_valkeys_condition(args: &Args, word: &[u8]) -> bool {
         || word == b"IP"
         || is_one_of(&ONLY_THERE)
         || (is_sub(args, "CLIENT", "LIST") && is_one_of(&ONLY_IN_KILL))
+}
+
+/// Would C read a number here, where Redis' own reader sees none?
+fn is_odd_number(word: &[u8]) -> bool {
+    let digits = word.strip_prefix(b"+").unwrap_or(word);
+    let spelled = std::str::from_utf8(word).ok().and_then(|text| text.parse::<i64>().ok());
+    digits.first().is_some_and(u8::is_ascii_digit)
+        && spelled.is_none_or(|number| number.to_string().as_bytes() != word)
 }
 
 /// An answer that shows or ends no client.

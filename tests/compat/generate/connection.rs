@@ -49,7 +49,6 @@ connection:
   2 LATENCY HISTORY <latency-event>
   2 LATENCY GRAPH <latency-event>
   1 LATENCY LATEST
-  1 LATENCY HISTOGRAM <unknown-word>
   1 LATENCY <random-word> <value>*
   2 OBJECT <random-word> <key>
   6 SET <key> <value>
