@@ -213,6 +213,7 @@ fn set_pairs(cx: &mut Ctx, args: Args, command: &'static str) -> Result<i64, Err
     let mut new = 0;
     for at in (0..pairs.len()).step_by(2) {
         new += i64::from(hash.set(pairs.get(at), pairs.get(at + 1), limits));
+        hash.part(pairs.get(at));
     }
     hash.done(Event::hash("hset"));
     Ok(new)
@@ -225,13 +226,20 @@ fn hsetnx(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         return out.int(0);
     }
     hash.set(args.get(2), args.get(3), limits);
+    hash.part(args.get(2));
     hash.done(Event::hash("hset"));
     out.int(1)
 }
 
 fn hdel(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let Some(mut hash) = cx.edit::<Hash>(args.get(1))? else { return out.int(0) };
-    let removed = args.tail(2).iter().filter(|field| hash.remove(field)).count();
+    let mut removed = 0;
+    for field in args.tail(2).iter() {
+        if hash.remove(field) {
+            hash.part(field);
+            removed += 1;
+        }
+    }
     hash.done_if(removed > 0, Event::hash("hdel"));
     out.int(removed as i64)
 }
@@ -251,6 +259,7 @@ fn hgetdel(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         field_value(hash.get(field), &mut list);
         // Named twice it is there only once.
         if hash.remove(field) {
+            hash.part(field);
             line.push(field);
         }
     }
@@ -292,6 +301,7 @@ fn hincrby(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let sum =
         before.checked_add(step).ok_or(Error::Say("ERR increment or decrement would overflow"))?;
     hash.set(field, Digits::new().format(sum).as_bytes(), limits);
+    hash.part(field);
     hash.done(Event::hash("hincrby"));
     out.int(sum)
 }
@@ -318,6 +328,7 @@ fn hincrbyfloat(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     }
     let text = sum.to_text();
     hash.set(field, &text, limits);
+    hash.part(field);
     hash.done(Event::hash("hincrbyfloat"));
     cx.effects.instead(&[b"HSET", key, field, &text]);
     out.bulk(&text)

@@ -15,6 +15,8 @@ pub const BLOCKED: u8 = 1 << 2;
 pub const EVENTS: u8 = 1 << 3;
 /// … those among them who want to hear of keys that are not there.
 pub const MISSES: u8 = 1 << 4;
+/// … and those who want to hear which parts of a value changed.
+pub const PARTS: u8 = 1 << 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -33,12 +35,19 @@ pub struct Change {
     pub cause: Cause,
     start: u32,
     end: u32,
+    /// Which of the noted parts are its own.
+    parts: (u32, u32),
 }
 
 #[derive(Debug, Default)]
 pub struct Changes {
     list: Vec<Change>,
+    /// Keys, and parts of values, one behind another.
     keys: Vec<u8>,
+    /// Where the parts lie: fields of hashes. Those behind `parts_told` belong to a change that is
+    /// yet to be noted.
+    parts: Vec<(u32, u32)>,
+    parts_told: usize,
     pub interest: u8,
     /// Changes since the server started; `rdb_changes_since_last_save` and EXEC read it.
     pub dirty: u64,
@@ -79,6 +88,27 @@ impl Changes {
         }
     }
 
+    /// The change that is about to be noted is one of this part of the value.
+    #[inline]
+    pub fn part(&mut self, part: &[u8]) {
+        if self.interest & PARTS != 0 {
+            let start = self.keys.len() as u32;
+            self.keys.extend_from_slice(part);
+            self.parts.push((start, self.keys.len() as u32));
+        }
+    }
+
+    /// The change that was about to be noted came to nothing.
+    pub fn forget_parts(&mut self) {
+        self.parts.truncate(self.parts_told);
+    }
+
+    /// The parts of a value that a change is about.
+    pub fn parts_of(&self, change: &Change) -> impl Iterator<Item = &[u8]> + Clone {
+        let parts = &self.parts[change.parts.0 as usize..change.parts.1 as usize];
+        parts.iter().map(|&(start, end)| &self.keys[start as usize..end as usize])
+    }
+
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -93,6 +123,8 @@ impl Changes {
     pub fn clear(&mut self) {
         self.list.clear();
         self.keys.clear();
+        self.parts.clear();
+        self.parts_told = 0;
     }
 
     #[cold]
@@ -100,6 +132,11 @@ impl Changes {
         let start = self.keys.len() as u32;
         self.keys.extend_from_slice(key);
         let end = self.keys.len() as u32;
-        self.list.push(Change { db: db as u32, event, cause, start, end });
+        let told = self.parts_told as u32;
+        if cause != Cause::Remark {
+            self.parts_told = self.parts.len();
+        }
+        let parts = (told, self.parts_told as u32);
+        self.list.push(Change { db: db as u32, event, cause, start, end, parts });
     }
 }

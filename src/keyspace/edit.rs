@@ -103,6 +103,12 @@ impl<'a, T: Kind> Edit<'a, T> {
         (record.collection_mut(), self.dice)
     }
 
+    /// Says which part of the value, such as a field, changes: once for each, before `done`.
+    #[inline]
+    pub fn part(&mut self, part: &[u8]) {
+        self.changes.part(part);
+    }
+
     /// Declares that the value changed, and how.
     pub fn done(self, event: Event) {
         self.end(event, true);
@@ -202,6 +208,7 @@ impl<T: Collection> DerefMut for Edit<'_, T> {
 
 impl<T: Kind> Drop for Edit<'_, T> {
     fn drop(&mut self) {
+        self.changes.forget_parts();
         // A value that was made for this edit and stayed empty never was.
         if self.born && T::is_void(self.record()) {
             return self.remove(false);

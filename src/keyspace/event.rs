@@ -26,6 +26,11 @@ pub const TO_KEYEVENT: u32 = 1 << 12;
 pub const MISS: u32 = 1 << 13;
 pub const OVERWRITTEN: u32 = 1 << 14;
 pub const TYPE_CHANGED: u32 = 1 << 15;
+/// Kinds of channels again, for the parts of values that changed.
+pub const TO_SUBKEYSPACE: u32 = 1 << 16;
+pub const TO_SUBKEYEVENT: u32 = 1 << 17;
+pub const TO_SUBKEYSPACEITEM: u32 = 1 << 18;
+pub const TO_SUBKEYSPACEEVENT: u32 = 1 << 19;
 
 impl Event {
     pub const DEL: Event = Event::generic("del");

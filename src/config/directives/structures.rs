@@ -134,8 +134,10 @@ pub(super) const SCRIPTS: &[Directive] = &[
         Kind::Events,
         "",
         at!(notify_keyspace_events),
-        "The events to publish: K and E for the two kinds of channels, then letters for the \
-         classes: g$lshzxetd, or A for all of these, n for new keys and m for misses.",
+        "The events to publish: K and E for the two kinds of channels, S, T, I and V for those that \
+         tell the fields of hashes, then letters for the classes: g$lshzxetd, or A for all of \
+         these, n for new keys, m for misses, o for values that are replaced and c for those that \
+         are replaced by one of another type.",
     )
     .then(Follow::KeyspaceEvents),
 ];
