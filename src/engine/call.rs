@@ -160,10 +160,22 @@ impl Engine {
             Err(Stop::Refuse(error)) => {
                 // A half-written answer must not leak.
                 out.bytes.truncate(start);
-                self.stats.count_error(&error.message());
+                self.count_error(&error);
                 out.error(&error);
                 Outcome::Failed
             }
+        }
+    }
+
+    /// An error was answered.
+    pub(super) fn count_error(&mut self, error: &Error) {
+        if let Some(kinds) = self.stats.count_error(&error.message()) {
+            let warn = |text: &str| self.host.log(crate::world::host::Level::Warning, text);
+            warn(
+                "Errorstats stopped adding new errors: there are too many kinds, so somebody makes \
+                 them up. CONFIG RESETSTAT begins anew.",
+            );
+            warn(&format!("Current errors code list: {kinds}"));
         }
     }
 
@@ -199,7 +211,7 @@ impl Engine {
         if let Some(command) = command {
             self.stats.commands[command.known_as as usize].rejected += 1;
         }
-        self.stats.count_error(&error.message());
+        self.count_error(error);
         let session = &mut self.sessions[who];
         session.commands += 1;
         let is_exec = command.is_some_and(|command| command.spec.name == "EXEC");

@@ -459,7 +459,7 @@ impl Engine {
             }
             if let Some(error) = malformed {
                 let error = Error::text(format!("ERR {}", error.0));
-                self.stats.count_error(&error.message());
+                self.count_error(&error);
                 out.error(&error);
                 self.sessions[who].closing = Closing::AfterReply;
                 self.batch = batch;

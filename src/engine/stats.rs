@@ -158,11 +158,12 @@ impl Stats {
         instant.cycle_micros.sample(span_us, self.cycles.micros);
     }
 
-    /// An error was answered; `message` begins with its kind.
-    pub fn count_error(&mut self, message: &[u8]) {
+    /// An error was answered; `message` begins with its kind. Says which kinds there were, if
+    /// there are too many now to go on.
+    pub fn count_error(&mut self, message: &[u8]) -> Option<String> {
         self.error_replies += 1;
         if self.errors_disabled {
-            return;
+            return None;
         }
         let kind = message.split(|byte| *byte == b' ').next().unwrap_or(b"ERR");
         if let Some(count) = self.errors.get_mut(kind) {
@@ -171,10 +172,16 @@ impl Stats {
             self.errors.insert(kind.into(), 1);
         } else {
             // Somebody makes kinds up. Redis keeps one line that says so, and stops counting.
+            let kinds = self.errors();
+            let kinds: Vec<String> =
+                kinds.iter().map(|(kind, _)| kind.escape_ascii().to_string()).collect();
+            let kinds = kinds.join(", ");
             self.errors.clear();
             self.errors.insert((*b"ERRORSTATS_DISABLED").into(), 1);
             self.errors_disabled = true;
+            return Some(kinds);
         }
+        None
     }
 
     pub fn errors(&self) -> Vec<(&[u8], u64)> {
