@@ -36,6 +36,7 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(who) else { return Outbox::default() };
         let outbox = std::mem::take(&mut session.outbox);
         session.in_flight = outbox.len();
+        self.stats.writes += !outbox.is_empty() as u64;
         outbox
     }
 

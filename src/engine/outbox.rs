@@ -12,6 +12,9 @@ use std::io::IoSlice;
 /// included; a copy costs 75 ns with 128 bytes, 125 with 256 and 290 with 512.
 const SHARED_FROM: usize = 256;
 
+/// What a tail has room for at first: some short messages.
+const TAIL_BYTES: usize = 1024;
+
 /// The tail becomes a piece at this length, so that a long queue is never moved to make room.
 const PIECE_BYTES: usize = 16 * 1024;
 
@@ -38,6 +41,9 @@ impl Outbox {
         }
         if bytes.len() > PIECE_BYTES {
             return self.pieces.push(Bytes::copy_from_slice(bytes));
+        }
+        if self.tail.capacity() == 0 {
+            self.tail.reserve(TAIL_BYTES.max(bytes.len()));
         }
         self.tail.extend_from_slice(bytes);
     }

@@ -112,7 +112,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// The engine has something for this client: a message, a resumption, an end.
     fn mail(&mut self, cx: &mut Context) -> io::Result<Turn> {
-        let now = self.door.now();
         let mut answers = Vec::new();
         let idle = self.unsent.is_empty();
         let closing = self.door.enter(|engine| {
@@ -120,7 +119,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.unsent = engine.take_outbox(self.who);
             }
             // What was taken is still in flight, so resumed answers may be in the outbox by now.
-            engine.resume(self.who, &mut answers, now);
+            if engine.sessions[self.who].is_waiting() {
+                engine.resume(self.who, &mut answers, self.door.now());
+            }
             engine.sessions[self.who].closing
         });
         if !answers.is_empty() {
