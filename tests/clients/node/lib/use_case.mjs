@@ -12,14 +12,17 @@ export const server = { host: job.host, port: job.port };
 /** The second server, which wants a password; undefined when the runner was given none. */
 export const guarded = job.authPort ? { host: job.host, port: job.authPort, password: job.password } : undefined;
 
-// A use case that waits longer than this has hung; the slowest one takes about two seconds.
+// A use case that waits longer than this has hung; most take less than two seconds.
 const PATIENCE_MS = 20_000;
 const declared = [];
 
-/** Declares one use case. Its first word is the number in the list of use cases, the rest says what an app does. */
-export function useCase(name, body) {
+/**
+ * Declares one use case. Its first word is the number in the list of use cases, the rest says what an app does. One that has a lot
+ * to do takes a patience of its own.
+ */
+export function useCase(name, body, patience = PATIENCE_MS) {
   if (declared.length === 0) setImmediate(runAll);
-  declared.push({ name, body });
+  declared.push({ name, body, patience });
 }
 
 /** Thrown by `skip`: the server or the machine cannot do this, and that is no fault. */
@@ -97,26 +100,26 @@ export async function goneAtDeadline(ttl, set, read) {
 async function runAll() {
   const wanted = declared.filter(({ name }) => chosen(name));
   print({ plan: wanted.map(({ name }) => name) });
-  for (const { name, body } of wanted) {
+  for (const { name, body, patience } of wanted) {
     const later = job.later?.find((entry) => covers(entry.use_case, idOf(name)));
     if (later) {
       print({ use_case: name, result: "skipped", ms: 0, note: `later: ${later.waits_for}` });
       continue;
     }
-    await runOne(name, body);
+    await runOne(name, body, patience);
   }
   // Whatever a client library still holds open must not keep the process, and with it the run, from ending.
   process.exit(0);
 }
 
-async function runOne(name, body) {
+async function runOne(name, body, patience) {
   const cleanups = [];
   const started = performance.now();
   const report = (result, note) => print({ use_case: name, result, ms: Math.round(performance.now() - started), note });
   let timer;
   try {
     const late = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no end after ${PATIENCE_MS} ms`)), PATIENCE_MS);
+      timer = setTimeout(() => reject(new Error(`no end after ${patience} ms`)), patience);
     });
     await Promise.race([body({ later: (cleanup) => cleanups.push(cleanup) }), late]);
     report("passed");
