@@ -40,6 +40,8 @@ CLIENTS = {
     "node-redis-resp2": "node/node-redis",
     "connect-redis9": "node/sessions",
     "connect-redis7": "node/sessions",
+    "keyv": "node/keyv",
+    "socket.io": "node/socketio",
     "redis-py": "python/redis-py",
     "redis-py-resp2": "python/redis-py",
     "redis-cli": "cli",
