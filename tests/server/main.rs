@@ -4,6 +4,7 @@
 mod hostile;
 mod process;
 mod pubsub;
+mod queues;
 mod startup;
 #[path = "../support/mod.rs"]
 mod support;
