@@ -79,7 +79,9 @@ useCase("B9 log in, be known, log out", async (t) => {
   equal(await visit("GET", `${url}/me`), { status: 200, user: "Zoë 🦊", visits: 1 });
   equal(await visit("GET", `${url}/me`), { status: 200, user: "Zoë 🦊", visits: 2 });
   const stored = JSON.parse(await redis.get(`sess:${sid}`));
-  equal([stored.user, stored.visits, stored.cookie.originalMaxAge], ["Zoë 🦊", 2, 86_400_000]);
+  equal([stored.user, stored.visits], ["Zoë 🦊", 2]);
+  // The library reckons it anew out of a deadline, which takes a millisecond now and then.
+  ok(Math.abs(stored.cookie.originalMaxAge - 86_400_000) <= 5, `originalMaxAge ${stored.cookie.originalMaxAge}`);
   const ttl = await redis.ttl(`sess:${sid}`);
   ok(ttl > 86_390 && ttl <= 86_400, `a maxAge of a day in ms is EX 86400, got ${ttl}`);
   equal((await visit("POST", `${url}/logout`)).status, 200);
