@@ -15,6 +15,11 @@ export const guarded = job.authPort ? { host: job.host, port: job.authPort, pass
 // A use case that waits longer than this has hung; most take less than two seconds.
 const PATIENCE_MS = 20_000;
 const declared = [];
+// Fails the use case that is under way; before there is one, it is the driver's end.
+let unhandled = (error) => {
+  process.stderr.write(`unhandled: ${error?.stack ?? error}\n`);
+  process.exit(1);
+};
 
 /**
  * Declares one use case. Its first word is the number in the list of use cases, the rest says what an app does. One that has a lot
@@ -118,17 +123,21 @@ async function runOne(name, body, patience) {
   const report = (result, note) => print({ use_case: name, result, ms: Math.round(performance.now() - started), note });
   let timer;
   try {
-    const late = new Promise((_, reject) => {
+    const cutShort = new Promise((_, reject) => {
+      unhandled = reject;
       timer = setTimeout(() => reject(new Error(`no end after ${patience} ms`)), patience);
     });
-    await Promise.race([body({ later: (cleanup) => cleanups.push(cleanup) }), late]);
+    await Promise.race([body({ later: (cleanup) => cleanups.push(cleanup) }), cutShort]);
     report("passed");
   } catch (error) {
     if (error instanceof Skip) report("skipped", error.message);
     else report("failed", error?.stack ? `${error.message} ${placeOf(error)}` : String(error));
   } finally {
     clearTimeout(timer);
+    // What was still waited for fails now, and is nobody's fault any more.
+    unhandled = () => {};
     for (const cleanup of cleanups.reverse()) await Promise.resolve().then(cleanup).catch(() => {});
+    await sleep(5);
   }
 }
 
@@ -159,7 +168,5 @@ function print(line) {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-process.on("unhandledRejection", (error) => {
-  process.stderr.write(`unhandled: ${error?.stack ?? error}\n`);
-  process.exit(1);
-});
+// A failure that nobody waits for yet: it ends the use case which is under way, as it would end an app.
+process.on("unhandledRejection", (error) => unhandled(error));
