@@ -1,7 +1,6 @@
-"""Lists, hashes, sets and sorted sets as the tools print them, a queue and a subscription at a terminal, walks over every type."""
+"""Lists, hashes, sets and sorted sets as the tools print them, a queue and a subscription at a terminal."""
 
 import json
-import re
 
 from cli import Terminal, run_cli, says, start
 from use_case import EVERY_BYTE, equal, eventually, ok, run, use_case
@@ -64,20 +63,6 @@ def events(case):
     equal(watcher.stdout.readline(), b'"psubscribe","__key*__:*",1\n')
     says("-n", "2", "LPUSH", "jobs", "x")
     equal([watcher.stdout.readline() for _ in range(2)], [b'"pmessage","__key*__:*","__keyspace@2__:jobs","lpush"\n', b'"pmessage","__key*__:*","__keyevent@2__:lpush","jobs"\n'])
-
-
-@use_case("B43.bigkeys.types --bigkeys and --memkeys over every type")
-def bigkeys(case):
-    commands = [f"RPUSH list:{number} " + " ".join(["x"] * number) for number in (3, 30)]
-    commands += [f"SADD set:{number} " + " ".join(map(str, range(number))) for number in (4, 40)]
-    commands += [f"HSET hash:{number} " + " ".join(f"f{field} v" for field in range(number)) for number in (5, 50)]
-    commands += [f"ZADD zset:{number} " + " ".join(f"{member} m{member}" for member in range(number)) for number in (6, 60)]
-    says("-n", "5", stdin="\n".join(commands).encode())
-    text = says("-n", "5", "--bigkeys")
-    for kind, key, size in [("list", "list:30", "30 items"), ("set", "set:40", "40 members"), ("hash", "hash:50", "50 fields"), ("zset", "zset:60", "60 members")]:
-        ok(re.search(rf'Biggest +{kind} +found .*"{key}".* has {size}', text), text[-1500:])
-    ok("Sampled 8 keys in the keyspace!" in text and "2 zsets with 66 members" in text, text[-1500:])
-    ok(re.search(r'Biggest +hash +found .*"hash:50".* has \d+ bytes', says("-n", "5", "--memkeys")), "--memkeys")
 
 
 @use_case("B24.cli a leaderboard in one pipe")
