@@ -171,12 +171,13 @@ fn mover(scene: &Scene, number: usize) -> Vec<Job> {
 
 /// Takes one job after the other, or some at once, and hands them all back.
 fn popper(scene: &Scene, number: usize) -> Vec<Job> {
-    let (own, next) = (queue(number), queue(number + 1));
+    let both = [queue(number), queue(number + 1)];
+    let [own, next] = &both;
     let (command, queues): (&[&str], &[String]) = match number % 4 {
-        0 => (&["BLPOP", &own, "0"], &[own.clone()]),
-        1 => (&["BLPOP", "nothing", &own, &next, "0"], &[own.clone(), next.clone()]),
-        2 => (&["BLMPOP", "0", "2", "nothing", &own, "LEFT", "COUNT", "2"], &[own.clone()]),
-        _ => (&["BLMPOP", "0", "2", &own, &next, "LEFT"], &[own.clone(), next.clone()]),
+        0 => (&["BLPOP", own, "0"], &both[..1]),
+        1 => (&["BLPOP", "nothing", own, next, "0"], &both),
+        2 => (&["BLMPOP", "0", "2", "nothing", own, "LEFT", "COUNT", "2"], &both[..1]),
+        _ => (&["BLMPOP", "0", "2", own, next, "LEFT"], &both),
     };
     let mut taken = Vec::new();
     while let Some(mut client) = scene.enter(queues) {
