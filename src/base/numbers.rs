@@ -72,23 +72,29 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
 /// enough digits to be read back as the same double, with an exponent only where a plain form
 /// would be all zeros: `0.1`, `1e-7`, `1e+20`, `inf`, `-0`.
 pub fn write_f64(value: f64, out: &mut Vec<u8>) {
-    // Half of the range of i64. Clients know larger whole numbers by their shortest digits.
-    const WHOLE_MAX: f64 = (i64::MAX / 2) as f64;
-
     if value.is_nan() {
         out.extend_from_slice(b"nan");
     } else if value.is_infinite() {
         out.extend_from_slice(if value > 0.0 { b"inf" } else { b"-inf" });
-    } else if value == 0.0 {
-        out.extend_from_slice(if value.is_sign_negative() { b"-0" } else { b"0" });
-    } else if value.abs() <= WHOLE_MAX && value.trunc() == value {
-        out.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
+    } else if value == 0.0 && value.is_sign_negative() {
+        out.extend_from_slice(b"-0");
+    } else if let Some(whole) = whole(value) {
+        out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
     } else {
         if value < 0.0 {
             out.push(b'-');
         }
         write_decimal(grisu::decimal(value.abs()), out);
     }
+}
+
+/// The integer that a double is, if it is written as one. The sign of a zero is lost.
+#[inline]
+pub fn whole(value: f64) -> Option<i64> {
+    // Half of the range of i64. Clients know larger whole numbers by their shortest digits.
+    const WHOLE_MAX: f64 = (i64::MAX / 2) as f64;
+
+    (value.abs() <= WHOLE_MAX && value.trunc() == value).then_some(value as i64)
 }
 
 /// How many digits the decimal form of a number has.

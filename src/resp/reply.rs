@@ -322,6 +322,12 @@ impl Out {
     }
 
     pub fn double(&mut self, value: f64) {
+        // Most scores are whole, and then no buffer is needed. Zero may have a sign.
+        if let Some(whole) = numbers::whole(value)
+            && whole != 0
+        {
+            return self.double_text(itoa::Buffer::new().format(whole).as_bytes());
+        }
         let mut text = Vec::with_capacity(32);
         numbers::write_f64(value, &mut text);
         self.double_text(&text);

@@ -134,18 +134,20 @@ impl Large {
     fn forget(&mut self, id: Id) {
         let hash = self.hash(self.members.get(id).1);
         self.table.remove(spread(hash), |entry| entry.id == id);
-        if let Some(moved) = self.members.successor(id) {
-            let (score, member) = self.members.get(moved);
+        let size = self.members.size(id);
+        self.members.remove(id);
+        while let Some((from, to)) = self.members.next_move(size) {
+            let (score, member) = self.members.get(from);
             if let Some((leaf, at)) = self.tree.place_of(&self.members, score, member) {
-                debug_assert_eq!(leaf[at], moved);
-                leaf[at] = id;
+                debug_assert_eq!(leaf[at], from);
+                leaf[at] = to;
             }
             let hash = spread(self.hash(member));
-            if let Some(entry) = self.table.find_mut(hash, |entry| entry.id == moved) {
-                entry.id = id;
+            if let Some(entry) = self.table.find_mut(hash, |entry| entry.id == from) {
+                entry.id = to;
             }
+            self.members.shift(from, to);
         }
-        self.members.remove(id);
     }
 
     /// One step of a walk in the order of the table; see `Table::scan`.

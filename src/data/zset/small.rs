@@ -4,6 +4,7 @@
 //! nine bytes, a letter and the double. As in Redis a whole score has no sign when it is zero.
 
 use super::tree::Probe;
+use crate::base::numbers;
 use crate::data::packed::{Iter, IterBack, Packed, Position};
 use crate::data::string::{Digits, Text};
 use std::ops::Range;
@@ -13,8 +14,6 @@ pub(super) struct Small(Packed);
 
 /// Tells a double from text that is written like a number.
 const DOUBLE: u8 = b'd';
-/// Larger whole numbers are kept as doubles.
-const WHOLE_MAX: f64 = (i64::MAX / 2) as f64;
 
 impl Small {
     pub fn len(&self) -> usize {
@@ -121,8 +120,8 @@ impl Small {
 }
 
 fn encode<R>(score: f64, put: impl FnOnce(&[u8]) -> R) -> R {
-    if score.abs() <= WHOLE_MAX && score.trunc() == score {
-        return put(itoa::Buffer::new().format(score as i64).as_bytes());
+    if let Some(whole) = numbers::whole(score) {
+        return put(itoa::Buffer::new().format(whole).as_bytes());
     }
     let mut item = [DOUBLE; 1 + size_of::<f64>()];
     item[1..].copy_from_slice(&score.to_le_bytes());

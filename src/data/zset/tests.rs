@@ -137,7 +137,7 @@ fn check(set: &ZSet, model: &Model, asked: &[Vec<u8>], bounds: (f64, f64)) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 48 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 24 }))]
 
     #[test]
     fn both_forms_are_a_sorted_vector(
