@@ -174,6 +174,7 @@ impl World {
             4 => {
                 self.note(|| "tick".into());
                 self.engine.tick(self.clock.now());
+                self.engine.time_out(self.clock.now());
             }
             5 => {
                 self.note(|| "sweep".into());
@@ -304,7 +305,7 @@ impl World {
                 self.clients.remove(at);
                 continue;
             }
-            if session.closing == Closing::No && !session.postponed && session.unread() == 0 {
+            if session.closing == Closing::No && !session.is_waiting() && session.unread() == 0 {
                 self.clients[at].settled().map_err(|why| format!("client {at}: {why}"))?;
             }
             at += 1;
@@ -384,6 +385,7 @@ impl World {
             if round < 2 {
                 self.clock.pass(10_000_000);
                 self.engine.tick(self.clock.now());
+                self.engine.time_out(self.clock.now());
                 self.attend()?;
             }
         }
