@@ -8,7 +8,7 @@ use crate::data::zset::ZSet;
 use crate::data::{Collection, Type};
 use crate::engine::command::{read, write};
 use crate::engine::{Ctx, Family};
-use crate::error::Error;
+use crate::error::{Error, until_nul};
 use crate::keyspace::{Event, Str};
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{
@@ -115,7 +115,11 @@ fn run(cx: &mut Ctx, args: Args, mut order: Order, out: Reply) -> Done {
     let (first, count) = order.range(elements.len());
     let mut elements = match order.is_unsorted {
         true => elements,
-        false => order.sorted(cx, elements, first + count, kind == Some(Type::Set))?,
+        false => {
+            // The order in which a set has its members must not be seen in what is stored.
+            let by_bytes = kind == Some(Type::Set) && order.store.is_some();
+            order.sorted(cx, elements, first + count, by_bytes)?
+        }
     };
     elements.truncate(first + count);
     elements.drain(..first);
@@ -187,26 +191,26 @@ impl<'a> Order<'a> {
         (first, count.min(len - first))
     }
 
-    /// The elements in order; only the first so many need be right.
+    /// The elements in order; only the first so many need be right. Equal ones come in the order
+    /// of their bytes, or of where they were.
     fn sorted(
         &self,
         cx: &mut Ctx,
         elements: Vec<Vec<u8>>,
         wanted: usize,
-        from_set: bool,
+        by_bytes: bool,
     ) -> Result<Vec<Vec<u8>>, Error> {
         let mut items = Vec::with_capacity(elements.len());
         for (index, element) in elements.into_iter().enumerate() {
             let weight = self.weight(cx, &element)?;
             items.push(Item { element, weight, index });
         }
-        // The order in which a set has its members must not be seen in what is stored.
-        let equals = |one: &Item, other: &Item| match from_set {
+        let equals = |one: &Item, other: &Item| match by_bytes {
             true => one.element.cmp(&other.element),
             false => one.index.cmp(&other.index),
         };
         let compare = |one: &Item, other: &Item| {
-            let order = one.compare(other);
+            let order = one.compare(other, self.store.is_some());
             let order = if self.descends { order.reverse() } else { order };
             order.then_with(|| equals(one, other))
         };
@@ -266,15 +270,19 @@ impl<'a> Order<'a> {
 }
 
 impl Item {
-    fn compare(&self, other: &Item) -> Ordering {
+    /// Where nothing is stored, strings are compared as C does it, up to a NUL: so does Redis.
+    fn compare(&self, other: &Item, whole: bool) -> Ordering {
+        let shown = |text: &'_ Vec<u8>| if whole { text.len() } else { until_nul(text).len() };
+        let compare = |one: &Vec<u8>, two: &Vec<u8>| one[..shown(one)].cmp(&two[..shown(two)]);
         match (&self.weight, &other.weight) {
             // Numbers that are equal are told apart by how they are written.
             (Weight::Number(one), Weight::Number(two)) => {
                 let order = one.partial_cmp(two).unwrap_or(Ordering::Equal);
                 order.then_with(|| self.element.cmp(&other.element))
             }
-            (Weight::Bytes(one), Weight::Bytes(two)) => one.cmp(two),
-            _ => self.element.cmp(&other.element),
+            (Weight::Bytes(Some(one)), Weight::Bytes(Some(two))) => compare(one, two),
+            (Weight::Bytes(one), Weight::Bytes(two)) => one.is_some().cmp(&two.is_some()),
+            _ => compare(&self.element, &other.element),
         }
     }
 }
@@ -307,7 +315,7 @@ fn look_up(cx: &mut Ctx, pattern: &[u8], element: &[u8]) -> Option<Vec<u8>> {
 /// Reads a weight: decimal digits or the name of infinity, without blanks. Nothing is zero, too much
 /// is infinite, and the text ends at a NUL.
 fn number(text: &[u8]) -> Option<f64> {
-    let text = crate::error::until_nul(text);
+    let text = until_nul(text);
     if text.is_empty() {
         return Some(0.0);
     }

@@ -19,6 +19,26 @@ pub struct Rule {
 
 pub const RULES: &[Rule] = &[
     Rule {
+        name: "SORT of what is no number in Valkey",
+        reason: "Redis sorts an empty string as zero, and what is too large as infinite",
+        peers: &[Program::Valkey],
+        parts: true,
+        fits: |args, _, theirs| {
+            (is(args, "SORT") || is(args, "SORT_RO")) && says(theirs, "ERR One or more scores")
+        },
+    },
+    Rule {
+        name: "LSET beyond an int",
+        reason: "Redis cuts the number to 32 bits, and replaces another element or none",
+        peers: &[Program::Redis, Program::Valkey],
+        parts: true,
+        fits: |args, ours, theirs| {
+            is(args, "LSET")
+                && says(ours, "ERR index out of range")
+                && *theirs == Value::Simple(b"OK".to_vec())
+        },
+    },
+    Rule {
         name: "OBJECT ENCODING",
         reason: "Valkey embeds longer strings in their objects; 44 bytes is what Redis documents",
         peers: &[Program::Valkey],

@@ -58,9 +58,6 @@ const DIRECTIVES: &[&str] = &[
 pub const LATER: &[(&str, &str)] = &[
     ("ACL", "users and their rights"),
     ("DUMP", "snapshots"),
-    ("LPUSH", "lists"),
-    ("SADD", "sets"),
-    ("ZADD", "sorted sets"),
     ("XADD", "streams"),
     ("XINFO", "streams"),
     ("PUBSUB", "channels"),

@@ -142,8 +142,8 @@ fn brpoplpush(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 }
 
 fn blmpop(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    let timeout = waiting::timeout(cx, args.get(1))?;
     let pick = Pick::read(args.tail(2))?;
+    let timeout = waiting::timeout(cx, args.get(1))?;
     match first_list(cx, pick.keys)? {
         Some(key) => pick.pop(cx, key, out),
         None => waiting::wait(Type::List, pick.keys, timeout, |out| out.null_array()),

@@ -104,10 +104,10 @@ fn lset(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let limits = cx.limits.list;
     let mut list = cx.edit::<List>(args.get(1))?.ok_or(Error::NoSuchKey)?;
     let index = args.after(1).int()?;
-    let index = place(index, list.len()).ok_or(Error::OutOfRange)?;
-    list.set(index, args.get(3), &limits);
-    list.done(Event::list("lset"));
-    out.ok()
+    let index = place(index, list.len()).unwrap_or(usize::MAX);
+    let found = list.set(index, args.get(3), &limits);
+    list.done_if(found, Event::list("lset"));
+    if found { out.ok() } else { Err(Error::OutOfRange.into()) }
 }
 
 /// The place of an element; negative numbers count from the end.
@@ -135,14 +135,13 @@ fn ltrim(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let (key, limits) = (args.get(1), cx.limits.list);
     let Some(mut list) = cx.edit::<List>(key)? else { return out.ok() };
     let (first, count) = span(start, stop, list.len());
-    if count == list.len() {
-        // Nothing goes, and listeners hear of it nevertheless.
-        drop(list);
-        cx.keyspace.changes.remark(cx.db, key, LTRIM);
-        return out.ok();
-    }
+    let changes = count < list.len();
     list.keep(first, count, &limits);
-    list.done(LTRIM);
+    list.done_if(changes, LTRIM);
+    if !changes {
+        // Nothing is gone, and listeners hear of it nevertheless.
+        cx.keyspace.changes.remark(cx.db, key, LTRIM);
+    }
     out.ok()
 }
 

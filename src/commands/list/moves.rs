@@ -134,16 +134,16 @@ impl<'a> Path<'a> {
         items: impl Iterator<Item = &'i [u8]> + Clone,
     ) -> Result<(), Error> {
         let limits = cx.limits.list;
-        let is_same = self.source == self.target;
         let mut target = cx.edit_or_new::<List>(self.target)?;
-        if is_same {
-            target.drop_items(self.from, count, &limits);
+        if self.source == self.target {
+            target.rotate((self.from, count), (self.to, items), &limits);
+            target.done(pushed(self.to));
+            cx.keyspace.changes.also(cx.db, self.source, popped(self.from));
+            return Ok(());
         }
         target.push(self.to, items, &limits);
         target.done(pushed(self.to));
-        if is_same {
-            cx.keyspace.changes.also(cx.db, self.source, popped(self.from));
-        } else if let Some(mut source) = cx.edit::<List>(self.source)? {
+        if let Some(mut source) = cx.edit::<List>(self.source)? {
             source.drop_items(self.from, count, &limits);
             source.done_also(popped(self.from));
         }

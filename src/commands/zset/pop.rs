@@ -89,8 +89,8 @@ pub fn zmpop(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 }
 
 pub fn bzmpop(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    let timeout_us = timeout(cx, args.get(1))?;
     let request = Several::read(args, 2)?;
+    let timeout_us = timeout(cx, args.get(1))?;
     request.pop(cx, out, |keys, _| wait_for_members(keys, timeout_us))
 }
 

@@ -5,24 +5,28 @@
 //! gets an item in its midst is split there, and what is left of it joins its neighbours where
 //! they have room.
 //!
+//! How large a block may become is decided when the chain is made, and stays with it.
+//!
 //! Invariants: no block is empty, and `len` is the sum of their lengths.
 
 use super::End;
-use crate::data::limits::ListLimits;
+use crate::data::limits::{ListBlock, ListLimits};
 use crate::data::packed::{Packed, Position};
 use std::collections::VecDeque;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Chain {
     blocks: VecDeque<Packed>,
     len: usize,
+    block: ListBlock,
 }
 
 impl Chain {
     /// A chain of this block alone, if there is anything in it.
-    pub fn of(block: Packed) -> Chain {
+    pub fn of(block: Packed, limits: &ListLimits) -> Chain {
         let len = block.len();
-        Chain { blocks: if len > 0 { [block].into() } else { VecDeque::new() }, len }
+        let blocks = if len > 0 { [block].into() } else { VecDeque::new() };
+        Chain { blocks, len, block: limits.block }
     }
 
     pub fn len(&self) -> usize {
@@ -62,6 +66,7 @@ impl Chain {
     }
 
     pub fn push(&mut self, end: End, item: &[u8], limits: &ListLimits) {
+        let limits = &self.own(limits);
         self.len += 1;
         let block = match end {
             End::Left => self.blocks.front_mut(),
@@ -84,6 +89,7 @@ impl Chain {
 
     /// Puts an item before the one at a position of a block, or at the end of that block.
     pub fn insert(&mut self, block: usize, at: Position, item: &[u8], limits: &ListLimits) {
+        let limits = &self.own(limits);
         self.len += 1;
         let (is_first, is_last) = (at == 0, at == self.blocks[block].bytes());
         let admits = |block: usize| {
@@ -110,12 +116,14 @@ impl Chain {
 
     /// Replaces an item; there must be one of this number.
     pub fn replace(&mut self, index: usize, item: &[u8], limits: &ListLimits) {
+        let limits = &self.own(limits);
         let (block, index) = self.locate(index);
         let packed = &mut self.blocks[block];
         let Some(at) = packed.seek(index) else { return };
         let end = packed.next(at).unwrap_or(packed.bytes());
         let bytes = packed.bytes() - (end - at) + Packed::size_of(item);
-        let stays = !limits.is_alone(item.len()) && !limits.exceeded(packed.len(), bytes);
+        // There are no more items than before, however many there may be.
+        let stays = !limits.is_alone(item.len()) && !limits.exceeded(1, bytes);
         if stays || packed.len() == 1 {
             packed.replace(at, item);
         } else {
@@ -171,13 +179,19 @@ impl Chain {
 
     /// The only block, to be a list by itself, unless it has to be a chain for its one large item.
     pub fn only_block(&self, limits: &ListLimits) -> Option<&Packed> {
-        self.blocks.front().filter(|block| self.blocks.len() == 1 && !is_alone(block, limits))
+        let limits = self.own(limits);
+        self.blocks.front().filter(|block| self.blocks.len() == 1 && !is_alone(block, &limits))
     }
 
     pub fn take_first_block(&mut self) -> Packed {
         let block = self.blocks.pop_front().unwrap_or_default();
         self.len -= block.len();
         block
+    }
+
+    /// The limits that the chain was made with.
+    fn own(&self, limits: &ListLimits) -> ListLimits {
+        ListLimits { block: self.block, ..*limits }
     }
 
     /// Makes one of two neighbours, if both are there and have room for each other.

@@ -5,7 +5,7 @@
 //! when a list changes its form: it grows into a chain before items come that would be too many
 //! for one block, and becomes one block again when what is left fills at most half of it. The
 //! limits are handed in with every change, since they are a directive and may change between any
-//! two.
+//! two; a chain keeps the size of its blocks.
 //!
 //! Both ends cost a move inside one block. A number is looked up by adding up blocks from the nearer
 //! end, and a range is read straight from the blocks. An item takes two or three bytes beyond its
@@ -150,7 +150,7 @@ impl List {
                     End::Left => block.push_front(item),
                     End::Right => block.push_back(item),
                 },
-                Form::One(_) => self.become_many().push(end, item, limits),
+                Form::One(_) => self.become_many(limits).push(end, item, limits),
                 Form::Many(chain) => chain.push(end, item, limits),
             }
         }
@@ -158,10 +158,10 @@ impl List {
 
     /// Replaces an item; says whether there was one.
     pub fn set(&mut self, index: usize, item: &[u8], limits: &ListLimits) -> bool {
+        self.make_room(item, limits);
         if index >= self.len() {
             return false;
         }
-        self.grow(std::iter::once(item), limits);
         match &mut self.form {
             Form::One(block) => {
                 if let Some(at) = block.seek(index) {
@@ -176,8 +176,8 @@ impl List {
 
     /// Puts an item beside the first one that equals `pivot`; says whether there is one.
     pub fn insert(&mut self, side: Side, pivot: &[u8], item: &[u8], limits: &ListLimits) -> bool {
+        self.make_room(item, limits);
         let Some((block, at)) = self.find(pivot) else { return false };
-        self.grow(std::iter::once(item), limits);
         let place = |packed: &Packed| match side {
             Side::Before => at,
             Side::After => packed.next(at).unwrap_or(packed.bytes()),
@@ -194,24 +194,27 @@ impl List {
 
     /// Removes so many items from a number on; fewer if there are not as many.
     pub fn remove(&mut self, start: usize, count: usize, limits: &ListLimits) {
-        match &mut self.form {
-            Form::One(block) => {
-                if let Some(at) = block.seek(start) {
-                    block.remove_some(at, count);
-                }
-            }
-            Form::Many(chain) => chain.remove(start, count),
-        }
+        self.remove_some(start, count);
         self.shrink(limits);
     }
 
     /// Removes so many items at one end.
     pub fn drop_items(&mut self, end: End, count: usize, limits: &ListLimits) {
-        let start = match end {
-            End::Left => 0,
-            End::Right => self.len().saturating_sub(count),
-        };
-        self.remove(start, count, limits);
+        self.remove_some(self.first_of(end, count), count);
+        self.shrink(limits);
+    }
+
+    /// Removes so many items at one end and pushes others, which are the same ones, at an end. The
+    /// form is thought over once.
+    pub fn rotate<'a>(
+        &mut self,
+        (from, count): (End, usize),
+        (to, items): (End, impl Iterator<Item = &'a [u8]> + Clone),
+        limits: &ListLimits,
+    ) {
+        self.remove_some(self.first_of(from, count), count);
+        self.push(to, items, limits);
+        self.shrink(limits);
     }
 
     /// Keeps so many items from a number on, and no others.
@@ -234,7 +237,9 @@ impl List {
             Form::One(block) => chain::remove_equal(block, wanted, end, most),
             Form::Many(chain) => chain.remove_equal(wanted, end, most),
         };
-        self.shrink(limits);
+        if removed > 0 {
+            self.shrink(limits);
+        }
         removed
     }
 
@@ -242,7 +247,7 @@ impl List {
     pub fn settle(&mut self, limits: &ListLimits) {
         match &self.form {
             Form::One(block) if limits.exceeded(block.len(), block.bytes()) => {
-                self.become_many();
+                self.become_many(limits);
             }
             Form::One(_) => (),
             Form::Many(chain) => {
@@ -254,7 +259,33 @@ impl List {
         }
     }
 
+    fn remove_some(&mut self, start: usize, count: usize) {
+        match &mut self.form {
+            Form::One(block) => {
+                if let Some(at) = block.seek(start) {
+                    block.remove_some(at, count);
+                }
+            }
+            Form::Many(chain) => chain.remove(start, count),
+        }
+    }
+
+    /// The number of the first of so many items at an end.
+    fn first_of(&self, end: End, count: usize) -> usize {
+        match end {
+            End::Left => 0,
+            End::Right => self.len().saturating_sub(count),
+        }
+    }
+
     // ── form ────────────────────────────────────────────────────────────────────────────────
+
+    /// Makes room among the items, if there are any; as in Redis, before their place is looked for.
+    fn make_room(&mut self, item: &[u8], limits: &ListLimits) {
+        if !self.is_empty() {
+            self.grow(std::iter::once(item), limits);
+        }
+    }
 
     /// Becomes a chain if these items, all of them, would make a single block too large.
     fn grow<'a>(&mut self, items: impl Iterator<Item = &'a [u8]>, limits: &ListLimits) {
@@ -264,7 +295,7 @@ impl List {
             (count + 1, bytes + item.len())
         });
         if limits.exceeded(count, bytes) {
-            self.become_many();
+            self.become_many(limits);
         }
     }
 
@@ -279,9 +310,9 @@ impl List {
         }
     }
 
-    fn become_many(&mut self) -> &mut Chain {
+    fn become_many(&mut self, limits: &ListLimits) -> &mut Chain {
         if let Form::One(block) = &mut self.form {
-            self.form = Form::Many(Box::new(Chain::of(std::mem::take(block))));
+            self.form = Form::Many(Box::new(Chain::of(std::mem::take(block), limits)));
         }
         match &mut self.form {
             Form::Many(chain) => chain,

@@ -11,6 +11,7 @@ enum Step {
     Drop(End, usize),
     Keep(usize, usize),
     RemoveEqual(End, usize, usize),
+    Rotate(End, usize, End),
     Settle,
 }
 
@@ -39,6 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<usize>(), 0usize..40).prop_map(|(at, count)| Step::Keep(at, count)),
         2 => (end(), any::<usize>(), prop_oneof![0usize..4, Just(usize::MAX)])
             .prop_map(|(end, at, most)| Step::RemoveEqual(end, at, most)),
+        1 => (end(), 0usize..4, end()).prop_map(|(from, count, to)| Step::Rotate(from, count, to)),
         1 => Just(Step::Settle),
     ]
 }
@@ -107,6 +109,17 @@ fn apply(list: &mut List, model: &mut Vec<Vec<u8>>, step: Step, limits: &ListLim
                 seen += (*item == wanted) as usize;
                 *item != wanted || seen <= first || seen > first + gone
             });
+        }
+        Step::Rotate(from, count, to) => {
+            let items: Vec<Vec<u8>> = match from {
+                End::Left => model.drain(..count.min(len)).collect(),
+                End::Right => model.split_off(len.saturating_sub(count)),
+            };
+            list.rotate((from, count), (to, items.iter().map(|item| &item[..])), limits);
+            match to {
+                End::Left => items.into_iter().for_each(|item| model.insert(0, item)),
+                End::Right => model.extend(items),
+            }
         }
         Step::Settle => list.settle(limits),
     }
