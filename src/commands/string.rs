@@ -5,6 +5,7 @@
 
 use super::compare::{COMPARISONS, Condition};
 use super::lifetime::{self, Also, Clock, EXPIRATION_OR_KEEP, EXPIRATION_OR_PERSIST, Lifetime};
+use crate::data::Type;
 use crate::data::string::Digits;
 use crate::engine::command::{read, write};
 use crate::engine::{Ctx, Family};
@@ -365,6 +366,12 @@ fn store(cx: &mut Ctx, key: &[u8], value: &[u8], life: Life) {
 /// What would be gone at once need not be stored first; but it came and went, and whoever watches
 /// the key is told so, even if it was not there before.
 fn expire_at_once(cx: &mut Ctx, key: &[u8]) {
+    // Listeners hear all of it: the value came, it was given a deadline, and that is over.
+    cx.contains(key);
+    let before = cx.keyspace.record(cx.db, key).map(Record::kind);
+    cx.keyspace.remark_origin(cx.db, key, before, Type::String);
+    cx.keyspace.changes.remark(cx.db, key, Event::string("set"));
+    cx.keyspace.changes.remark(cx.db, key, Event::generic("expire"));
     if !cx.keyspace.remove(cx.db, key, Event::EXPIRED) {
         cx.keyspace.changes.note(cx.db, key, Event::EXPIRED, Cause::Command);
     }

@@ -607,7 +607,7 @@ impl Keyspace {
     }
 
     /// A whole value was stored: in a new place, or instead of one of a type.
-    fn remark_origin(&mut self, db: usize, key: &[u8], before: Option<Type>, now: Type) {
+    pub fn remark_origin(&mut self, db: usize, key: &[u8], before: Option<Type>, now: Type) {
         if before.is_none() {
             self.changes.remark(db, key, Event::NEW);
         }
