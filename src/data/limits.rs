@@ -11,6 +11,9 @@ pub struct PackedLimits {
     pub seed: u64,
 }
 
+/// No packed block that stands for a whole value gets larger, whatever the directives say.
+pub const PACKED_BYTES_MAX: usize = 1 << 30;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SetLimits {
     /// `set-max-intset-entries`.

@@ -15,7 +15,7 @@ pub mod combine;
 mod tests;
 
 use super::intset::IntSet;
-use super::limits::SetLimits;
+use super::limits::{PACKED_BYTES_MAX, SetLimits};
 use super::packed::Packed;
 use super::string::{Digits, Text, canonical_int};
 use super::{Collection, Type};
@@ -44,9 +44,7 @@ struct Large {
 #[derive(Clone)]
 struct Member(Blob);
 
-/// A packed block is never larger than this, whatever the directives say.
-const PACKED_BYTES_MAX: usize = 1 << 30;
-/// Nor does any directive make an array of integers longer.
+/// No directive makes an array of integers longer.
 const INTS_MAX: usize = 1 << 30;
 
 /// A sample of at least a third of a set is chosen in one walk over all of it.

@@ -13,7 +13,7 @@ mod small;
 mod tests;
 mod tree;
 
-use super::limits::PackedLimits;
+use super::limits::{PACKED_BYTES_MAX, PackedLimits};
 use super::string::Text;
 use super::{Collection, Type};
 use crate::base::numbers;
@@ -138,7 +138,10 @@ impl ZSet {
                     return added;
                 }
                 None if rule.known_only => return Added::Held,
-                None if small.len() < limits.entries && member.len() <= limits.value => {
+                None if small.len() < limits.entries
+                    && member.len() <= limits.value
+                    && small.bytes() + member.len() <= PACKED_BYTES_MAX =>
+                {
                     small.insert(member, score);
                 }
                 None => self.enlarge(limits.seed).insert(member, score),

@@ -20,6 +20,10 @@ impl Small {
         self.0.len() / 2
     }
 
+    pub fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
     pub fn memory(&self) -> usize {
         self.0.memory()
     }
