@@ -28,7 +28,20 @@ pub fn timeout(cx: &Ctx, text: &[u8]) -> Result<Option<u64>, Error> {
 /// Waits until one of the keys holds a value of this kind.
 pub fn wait(kind: Type, keys: Args, timeout_us: Option<u64>, give_up: fn(Reply) -> Done) -> Done {
     let keys = keys.iter().map(Box::from).collect();
-    Err(Wait { keys, kind, timeout_us, give_up }.into())
+    Err(Wait { keys, kind, timeout_us, give_up, refuse: give_up }.into())
+}
+
+/// Waits for a list to move an element from: a missing element and a missing answer are not the
+/// same null in RESP2.
+pub fn wait_for_one(key: &[u8], timeout_us: Option<u64>) -> Done {
+    Err(Wait {
+        keys: vec![key.into()],
+        kind: Type::List,
+        timeout_us,
+        give_up: |out| out.null_array(),
+        refuse: |out| out.null(),
+    }
+    .into())
 }
 
 /// A number that only a long double can hold, as the double that is as good.

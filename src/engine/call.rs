@@ -148,10 +148,10 @@ impl Engine {
     }
 
     /// Writes the error a handler stopped with. Where nobody may wait, whoever would is answered
-    /// as if the time were up.
+    /// at once.
     pub(super) fn settle_answer(&mut self, result: Done, start: usize, out: &mut Out) -> Outcome {
         let result = match result {
-            Err(Stop::Wait(wait)) if self.in_exec => (wait.give_up)(Reply::new(out)),
+            Err(Stop::Wait(wait)) if self.in_exec => (wait.refuse)(Reply::new(out)),
             result => result,
         };
         match result {

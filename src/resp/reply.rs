@@ -55,14 +55,17 @@ pub enum Stop {
 /// What to wait for, how long, and what to say when waiting is over or not allowed.
 ///
 /// The handler runs again with the same command line when one of the keys holds a value of the
-/// kind that is waited for. Where nobody may wait (in a transaction), `give_up` answers at once.
+/// kind that is waited for. Where nobody may wait (in a transaction), `refuse` answers at once.
 #[derive(Debug)]
 pub struct Wait {
     pub keys: Vec<Box<[u8]>>,
     pub kind: Type,
     /// Microseconds; none is for ever.
     pub timeout_us: Option<u64>,
+    /// The answer when the time is up.
     pub give_up: fn(Reply) -> Done,
+    /// The answer where nobody may wait.
+    pub refuse: fn(Reply) -> Done,
 }
 
 impl From<Wait> for Stop {

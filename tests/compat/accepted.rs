@@ -1,7 +1,7 @@
 //! The differences we know and accept, each with its reason. A rule is narrow: it names the command
 //! and both answers, so that another difference of the same command is still found.
 
-use crate::compare::{Difference, is};
+use crate::compare::{Difference, has_word, is};
 use crate::generate::grammar::Args;
 use crate::sides::Accepts;
 use crate::support::server::Program;
@@ -209,6 +209,87 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "ZSCAN",
+        reason: "the peers write the scores of large sorted sets with 17 digits, all other scores as \
+                 short as can be; ours are short everywhere",
+        peers: &[Program::Redis, Program::Valkey],
+        parts: false,
+        fits: |args, ours, theirs| {
+            is(args, "ZSCAN") && scanned(ours).is_some_and(|ours| scanned(theirs) == Some(ours))
+        },
+    },
+    Rule {
+        name: "the event of a deadline in the past",
+        reason: "Valkey says that the key expired, Redis that it was deleted",
+        peers: &[Program::Valkey],
+        parts: false,
+        fits: |args, ours, theirs| {
+            // Whoever listens hears of one of the two, both or none.
+            let says = |reply: &Value, word: &str| reply.to_string().contains(word);
+            ["EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT"].iter().any(|name| is(args, name))
+                && (says(ours, "del\"") || says(theirs, "expired\""))
+                && !says(theirs, "del\"")
+        },
+    },
+    Rule {
+        name: "ZSCAN NOSCORES",
+        reason: "it is Valkey's",
+        peers: &[Program::Redis],
+        parts: false,
+        fits: |args, _, theirs| {
+            is(args, "ZSCAN") && has_word(args, "NOSCORES") && says(theirs, "ERR syntax error")
+        },
+    },
+    Rule {
+        name: "OBJECT ENCODING of a sorted set",
+        reason: "Valkey makes one large before it knows whether a long member is added",
+        peers: &[Program::Valkey],
+        parts: false,
+        fits: |args, ours, theirs| {
+            is(args, "OBJECT")
+                && *ours == Value::bulk("listpack")
+                && *theirs == Value::bulk("skiplist")
+        },
+    },
+    Rule {
+        name: "LIMIT with an offset below zero",
+        reason: "in the peers it finds nothing in a small sorted set, and counts from the end of a \
+                 large one; in ours it finds nothing",
+        peers: &[Program::Redis, Program::Valkey],
+        parts: true,
+        fits: |args, _, _| {
+            let below_zero = |pair: &[Vec<u8>]| {
+                pair[0].eq_ignore_ascii_case(b"LIMIT") && pair[1].starts_with(b"-")
+            };
+            let name = args[0].to_ascii_uppercase();
+            (name.starts_with(b"ZRANGE") || name.starts_with(b"ZREVRANGE"))
+                && args.windows(2).any(below_zero)
+        },
+    },
+    Rule {
+        name: "zero below zero",
+        reason: "a small sorted set keeps no sign of zero, and the peers make one large at other \
+                 moments than we do",
+        peers: &[Program::Redis, Program::Valkey],
+        parts: false,
+        fits: |args, ours, theirs| {
+            let name = args[0].to_ascii_uppercase();
+            (name.starts_with(b"Z") || name.starts_with(b"BZ"))
+                && signless(ours) == signless(theirs)
+        },
+    },
+    Rule {
+        name: "scores in hexadecimal",
+        reason: "Valkey does not take them any more",
+        peers: &[Program::Valkey],
+        parts: true,
+        fits: |args, _, theirs| {
+            let hexadecimal =
+                |word: &Vec<u8>| word.to_ascii_lowercase().windows(2).any(|it| it == b"0x");
+            args.iter().any(hexadecimal) && theirs.is_error()
+        },
+    },
+    Rule {
         name: "CLIENT UNBLOCK with too many words",
         reason: "Redis counts them before it reads the id, Valkey reads the id first",
         peers: &[Program::Valkey],
@@ -289,5 +370,33 @@ fn ints(ours: &Value, theirs: &Value) -> Option<(i64, i64)> {
     match (ours, theirs) {
         (Value::Int(ours), Value::Int(theirs)) => Some((*ours, *theirs)),
         _ => None,
+    }
+}
+
+/// The members and scores of a page, or of a whole scan, the scores as numbers.
+fn scanned(reply: &Value) -> Option<Vec<(&[u8], u64)>> {
+    fn scored(pair: &[Value]) -> Option<(&[u8], u64)> {
+        let [member, score] = pair else { return None };
+        let score: f64 = str::from_utf8(score.text()?).ok()?.parse().ok()?;
+        // Zero has two signs, and one when something is added.
+        Some((member.text()?, (score + 0.0).to_bits()))
+    }
+    let pairs: Option<Vec<_>> = match reply {
+        Value::Set(pairs) => pairs.iter().map(|it| scored(it.items()?)).collect(),
+        Value::Array(page) => page.get(1)?.items()?.chunks(2).map(scored).collect(),
+        _ => None,
+    };
+    let mut pairs = pairs?;
+    pairs.sort_unstable();
+    Some(pairs)
+}
+
+/// A reply in which zero has no sign.
+fn signless(reply: &Value) -> Value {
+    match reply {
+        Value::Bulk(text) if text == b"-0" => Value::bulk("0"),
+        Value::Double(text) if text == b"-0" => Value::Double(b"0".to_vec()),
+        Value::Array(items) => Value::Array(items.iter().map(signless).collect()),
+        other => other.clone(),
     }
 }

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use generate::grammar::Args;
-use generate::{GROUPS, Generator, Group, Step, WAITING};
+use generate::{GROUPS, Generator, Group, Step};
 use sides::{Accepts, Exchange, Heard, LATER, Side, play, speaks};
 use support::dice::{self, Dice};
 use support::server::Program;
@@ -188,8 +188,7 @@ fn compare(options: &Options, right: &str) -> Result<usize, String> {
     let unspeakable = ask_for_words(options, &generator, &left, &right, &mut tally)?;
     let later = if has_russet(&left, &right) { LATER } else { &[] };
     let speakable = |args: &Args| speaks(&unspeakable.commands, later, &unspeakable.dialects, args);
-    let waits = |group: &&Group| !later.is_empty() && WAITING.contains(group);
-    for group in options.groups.iter().filter(|group| !waits(group)) {
+    for group in &options.groups {
         let history =
             |length: usize, dice: &mut Dice| generator.episode(*group, length, dice, &speakable);
         compare_group(options, *group, &history, &mut left, &mut right, &mut tally)?;

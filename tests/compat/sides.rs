@@ -29,6 +29,10 @@ const DIALECTS: &[(&str, &str, &[&str])] = &[
     ("BITOP", "DIFF1", &["BITOP", "DIFF1", "k", "a", "b"]),
     ("BITOP", "ANDOR", &["BITOP", "ANDOR", "k", "a", "b"]),
     ("BITOP", "ONE", &["BITOP", "ONE", "k", "a", "b"]),
+    ("ZUNION", "COUNT", &["ZUNION", "1", "k", "AGGREGATE", "COUNT"]),
+    ("ZINTER", "COUNT", &["ZINTER", "1", "k", "AGGREGATE", "COUNT"]),
+    ("ZUNIONSTORE", "COUNT", &["ZUNIONSTORE", "k", "1", "k", "AGGREGATE", "COUNT"]),
+    ("ZINTERSTORE", "COUNT", &["ZINTERSTORE", "k", "1", "k", "AGGREGATE", "COUNT"]),
 ];
 
 /// The directives that histories set, and what they are when one begins.
@@ -60,7 +64,6 @@ pub const LATER: &[(&str, &str)] = &[
     ("DUMP", "snapshots"),
     ("XADD", "streams"),
     ("XINFO", "streams"),
-    ("PUBSUB", "channels"),
     ("CLIENT CACHING", "client-side caching"),
     ("CLIENT TRACKING", "client-side caching"),
     ("CLIENT TRACKINGINFO", "client-side caching"),
@@ -250,9 +253,10 @@ impl Side {
         Heard::Nothing("the scan does not come to an end".into())
     }
 
-    /// Lets a command pick elements, and says of each whether it is there. What was taken away is
-    /// put back, so that all servers go on with the same data.
+    /// Lets a command pick elements, and says of each whether it is there. What picks and takes
+    /// away works on a copy, so that all servers go on with the same data, and says what is left.
     fn pick(&mut self, connection: usize, line: &Args) -> Heard {
+        const COPY: &[u8] = b"(copy)";
         let client = &mut self.clients[connection];
         let key = &line[1];
         let whole: &[&[u8]] = match line[0][0].to_ascii_uppercase() {
@@ -260,18 +264,23 @@ impl Side {
             b'S' => &[b"SMEMBERS", key],
             _ => &[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"],
         };
+        let may_repeat = line.get(2).is_some_and(|count| count.starts_with(b"-"));
         let asked = client.try_call(whole).and_then(|whole| {
-            let reply = client.try_call(line)?;
-            if is(line, "SPOP") {
-                let mut back = vec![b"SADD".to_vec(), key.clone()];
-                let popped = reply.items().unwrap_or(std::slice::from_ref(&reply));
-                back.extend(popped.iter().filter_map(|it| it.text().map(<[u8]>::to_vec)));
-                if !reply.is_error() && back.len() > 2 {
-                    client.try_call(&back)?;
-                }
+            if !is(line, "SPOP") {
+                return Ok(checked_picks(
+                    client.try_call(line)?,
+                    &whole,
+                    line.len() > 3,
+                    may_repeat,
+                ));
             }
-            let may_repeat = line.get(2).is_some_and(|count| count.starts_with(b"-"));
-            Ok(checked_picks(reply, &whole, line.len() > 3, may_repeat))
+            client.try_call(&[b"COPY", &key[..], COPY, b"REPLACE"])?;
+            let mut line = line.clone();
+            line[1] = COPY.to_vec();
+            let popped = client.try_call(&line)?;
+            let left = client.try_call(&[b"SCARD", COPY])?;
+            client.try_call(&[b"DEL", COPY])?;
+            Ok(Value::Array(vec![checked_picks(popped, &whole, false, false), left]))
         });
         asked.map_or_else(|why| Heard::Nothing(why.to_string()), Heard::Reply)
     }

@@ -125,7 +125,7 @@ fn blmove(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             cx.effects.instead(&[b"LMOVE", path.source, path.target, args.get(3), args.get(4)]);
             out.bulk(&item)
         }
-        None => path.wait(args, timeout),
+        None => waiting::wait_for_one(path.source, timeout),
     }
 }
 
@@ -137,7 +137,7 @@ fn brpoplpush(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             cx.effects.instead(&[b"RPOPLPUSH", path.source, path.target]);
             out.bulk(&item)
         }
-        None => path.wait(args, timeout),
+        None => waiting::wait_for_one(path.source, timeout),
     }
 }
 

@@ -60,7 +60,10 @@ fn add(cx: &mut Ctx, args: Args, out: Reply, mut rule: Rule) -> Done {
     let limits = cx.limits.zset;
     let mut set = if rule.known_only {
         match cx.edit::<ZSet>(key)? {
-            Some(set) => set,
+            Some(mut set) => {
+                set.expect(scores.len(), limits);
+                set
+            }
             None if rule.increment => return out.null(),
             None => return out.int(0),
         }
@@ -68,6 +71,8 @@ fn add(cx: &mut Ctx, args: Args, out: Reply, mut rule: Rule) -> Done {
         let mut set = cx.edit_or_new::<ZSet>(key)?;
         if set.is_born() {
             *set = ZSet::for_some(scores.len(), longest, limits);
+        } else {
+            set.expect(scores.len(), limits);
         }
         set
     };

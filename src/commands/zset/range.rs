@@ -110,7 +110,7 @@ impl<'a> Request<'a> {
             match &*Word::new(rest.bytes()?) {
                 b"WITHSCORES" if !stores => with_scores = true,
                 b"LIMIT" if rest.left() >= 2 => (skip, take) = (rest.int()?, rest.int()?),
-                b"REV" if form.back.is_none() => back = Some(true),
+                b"REV" if back.is_none() => back = Some(true),
                 b"BYLEX" if by.is_none() => by = Some(By::Lex),
                 b"BYSCORE" if by.is_none() => by = Some(By::Score),
                 _ => return Err(Error::Syntax),

@@ -96,6 +96,14 @@ impl ZSet {
         }
     }
 
+    /// So many members are about to be added. If they alone are too many for the small form, it is
+    /// given up at once.
+    pub fn expect(&mut self, count: usize, limits: PackedLimits) {
+        if count > limits.entries {
+            self.enlarge(limits.seed);
+        }
+    }
+
     /// Can it take so many more members? The limit is four thousand million short members, or
     /// sixteen million of more than four kilobytes.
     pub fn has_room_for(&self, more: usize) -> bool {

@@ -10,7 +10,7 @@ blocking:
   4 LRANGE <wait-list> 0 -1
   4 ZRANGE <wait-zset> 0 -1 WITHSCORES
   3 DEL <wait-key>
-  2 SET <wait-key> <value>
+  2 SET <wait-any> <value>
   3 EXISTS <wait-key>+
   12 <wait-short>
   6 MULTI
@@ -31,7 +31,7 @@ timeout:
   30 0.001
   8 0.01
   1 -1
-  1 -0.001
+  1 -0.002
   1 abc
   1 nan
   1 inf
@@ -60,17 +60,15 @@ bringer:
   4 RPOPLPUSH l9 <wait-list>
   3 LMOVE l9 <wait-list> LEFT LEFT
   3 LINSERT <wait-list> BEFORE a b
-  4 RENAME <wait-key> <wait-key>
-  3 COPY <wait-key> <wait-key> REPLACE
-  2 SORT l9 ALPHA STORE <wait-list>
-  3 ZUNIONSTORE <wait-zset> 2 <wait-zset> z9
-  3 ZRANGESTORE <wait-zset> z9 0 -1
+  4 RENAME <wait-key> <wait-any>
+  3 COPY <wait-key> <wait-any> REPLACE
+  2 SORT l9 ALPHA STORE l3
+  3 ZUNIONSTORE z3 2 <wait-zset> z9
+  3 ZRANGESTORE z3 z9 0 -1
   2 ZINCRBY <wait-zset> 1 a
-  2 SET <wait-key> <value>
+  2 SET <wait-any> <value>
   2 DEL <wait-key>
   2 LPOP <wait-list>
-  2 MULTI
-  3 EXEC
   3 RPUSH l9 <item>+
   2 ZADD z9 1 a 2 b
   1 FLUSHDB
@@ -85,10 +83,20 @@ wait-key:
 wait-list:
   4 l1
   4 l2
+  2 l3
   1 z1
 
 wait-zset:
   4 z1
   4 z2
+  2 z3
   1 l1
+
+// Keys that hold anything. What SORT and ZUNIONSTORE store has keys of its own: the peers serve
+// nobody when it takes the place of a value of another type.
+wait-any:
+  1 l1
+  1 l2
+  1 z1
+  1 z2
 "#;

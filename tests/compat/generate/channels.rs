@@ -20,9 +20,6 @@ channels:
   2 GET k1
   2 SET k1 <value>
   3 RESET
-  4 MULTI
-  4 EXEC
-  1 DISCARD
   1 SUBSCRIBE
   1 PUBLISH <channel>
 
@@ -47,7 +44,7 @@ events:
   6 CONFIG SET notify-keyspace-events <event-classes>
   8 PSUBSCRIBE __key*__:*
   2 PUNSUBSCRIBE
-  1 PSUBSCRIBE __keyevent@0__:del
+  1 PSUBSCRIBE __keyevent@0__:*
   30 <eventful>
 
 event-classes:
@@ -60,7 +57,6 @@ event-classes:
   1 ""
   1 E
   1 AK$
-  1 nonsense
 
 eventful:
   4 SET <key> <value>
@@ -105,7 +101,7 @@ eventful:
   2 HINCRBY <hash-key> n 1
   2 HINCRBYFLOAT <hash-key> n 1.5
   2 HSETNX <hash-key> <field> <value>
-  3 ZADD <zset-key> <zadd-option>? <scored>+
+  3 ZADD <zset-key> <zadd-rule>? <small-integer> <member>
   2 ZINCRBY <zset-key> 1 <member>
   3 ZREM <zset-key> <member>+
   2 ZPOPMIN <zset-key> <pop-count>?
@@ -117,4 +113,10 @@ eventful:
   2 ZREMRANGEBYSCORE <zset-key> -inf 3
   2 SORT <list-key> ALPHA STORE <list-key>
   1 FLUSHDB
+
+zadd-rule:
+  1 NX
+  1 XX
+  1 GT
+  1 INCR
 "#;

@@ -21,7 +21,6 @@ lists:
   10 LMOVE <list-key> <list-key> <end> <end>
   8 LMPOP <key-count> <list-key>+ <end> <mpop-option>*
   6 OBJECT ENCODING <list-key>
-  4 CONFIG SET list-max-listpack-size <list-size>
   2 DEL <list-key>
   3 COPY <list-key> <list-key> REPLACE
   2 RENAME <list-key> <list-key>
@@ -30,6 +29,10 @@ lists:
   2 TYPE <list-key>
   1 SET <list-key> <value>
   2 <other-type>
+
+// Said once and then kept, since the peers' lists remember the limit that they were made under.
+list-limit:
+  1 CONFIG SET list-max-listpack-size <list-size>
 
 list-key:
   6 l1

@@ -56,9 +56,6 @@ pub const GROUPS: [Group; 13] = [
     Group::Connection,
 ];
 
-/// Groups that Russet has no commands for yet; take one away and it is compared.
-pub const WAITING: &[Group] = &[Group::Sets, Group::SortedSets, Group::Channels, Group::Events];
-
 /// How many clients a group that interleaves has.
 pub const CONNECTIONS: usize = 3;
 
@@ -145,9 +142,6 @@ impl Generator {
         let all = groups.contains(&Group::Connection);
         let mut names = Vec::new();
         for group in if all { &GROUPS[..] } else { groups } {
-            if WAITING.contains(group) {
-                continue;
-            }
             self.grammar.first_words(group.name(), &mut names);
         }
         names.retain(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'));
@@ -173,6 +167,10 @@ impl Generator {
             steps.push(Step { connection: 1, act: Act::Overheard(words("PSUBSCRIBE __key*__:*")) });
             let on = Act::Overheard(words("CONFIG SET notify-keyspace-events KEA"));
             steps.push(Step { connection: 0, act: on });
+        }
+        if group == Group::Lists {
+            let act = Act::Line(self.grammar.line("list-limit", dice));
+            steps.push(Step { connection, act });
         }
         while steps.len() < length {
             let interleaves = matches!(group, Group::Transactions | Group::Channels);
@@ -243,8 +241,15 @@ impl Generator {
             };
         }
         let mut line = self.grammar.line(group.name(), dice);
-        spoil::recase(&mut line, dice);
-        if dice.percent(6) {
+        // The classes of events are letters.
+        if group != Group::Events || !is(&line, "CONFIG") {
+            spoil::recase(&mut line, dice);
+        }
+        // Limits are said as they are meant, and members that have an order by name keep one score.
+        let meant = is(&line, "CONFIG")
+            || group == Group::Events
+            || line.get(1).is_some_and(|key| key.starts_with(b"x"));
+        if !meant && dice.percent(6) {
             line = spoil::spoil(line, dice);
         }
         match group {

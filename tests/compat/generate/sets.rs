@@ -23,9 +23,8 @@ sets:
   2 SRANDMEMBER <set-key> <bad-pick>*
   2 SPOP <set-key> <bad-pop>
   8 OBJECT ENCODING <set-key>
-  3 CONFIG SET set-max-listpack-entries <tiny>
+  6 CONFIG SET <set-limits>
   2 CONFIG SET set-max-listpack-value <tiny>
-  3 CONFIG SET set-max-intset-entries <tiny>
   4 DEL <set-key>
   3 COPY <set-key> <set-key> REPLACE
   2 RENAME <set-key> <set-key>
@@ -34,6 +33,19 @@ sets:
   2 TYPE <set-key>
   1 SET <set-key> <value>
   2 <other-type>
+
+// Where fewer integers make a table than strings, the order in which a table is walked would decide
+// what becomes of a set that is made from it.
+set-limits:
+  1 set-max-intset-entries 0 set-max-listpack-entries 0
+  2 set-max-intset-entries 2 set-max-listpack-entries 1
+  2 set-max-intset-entries 3 set-max-listpack-entries 3
+  2 set-max-intset-entries 6 set-max-listpack-entries 4
+  2 set-max-intset-entries 512 set-max-listpack-entries 2
+  2 set-max-intset-entries 512 set-max-listpack-entries 0
+  2 set-max-intset-entries 512 set-max-listpack-entries 128
+  1 set-max-intset-entries -1 set-max-listpack-entries 1
+  1 set-max-intset-entries abc
 
 set-key:
   6 s1

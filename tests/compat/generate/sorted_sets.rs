@@ -67,7 +67,7 @@ zset-key:
 lex-key:
   5 x1
   4 x2
-  1 nosuch
+  1 nothing
 
 lexed:
   1 0 <lex-member>

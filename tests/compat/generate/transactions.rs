@@ -12,6 +12,10 @@ transactions:
   12 <bitmaps>
   30 <keys>
   20 <hashes>
+  15 <sets>
+  15 <lists>
+  15 <sorted-sets>
+  2 <wait-short>
   6 SET <key> <value>
   6 INCR <key>
   3 RESET

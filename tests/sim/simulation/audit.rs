@@ -102,6 +102,10 @@ impl World {
         if sessions.len() != self.clients.len() {
             return Err(format!("{} sessions of {} clients", sessions.len(), self.clients.len()));
         }
+        let waiting = sessions.iter().filter(|it| it.blocked.is_some()).count();
+        if waiting != self.engine.waiters.len() {
+            return Err(format!("{waiting} wait, of {} known to", self.engine.waiters.len()));
+        }
         let watched: BTreeSet<_> = sessions.iter().flat_map(|it| it.watched.iter()).collect();
         if watched.len() != self.engine.watchers.len() {
             return Err(format!(

@@ -66,6 +66,8 @@ impl Talker {
             |at: usize| line.get(at).map(|word| word.to_ascii_uppercase()).unwrap_or_default();
         match word(0).as_slice() {
             b"CLIENT" if word(1) == b"REPLY" => self.counted = false,
+            // It is answered for each channel, and hears what nobody owes it.
+            name if name.ends_with(b"SUBSCRIBE") => self.counted = false,
             b"HELLO" => self.may_resp3 = true,
             // A subscription is confirmed as often as it has names, and in RESP2 a message looks like
             // an answer.

@@ -115,6 +115,9 @@ const NUMBERS: &[&str] = &[
 const FLOATS: &[&str] =
     &["0", "1", "-1", "0.1", "3.0e3", "-2.5", "1e308", "nan", "inf", "-inf", "1e-10", "x", ""];
 
+/// Seconds that a client waits for a key, 0 for ever.
+const TIMEOUTS: &[&str] = &["0", "0", "0.01", "0.5", "3", "100", "-1", "x"];
+
 /// Fields and members: few, so that lines speak of what is there.
 const NAMES: &[&str] =
     &["a", "b", "c", "d", "e", "0", "1", "2", "3", "10", "-7", "", "a longer name for an element"];
@@ -266,6 +269,9 @@ impl Vocabulary {
                 }
                 Shape::String => line.push(self.value(dice)),
                 Shape::Integer => line.push(integer(arg.name, dice)),
+                Shape::Double if arg.name == "timeout" => {
+                    line.push(dice.pick(TIMEOUTS).as_bytes().to_vec());
+                }
                 Shape::Double => line.push(dice.pick(FLOATS).as_bytes().to_vec()),
                 Shape::Pattern => line.push(dice.pick(PATTERNS).as_bytes().to_vec()),
                 Shape::UnixTime => {
