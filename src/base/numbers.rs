@@ -88,6 +88,27 @@ pub fn write_f64(value: f64, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a double as C's `%.17g` does: with as many digits as any double can need.
+pub fn write_f64_exact(value: f64, out: &mut Vec<u8>) {
+    if !value.is_finite() {
+        return write_f64(value, out);
+    }
+    let text = format!("{value:.16e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let short = |digits: &str| match digits.contains('.') {
+        true => digits.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => digits.to_string(),
+    };
+    let text = if (-4..17).contains(&exponent) {
+        short(&format!("{value:.*}", (16 - exponent) as usize))
+    } else {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        format!("{}e{sign}{:02}", short(mantissa), exponent.unsigned_abs())
+    };
+    out.extend_from_slice(text.as_bytes());
+}
+
 /// The integer that a double is, if it is written as one. The sign of a zero is lost.
 #[inline]
 pub fn whole(value: f64) -> Option<i64> {
@@ -354,6 +375,18 @@ mod tests {
         ];
         for text in known {
             assert_eq!(written(text.parse().unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn seventeen_digits_are_those_of_printf() {
+        let known = "0|-0|inf|3|-2.5|0.10000000000000001|1.0000000000000001e+300|12400000000|1e+21|\
+            1.0000000000000001e-05|0.001|-251900.96133600001|12345678901234568|\
+            1.2345678901234568e+17|4.9406564584124654e-324";
+        for text in known.split('|') {
+            let mut out = Vec::new();
+            write_f64_exact(text.parse().unwrap(), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
         }
     }
 

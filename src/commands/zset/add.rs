@@ -77,6 +77,7 @@ fn add(cx: &mut Ctx, args: Args, out: Reply, mut rule: Rule) -> Done {
         set
     };
     if !set.has_room_for(scores.len()) {
+        set.done_if(false, Event::zset("zadd"));
         return Err(TOO_MANY.into());
     }
     let (mut added, mut updated) = (0, 0);

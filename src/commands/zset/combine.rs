@@ -48,7 +48,8 @@ fn answer(cx: &mut Ctx, args: Args, out: Reply, operation: Operation, name: &str
 fn store(cx: &mut Ctx, args: Args, out: Reply, operation: Operation, name: &'static str) -> Done {
     let (keys, mut rest) = keys(cx, args, 2, name)?;
     let request = Request::read(&mut rest, keys.len(), operation, false)?;
-    let result = result(cx, keys, operation, &request)?;
+    let mut result = result(cx, keys, operation, &request)?;
+    result.settle(cx.limits.zset);
     let stored = cx.store(args.get(1), result, Event::zset(name));
     out.int(stored as i64)
 }
@@ -239,7 +240,7 @@ impl Source<'_> {
 fn result(cx: &Ctx, keys: Args, operation: Operation, request: &Request) -> Result<ZSet, Error> {
     let limits = cx.limits.zset;
     let mut sources = sources(cx, keys, &request.weights);
-    let mut result = ZSet::default();
+    let mut result = ZSet::for_some(usize::MAX, 0, limits);
     let most: usize = match operation {
         Operation::Union => sources.iter().map(Source::len).sum(),
         Operation::Intersection => sources.iter().map(Source::len).min().unwrap_or(0),

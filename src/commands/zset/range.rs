@@ -48,7 +48,9 @@ pub fn zrangestore(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let limits = cx.limits.zset;
     let mut result = ZSet::default();
     if let Some(set) = cx.read::<ZSet>(args.get(2))? {
-        for (member, score) in set.walk(request.ranks(set), false) {
+        let ranks = request.ranks(set);
+        result = ZSet::for_some(ranks.len(), 0, limits);
+        for (member, score) in set.walk(ranks, false) {
             result.add(member.bytes(&mut Digits::new()), score, Rule::default(), limits);
         }
     }

@@ -16,7 +16,11 @@ pub fn zscan(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         set.scan(cursor, |member, score| {
             if found.offer(member.bytes(&mut Digits::new())) && !filter.names_only {
                 text.clear();
-                numbers::write_f64(score, &mut text);
+                // In a large set Redis spells a score here with all the digits it could need.
+                match set.is_large() {
+                    true => numbers::write_f64_exact(score, &mut text),
+                    false => numbers::write_f64(score, &mut text),
+                }
                 found.with(&text);
             }
         })

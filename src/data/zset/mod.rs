@@ -87,7 +87,8 @@ pub struct LexRange<'a> {
 
 impl ZSet {
     /// An empty set that is to take so many members of at most so many bytes. It is large from the
-    /// start if they would make it so; nothing is allocated for them.
+    /// start if they would make it so; nothing is allocated for them. That matters to a zero with a
+    /// sign too, which only the large form keeps.
     pub fn for_some(count: usize, longest: usize, limits: PackedLimits) -> ZSet {
         if count > limits.entries || longest > limits.value {
             ZSet(Form::Large(Box::new(Large::new(limits.seed))))
@@ -101,6 +102,25 @@ impl ZSet {
     pub fn expect(&mut self, count: usize, limits: PackedLimits) {
         if count > limits.entries {
             self.enlarge(limits.seed);
+        }
+    }
+
+    pub fn is_large(&self) -> bool {
+        matches!(self.0, Form::Large(_))
+    }
+
+    /// Takes the small form, if it may have it: for a set that was made at once.
+    pub fn settle(&mut self, limits: PackedLimits) {
+        let bytes: usize = self.iter().map(|(member, _)| member.len()).sum();
+        let fits = self.len() <= limits.entries
+            && bytes <= PACKED_BYTES_MAX
+            && self.iter().all(|(member, _)| member.len() <= limits.value);
+        if self.is_large() && fits {
+            let mut small = Small::default();
+            for (member, score) in self.iter() {
+                small.push(member.bytes(&mut itoa::Buffer::new()), score);
+            }
+            self.0 = Form::Small(small);
         }
     }
 

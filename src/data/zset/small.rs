@@ -58,6 +58,11 @@ impl Small {
         self.put(at, member, score);
     }
 
+    /// Adds a member behind all others.
+    pub fn push(&mut self, member: &[u8], score: f64) {
+        self.put(self.0.bytes(), member, score);
+    }
+
     pub fn set_score(&mut self, at: Position, score: f64) {
         let (member, rank) = (self.0.at(at).to_vec(), self.rank_of(at));
         let place = Probe::Both { score, member: &member, through: true };
