@@ -61,7 +61,9 @@ pub const FAMILY: Family = Family {
         ),
         debug!(
             "QUICKLIST-PACKED-THRESHOLD",
-            packed_threshold, 3, "Accepted: long elements of a list lie like short ones."
+            packed_threshold,
+            3,
+            "Gives elements of lists a block to themselves from so many bytes on."
         ),
         debug!("CHANGE-REPL-ID", accept, 2, "Accepted, without effect."),
         debug!("PANIC", panic, -2, "Crashes the server."),
@@ -343,12 +345,14 @@ fn listpack(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Don
     out.simple("The elements are in the log")
 }
 
-fn packed_threshold(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
-    const BAD: &str = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
-    match crate::base::memory_size::parse_memory(args.get(2)) {
-        Some(bytes) if bytes < 1 << 32 => out.ok(),
-        _ => Err(Error::Say(BAD).into()),
-    }
+/// Zero leaves it to the size of the blocks again.
+fn packed_threshold(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    const BAD: Error =
+        Error::Say("ERR argument must be a memory value bigger than 1 and smaller than 4gb");
+    let bytes = crate::base::memory_size::parse_memory(args.get(2)).ok_or(BAD)?;
+    let bytes = u32::try_from(bytes).map_err(|_| BAD)?;
+    engine.limits.list.alone = (bytes > 0).then_some(bytes as usize);
+    out.ok()
 }
 
 fn rewrite_all(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
