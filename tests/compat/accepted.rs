@@ -198,7 +198,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "COMMAND GETKEYS with a number that is spelled oddly",
-        reason: "the peers read how many keys there are as C does: `+1`, `1x`; the commands do not",
+        reason: "the peers read how many keys there are as C does: `+1`, `1x`, ` 1`; the commands do not",
         peers: &[Program::Redis, Program::Valkey],
         parts: false,
         fits: |args, ours, theirs| {
@@ -355,7 +355,8 @@ fn is_valkeys_condition(args: &Args, word: &[u8]) -> bool {
 
 /// Would C read a number here, where Redis' own reader sees none?
 fn is_odd_number(word: &[u8]) -> bool {
-    let digits = word.strip_prefix(b"+").unwrap_or(word);
+    let digits = word.trim_ascii_start();
+    let digits = digits.strip_prefix(b"+").unwrap_or(digits);
     let spelled = std::str::from_utf8(word).ok().and_then(|text| text.parse::<i64>().ok());
     digits.first().is_some_and(u8::is_ascii_digit)
         && spelled.is_none_or(|number| number.to_string().as_bytes() != word)

@@ -67,7 +67,7 @@ zset-key:
 lex-key:
   5 x1
   4 x2
-  1 nothing
+  1 x3
 
 lexed:
   1 0 <lex-member>
