@@ -1,5 +1,6 @@
 //! Hashes: HSET and its relatives, and the counters in fields.
 
+use super::picks;
 use super::scan::{self, Filter, Over};
 use crate::base::numbers::LongDouble;
 use crate::data::Collection;
@@ -14,8 +15,7 @@ use crate::spec::{
     Access, C_HASH, DENYOOM, FAST, Group, K_ACCESS, K_DELETE, K_INSERT, K_UPDATE, block, double,
     integer, key, key_at, pattern, string, token,
 };
-use rand::rngs::SmallRng;
-use rand::{Rng, SeedableRng};
+use rand::Rng;
 
 pub const FAMILY: Family = Family {
     group: Group::Hash,
@@ -416,12 +416,9 @@ fn hscan(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 
 // ── chance ──────────────────────────────────────────────────────────────────────────────────
 
-/// With repetitions no more than this are picked, since somebody has to hold the answer.
-const PICKS_MAX: u64 = 1 << 27;
-
 fn hrandfield(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let key = args.get(1);
-    let mut dice = SmallRng::seed_from_u64(cx.keyspace.dice.random());
+    let mut dice = picks::dice(cx);
     let mut below = |bound: u64| dice.random_range(0..bound);
     if args.len() == 2 {
         let hash = cx.read::<Hash>(key)?;
@@ -430,44 +427,21 @@ fn hrandfield(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             None => out.null(),
         };
     }
-    let (count, with_values) = read_picks(args)?;
+    let (count, with_values) = picks::count_and(args, b"WITHVALUES")?;
     let Some(hash) = cx.read::<Hash>(key)? else { return out.list(0).end() };
-    if count >= 0 {
-        let chosen = hash.sample(usize::try_from(count).unwrap_or(usize::MAX), &mut below);
+    if let Ok(count) = usize::try_from(count) {
+        let chosen = hash.sample(count, &mut below);
         let mut picks = Picks::new(out, chosen.len(), with_values);
         chosen.into_iter().for_each(|(field, value)| picks.push(field, value));
         return picks.list.end();
     }
-    let wanted = count.unsigned_abs();
-    if wanted > PICKS_MAX {
-        return Err(OUT_OF_RANGE.into());
-    }
-    let mut picks = Picks::new(out, wanted as usize, with_values);
-    for _ in 0..wanted {
+    let count = picks::repeated(count)?;
+    let mut picks = Picks::new(out, count, with_values);
+    for _ in 0..count {
         let (field, value) = hash.random(&mut below).expect("no hash is empty");
         picks.push(field, value);
     }
     picks.list.end()
-}
-
-const OUT_OF_RANGE: Error = Error::Say("ERR value is out of range");
-
-/// How many fields are wanted, below zero with repetitions, and whether with their values.
-fn read_picks(args: Args) -> Result<(i64, bool), Error> {
-    let mut words = args.after(1);
-    let count = words.int()?;
-    if count == i64::MIN {
-        return Err(Error::Say(
-            "ERR value is out of range, value must between \
-             -9223372036854775807 and 9223372036854775807",
-        ));
-    }
-    let with_values = words.take_word(b"WITHVALUES");
-    words.end()?;
-    if with_values && count.unsigned_abs() > i64::MAX as u64 / 2 {
-        return Err(OUT_OF_RANGE);
-    }
-    Ok((count, with_values))
 }
 
 /// What was picked: fields, or with their values a flat list, which RESP3 has as pairs.

@@ -28,7 +28,8 @@ pub mod set_combine;
 pub mod sort;
 pub mod zset;
 
-// What commands share that wait for a key.
+// What commands share that pick at random, or wait for a key.
+pub mod picks;
 pub mod waiting;
 
 pub mod transaction;

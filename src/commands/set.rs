@@ -1,5 +1,6 @@
 //! Sets: members are added, removed, asked for, and picked by chance.
 
+use super::picks;
 use super::scan::{self, Filter, Over};
 use crate::data::Collection;
 use crate::data::set::Set;
@@ -13,8 +14,8 @@ use crate::spec::{
     Access, C_SET, DENYOOM, FAST, Group, K_ACCESS, K_DELETE, K_INSERT, integer, key, key_at,
     pattern, string,
 };
+use rand::Rng;
 use rand::rngs::SmallRng;
-use rand::{Rng, SeedableRng};
 
 pub const FAMILY: Family = Family {
     group: Group::Set,
@@ -124,9 +125,8 @@ pub const FAMILY: Family = Family {
 /// A command that the log is told has no more members than this.
 const TOLD_AT_ONCE: usize = 1024;
 
-/// Members that may repeat are answered up to so many, and up to so many bytes: how many there are to
-/// be is the client's to say, and no set bounds it.
-const DRAWN_MAX: u64 = 1 << 27;
+/// Members that may repeat are answered up to so many bytes: how many there are to be is the client's
+/// to say, and no set bounds it.
 const DRAWN_BYTES_MAX: usize = 1 << 30;
 /// What each takes besides its own bytes.
 const FRAME: usize = 16;
@@ -286,13 +286,10 @@ fn spop_many(cx: &mut Ctx, key: &[u8], count: usize, out: Reply) -> Done {
 fn srandmember(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let count = match args.len() {
         2 => None,
-        3 => Some(args.after(1).int()?),
+        3 => Some(picks::count(args, 2)?),
         _ => return Err(Error::Syntax.into()),
     };
-    if count == Some(i64::MIN) {
-        return Err(OUT_OF_LONG_RANGE.into());
-    }
-    let mut dice = SmallRng::seed_from_u64(cx.keyspace.dice.random());
+    let mut dice = picks::dice(cx);
     let mut below = throws_of(&mut dice);
     let set = cx.read::<Set>(args.get(1))?;
     let Some(count) = count else {
@@ -307,25 +304,17 @@ fn srandmember(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         set.sample(count, &mut below, |member| list.text(member));
         return list.end();
     }
-    let count = count.unsigned_abs();
-    if count > DRAWN_MAX {
-        return Err(OUT_OF_RANGE.into());
-    }
-    let mut list = out.list(count as usize);
+    let count = picks::repeated(count)?;
+    let mut list = out.list(count);
     let (mut drawn, mut bytes) = (0, 0);
-    set.draw(count, &mut below, |member| {
+    set.draw(count as u64, &mut below, |member| {
         list.text(member);
         drawn += 1;
         bytes += member.len() + FRAME;
         bytes < DRAWN_BYTES_MAX
     });
-    if drawn < count { Err(OUT_OF_RANGE.into()) } else { list.end() }
+    if drawn < count { Err(picks::OUT_OF_RANGE.into()) } else { list.end() }
 }
-
-const OUT_OF_RANGE: Error = Error::Say("ERR value is out of range");
-const OUT_OF_LONG_RANGE: Error = Error::Say(
-    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-);
 
 fn throws_of(dice: &mut SmallRng) -> impl FnMut(u64) -> u64 {
     |bound| dice.random_range(0..bound)
