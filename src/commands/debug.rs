@@ -92,7 +92,7 @@ fn object(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done 
     let record = engine.keyspace.record(db, args.get(2)).ok_or(Error::NoSuchKey)?;
     let text = format!(
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
-        record.key(),
+        record.key().as_ptr(),
         record.encoding(),
         record.parts().iter().map(|part| part.len() + 1).sum::<usize>(),
         record.age(),

@@ -1,13 +1,13 @@
 //! WATCH: a client is told, by an EXEC that does nothing, that a key it read has changed.
 
 use super::{Engine, SessionKey};
+use crate::base::map::Map;
 use crate::keyspace::change;
-use std::collections::HashMap;
 
 /// Who watches which key of which database.
 #[derive(Default)]
 pub struct Watchers {
-    keys: HashMap<(u32, Box<[u8]>), Vec<SessionKey>>,
+    keys: Map<(u32, Box<[u8]>), Vec<SessionKey>>,
 }
 
 impl Watchers {
