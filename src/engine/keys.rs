@@ -84,7 +84,7 @@ fn find_by(spec: &KeySpec, args: Args, keys: &mut Keys) -> Option<()> {
             if count == 0 || end > args.len() {
                 return None;
             }
-            (first, end - 1, step)
+            (first, end.checked_sub(1)?, step)
         }
         Find::Unknown => return None,
     };
