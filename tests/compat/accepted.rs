@@ -139,7 +139,7 @@ pub const RULES: &[Rule] = &[
                 && nobody(ours)
                 && says(theirs, "ERR syntax error")
                 && (args[2..].iter().any(|word| is_valkeys_condition(args, word))
-                    || (is_sub(args, "CLIENT", "LIST") && args.len() > 4))
+                    || (args.len() > 4 && (is_sub(args, "CLIENT", "LIST") || has_word(args, "ID"))))
         },
     },
     Rule {

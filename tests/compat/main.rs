@@ -35,6 +35,9 @@ use support::value::{Value, command_line};
 /// Commands per group when nobody asks for a number: a few seconds against each peer.
 const SHORT_RUN: usize = 20_000;
 
+/// The same where connections take turns or wait, and lines cannot be sent many at a time.
+const SHORT_RUN_ONE_BY_ONE: usize = 3_000;
+
 /// The longest episode. Longer ones reach rarer states but take longer to shrink.
 const EPISODE_STEPS: usize = 600;
 
@@ -61,7 +64,7 @@ usage: cargo test --test compat -- [OPTION]...
 
 struct Options {
     groups: Vec<Group>,
-    count: usize,
+    count: Option<usize>,
     seed: u64,
     episode: Option<u64>,
     protocols: Vec<u8>,
@@ -97,7 +100,7 @@ fn main() -> ExitCode {
 fn read_options(mut args: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
     let mut options = Options {
         groups: Vec::new(),
-        count: SHORT_RUN,
+        count: None,
         seed: 1,
         episode: None,
         protocols: vec![2, 3],
@@ -114,7 +117,7 @@ fn read_options(mut args: impl Iterator<Item = String>) -> Result<Option<Options
                 let group = GROUPS.into_iter().find(|group| group.name() == name);
                 options.groups.push(group.ok_or(format!("there is no group {name}"))?);
             }
-            "--count" => options.count = number(value()?)? as usize,
+            "--count" => options.count = Some(number(value()?)? as usize),
             "--seed" => options.seed = number(value()?)?,
             "--episode" => options.episode = Some(number(value()?)?),
             "--proto" => {
@@ -271,12 +274,14 @@ fn compare_group(
     tally: &mut Tally,
 ) -> Result<(), String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let enough = tally.commands + options.count;
+    let usual = if group.goes_one_by_one() { SHORT_RUN_ONE_BY_ONE } else { SHORT_RUN };
+    let count = options.count.unwrap_or(usual);
+    let enough = tally.commands + count;
     let mut episode = options.episode.unwrap_or(0);
     while tally.commands < enough {
         let mut dice = Dice::seeded(options.seed, episode);
         let protocol = options.protocols[episode as usize % options.protocols.len()];
-        let length = EPISODE_STEPS.min(options.count);
+        let length = EPISODE_STEPS.min(count);
         let steps = history(length, &mut dice);
         let heard = judged(left, right, protocol, &steps, tally)?;
         tally.commands += heard.len();

@@ -9,7 +9,7 @@
 //!
 //! Invariants: no block is empty, and `len` is the sum of their lengths.
 
-use super::End;
+use super::{End, Side};
 use crate::data::limits::{ListBlock, ListLimits};
 use crate::data::packed::{Packed, Position};
 use std::collections::VecDeque;
@@ -87,26 +87,38 @@ impl Chain {
         }
     }
 
-    /// Puts an item before the one at a position of a block, or at the end of that block.
-    pub fn insert(&mut self, block: usize, at: Position, item: &[u8], limits: &ListLimits) {
+    /// Puts an item before the one at a position of a block, or at the end of that block. Where the
+    /// block is split, the item stays with the one on this side of it.
+    pub fn insert(
+        &mut self,
+        (block, at): (usize, Position),
+        side: Side,
+        item: &[u8],
+        limits: &ListLimits,
+    ) {
         let limits = &self.own(limits);
         self.len += 1;
         let (is_first, is_last) = (at == 0, at == self.blocks[block].bytes());
-        let admits = |block: usize| {
-            self.blocks.get(block).is_some_and(|packed| admits(packed, item, limits))
-        };
-        if admits(block) {
+        if self.admits(block, item, limits) {
             self.blocks[block].insert(at, item);
-        } else if is_first && block > 0 && admits(block - 1) {
+        } else if is_first && block > 0 && self.admits(block - 1, item, limits) {
             self.blocks[block - 1].push_back(item);
-        } else if is_last && admits(block + 1) {
+        } else if is_last && self.admits(block + 1, item, limits) {
             self.blocks[block + 1].push_front(item);
         } else if is_first || is_last {
             self.blocks.insert(block + is_last as usize, Packed::of(item));
         } else {
             let rest = self.blocks[block].split_off(at);
             self.blocks.insert(block + 1, rest);
-            self.blocks.insert(block + 1, Packed::of(item));
+            match side {
+                Side::Before if self.admits(block, item, limits) => {
+                    self.blocks[block].push_back(item);
+                }
+                Side::After if self.admits(block + 1, item, limits) => {
+                    self.blocks[block + 1].push_front(item);
+                }
+                _ => self.blocks.insert(block + 1, Packed::of(item)),
+            }
             // From the right, so that what was joined does not move what comes next.
             for left in (block.saturating_sub(1)..=block + 2).rev() {
                 self.join(left, limits);
@@ -129,7 +141,7 @@ impl Chain {
         } else {
             packed.remove(at);
             self.len -= 1;
-            self.insert(block, at, item, limits);
+            self.insert((block, at), Side::After, item, limits);
         }
     }
 
@@ -192,6 +204,10 @@ impl Chain {
     /// The limits that the chain was made with.
     fn own(&self, limits: &ListLimits) -> ListLimits {
         ListLimits { block: self.block, ..*limits }
+    }
+
+    fn admits(&self, block: usize, item: &[u8], limits: &ListLimits) -> bool {
+        self.blocks.get(block).is_some_and(|packed| admits(packed, item, limits))
     }
 
     /// Makes one of two neighbours, if both are there and have room for each other.

@@ -186,7 +186,7 @@ impl List {
             Form::One(packed) => packed.insert(place(packed), item),
             Form::Many(chain) => {
                 let at = place(&chain.blocks()[block]);
-                chain.insert(block, at, item, limits);
+                chain.insert((block, at), side, item, limits);
             }
         }
         true

@@ -103,6 +103,11 @@ impl Group {
             Group::Connection => "connection",
         }
     }
+
+    /// Whether its lines are sent one after the other has been answered, mostly.
+    pub fn goes_one_by_one(self) -> bool {
+        matches!(self, Group::Blocking | Group::Transactions | Group::Channels | Group::Events)
+    }
 }
 
 pub struct Generator {
