@@ -315,7 +315,8 @@ impl Keyspace {
         let (hash, aging, now) = (self.hash(key), self.aging, self.now);
         let home = &mut self.dbs[db];
         let Some(record) = home.table.find_mut(hash, |record| record.key() == key) else {
-            let mut record = Record::string(key, value);
+            let room = matches!(life, Life::Until(_));
+            let mut record = Record::string_with_room(key, value, room);
             record.set_age(aging.newborn());
             self.changes.remark(db, key, Event::NEW);
             self.insert(db, hash, record, life);

@@ -1,25 +1,26 @@
 //! A record: one key with its value, its deadline and its age, in one allocation.
 //!
 //! ```text
-//!  0          8        12       16         24            24 + key_len
-//!  ┌──────────┬────────┬────────┬──────────┬─────────────┬──────────────────────────────┐
-//!  │ deadline │ age+   │key_len │ word     │ key bytes   │ Short: value bytes           │
-//!  │ i64      │ form   │ u32    │ 8 bytes  │             │ Long: a Vec<u8>, unaligned   │
-//!  └──────────┴────────┴────────┴──────────┴─────────────┴──────────────────────────────┘
+//!  0      8            …            …          …      key     key + key_len
+//!  ┌──────┬────────────┬────────────┬──────────┬───────┬────────────────┐
+//!  │ head │ deadline ? │ key_len ?  │ value ?  │ key   │ Short: value   │
+//!  │ u64  │ i64        │ u64        │ slots    │ bytes │ bytes          │
+//!  └──────┴────────────┴────────────┴──────────┴───────┴────────────────┘
+//!   head, from the highest bit:  | age 24 | key_len 24 | value_len 8 | flags 4 | form 4 |
 //! ```
-//! `word` is the integer itself, or the length of a short value, or the pointer to a collection,
-//! which is a `Box` of its type. A value of some hundred bytes is an allocation of its own, so that
-//! size classes do not round key and value up together.
+//! A slot is eight bytes, and is there only if it is needed: one for the deadline from the first time
+//! that there is one; one for the length of a key of 16 MiB and more; one for an integer, or for the
+//! pointer to a collection, which is a `Box` of its type; three for a long value, which is a `Vec` with
+//! an allocation of its own, so that size classes do not round key and value up together. A short
+//! value lies behind the key.
 //!
 //! Invariants that the unsafe code rests on:
-//! - `head` points to an allocation of `layout(key_len, form, word)` made by `allocate`, owned by
-//!   this record alone; it is freed once, by `drop`.
-//! - `form` says which of the payloads is initialised, and what `word` is; it only changes between
-//!   Short and ShortRaw, which are alike.
-//! - The `word` of a collection comes from `Box::into_raw` of the type that `form` names, and the
-//!   record owns that box.
-//! - A `Long` payload is a `Vec<u8>` that this record owns; it lies unaligned and is only moved
-//!   out and in with `read_unaligned` and `write_unaligned`.
+//! - `start` points to an allocation of `layout()` made by `allocate`, owned by this record alone; it is
+//!   freed once, by `drop` or by `free_shell`. What `layout` is computed from (form, flags and lengths)
+//!   never changes; but for form between Short and ShortRaw, which are alike.
+//! - `form` says which of the values is initialised.
+//! - The slot of a collection comes from `Box::into_raw` of the type that `form` names, and the record
+//!   owns that box. The slots of a `Long` value are a `Vec<u8>` that the record owns.
 #![expect(unsafe_code, reason = "one allocation per key; tested against a model and under ASan")]
 
 use crate::base::prefetch::prefetch;
@@ -32,16 +33,7 @@ use std::ptr::NonNull;
 
 /// Owns one key and its value; the size of a pointer, never null.
 pub struct Record {
-    head: NonNull<Head>,
-}
-
-#[repr(C)]
-struct Head {
-    deadline: i64,
-    /// 24 bits of age (LRU clock, or LFU), 8 bits of form.
-    age_and_form: u32,
-    key_len: u32,
-    word: u64,
+    start: NonNull<u64>,
 }
 
 /// How the value is kept.
@@ -88,6 +80,16 @@ macro_rules! whatever_it_holds {
 }
 
 impl Form {
+    /// Slots that the value takes.
+    #[inline]
+    fn slots(self) -> usize {
+        match self {
+            Form::Short | Form::ShortRaw => 0,
+            Form::Int | Form::List | Form::Set | Form::ZSet | Form::Hash => 1,
+            Form::Long => 3,
+        }
+    }
+
     fn of(kind: Type) -> Form {
         match kind {
             Type::String => Form::Long,
@@ -103,8 +105,17 @@ impl Form {
 const SHORT_MAX: usize = 192;
 /// OBJECT ENCODING says `embstr` up to here.
 const EMBSTR_MAX: usize = 44;
-const HEAD: usize = size_of::<Head>();
 const NO_DEADLINE: i64 = i64::MAX;
+
+/// There is a slot for a deadline.
+const DEADLINE: u64 = 1 << 4;
+/// There is a slot for the length of the key.
+const LONG_KEY: u64 = 1 << 5;
+const VALUE_LEN: u32 = 8;
+const KEY_LEN: u32 = 16;
+const AGE: u32 = 40;
+const KEY_LEN_MAX: usize = (1 << (AGE - KEY_LEN)) - 1;
+const SLOT: usize = size_of::<u64>();
 
 // SAFETY: a record owns everything it points to, and nothing in it is shared or thread-bound.
 unsafe impl Send for Record {}
@@ -112,87 +123,98 @@ unsafe impl Send for Record {}
 impl Record {
     /// A string, stored as an integer if it is written like one.
     pub fn string(key: &[u8], value: &[u8]) -> Record {
+        Record::string_with_room(key, value, false)
+    }
+
+    /// A string; with room for a deadline, if it is about to be given one.
+    pub fn string_with_room(key: &[u8], value: &[u8], room: bool) -> Record {
         match canonical_int(value) {
-            Some(int) => Record::int(key, int),
-            None if value.len() <= SHORT_MAX => {
-                let record = Record::allocate(key, Form::Short, value.len() as u64);
-                // SAFETY: the payload of a Short record has `value.len()` bytes.
-                unsafe {
-                    record.payload().copy_from_nonoverlapping(value.as_ptr(), value.len());
-                }
-                record
-            }
-            None => Record::long(key, value.to_vec()),
+            Some(int) => Record::with_word(key, Form::Int, int as u64, room),
+            None => Record::bytes_with_room(key, value, room),
         }
     }
 
     pub fn int(key: &[u8], value: i64) -> Record {
-        Record::allocate(key, Form::Int, value as u64)
+        Record::with_word(key, Form::Int, value as u64, false)
     }
 
     /// A string that is kept as it is written, though it may be written like an integer.
     pub fn bytes(key: &[u8], value: &[u8]) -> Record {
-        if value.len() <= SHORT_MAX {
-            Record::short(key, value)
-        } else {
-            Record::long(key, value.to_vec())
-        }
+        Record::bytes_with_room(key, value, false)
     }
 
     /// A string in an allocation of its own, which `raw` names.
     pub fn long(key: &[u8], value: Vec<u8>) -> Record {
-        let record = Record::allocate(key, Form::Long, 0);
-        // SAFETY: the payload of a Long record has room for a Vec, and holds none yet.
-        unsafe { record.payload().cast::<Vec<u8>>().write_unaligned(value) };
+        Record::long_with_room(key, value, false)
+    }
+
+    fn bytes_with_room(key: &[u8], value: &[u8], room: bool) -> Record {
+        if value.len() <= SHORT_MAX {
+            Record::short(key, value, room)
+        } else {
+            Record::long_with_room(key, value.to_vec(), room)
+        }
+    }
+
+    fn long_with_room(key: &[u8], value: Vec<u8>, room: bool) -> Record {
+        let record = Record::allocate(key, Form::Long, 0, room);
+        // SAFETY: the slots of a Long value have room for a Vec, and hold none yet.
+        unsafe { record.vec_place().write(value) };
         record
     }
 
     #[inline]
     pub fn key(&self) -> &[u8] {
-        // SAFETY: `key_len` bytes behind the head are the key, initialised by `allocate`.
-        unsafe {
-            std::slice::from_raw_parts(
-                self.head.as_ptr().cast::<u8>().add(HEAD),
-                self.head().key_len as usize,
-            )
-        }
+        let head = self.head();
+        // SAFETY: so many bytes there are the key, initialised by `allocate`.
+        unsafe { std::slice::from_raw_parts(self.byte(head.key_at()), self.key_len(head)) }
     }
 
     #[inline]
     pub fn deadline(&self) -> Option<Millis> {
-        let deadline = self.head().deadline;
+        let deadline = self.raw_deadline();
         (deadline != NO_DEADLINE).then_some(Millis(deadline))
     }
 
+    /// The first deadline moves the record to an allocation with room for it.
     pub fn set_deadline(&mut self, deadline: Option<Millis>) {
+        if self.head().0 & DEADLINE == 0 {
+            if deadline.is_none() {
+                return;
+            }
+            // SAFETY: the value is in two records now, and of these one is left as a mere shell.
+            let roomy = unsafe { self.twin(self.key(), true) };
+            std::mem::replace(self, roomy).free_shell();
+        }
         // The last millisecond there is stands for "none", and the one before it is as far away.
-        self.head_mut().deadline =
-            deadline.map_or(NO_DEADLINE, |deadline| deadline.0.min(NO_DEADLINE - 1));
+        let deadline = deadline.map_or(NO_DEADLINE, |deadline| deadline.0.min(NO_DEADLINE - 1));
+        // SAFETY: the flag says that the slot is there; the record is borrowed mutably.
+        unsafe { self.slot(1).write(deadline as u64) };
     }
 
     /// Has the deadline come?
     #[inline]
     pub fn is_due(&self, now: Millis) -> bool {
         // "None" is the greatest deadline there is, so one comparison answers both questions.
-        self.head().deadline <= now.0
+        self.head().0 & DEADLINE != 0 && self.raw_deadline() <= now.0
     }
 
     /// 24 bits that belong to the eviction policy.
     #[inline]
     pub fn age(&self) -> u32 {
-        self.head().age_and_form >> 8
+        (self.head().0 >> AGE) as u32
     }
 
     #[inline]
     pub fn set_age(&mut self, age: u32) {
-        let head = self.head_mut();
-        head.age_and_form = (age << 8) | (head.age_and_form & 0xff);
+        let rest = self.head().0 & ((1 << AGE) - 1);
+        self.set_head(Head(u64::from(age) << AGE | rest));
     }
 
     /// A collection, which is moved to a place of its own.
     pub fn of_collection<T: Collection>(key: &[u8], value: T) -> Record {
         let word = Box::into_raw(Box::new(value)).expose_provenance();
-        Record::allocate(key, Form::of(T::TYPE), word as u64)
+        Record::with_word(key, Form::of(T::TYPE), word as u64, false)
     }
 
     #[inline]
@@ -212,14 +234,14 @@ impl Record {
         assert_eq!(self.form(), Form::of(T::TYPE), "a collection is read as what it is");
         // SAFETY: the form says that `word` is a box of this type, which lives as long as the
         // record; there is one type for each `Type`.
-        unsafe { &*std::ptr::with_exposed_provenance::<T>(self.head().word as usize) }
+        unsafe { &*std::ptr::with_exposed_provenance::<T>(self.word() as usize) }
     }
 
     #[inline]
     pub fn collection_mut<T: Collection>(&mut self) -> &mut T {
         assert_eq!(self.form(), Form::of(T::TYPE), "a collection is changed as what it is");
         // SAFETY: as above, and the record is borrowed mutably.
-        unsafe { &mut *std::ptr::with_exposed_provenance_mut::<T>(self.head().word as usize) }
+        unsafe { &mut *std::ptr::with_exposed_provenance_mut::<T>(self.word() as usize) }
     }
 
     /// How many elements the value has; none if it is a string.
@@ -252,16 +274,13 @@ impl Record {
     #[inline]
     pub fn text(&self) -> Text<'_> {
         match self.form() {
-            Form::Int => Text::Int(self.head().word as i64),
-            // SAFETY: a Short payload has `word` initialised bytes.
+            Form::Int => Text::Int(self.word() as i64),
+            // SAFETY: a Short value has so many initialised bytes.
             Form::Short | Form::ShortRaw => Text::Bytes(unsafe {
-                std::slice::from_raw_parts(self.payload(), self.head().word as usize)
+                std::slice::from_raw_parts(self.payload(), self.head().value_len())
             }),
-            // SAFETY: the Vec lives as long as the record; its heap block is lent, not the Vec.
-            Form::Long => Text::Bytes(unsafe {
-                let value = ManuallyDrop::new(self.payload().cast::<Vec<u8>>().read_unaligned());
-                std::slice::from_raw_parts(value.as_ptr(), value.len())
-            }),
+            // SAFETY: the Vec lives as long as the record.
+            Form::Long => Text::Bytes(unsafe { &*self.vec_place() }),
             Form::List | Form::Set | Form::ZSet | Form::Hash => {
                 unreachable!("a collection is no text")
             }
@@ -272,7 +291,7 @@ impl Record {
     pub fn encoding(&self) -> &'static str {
         match self.form() {
             Form::Int => "int",
-            Form::Short if self.head().word as usize <= EMBSTR_MAX => "embstr",
+            Form::Short if self.head().value_len() <= EMBSTR_MAX => "embstr",
             _ => {
                 whatever_it_holds!(self, value: T => <T as Collection>::encoding(value), text => "raw")
             }
@@ -282,7 +301,7 @@ impl Record {
     /// Replaces the value, and keeps deadline and age.
     pub fn set_text(&mut self, value: &[u8]) {
         let fits = matches!(self.form(), Form::Short | Form::ShortRaw)
-            && self.head().word as usize == value.len()
+            && self.head().value_len() == value.len()
             && canonical_int(value).is_none();
         if fits {
             // SAFETY: the payload has exactly as many bytes as the new value, which cannot
@@ -294,7 +313,7 @@ impl Record {
         if self.form() == Form::Int
             && let Some(int) = canonical_int(value)
         {
-            self.head_mut().word = int as u64;
+            self.set_word(int as u64);
             return;
         }
         if self.form() == Form::Long && value.len() > SHORT_MAX {
@@ -309,15 +328,16 @@ impl Record {
             });
             return;
         }
-        let fresh = Record::string(self.key(), value);
+        let fresh = Record::string_with_room(self.key(), value, self.deadline().is_some());
         self.replace(fresh);
     }
 
     pub fn set_int(&mut self, value: i64) {
         if self.form() == Form::Int {
-            self.head_mut().word = value as u64;
+            self.set_word(value as u64);
         } else {
-            let fresh = Record::int(self.key(), value);
+            let room = self.deadline().is_some();
+            let fresh = Record::with_word(self.key(), Form::Int, value as u64, room);
             self.replace(fresh);
         }
     }
@@ -325,10 +345,9 @@ impl Record {
     /// The bytes of the value, to be changed where they are; their number stays.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         if self.form() == Form::Int {
-            let fresh = self.text().to_vec();
-            let mut fresh = Record::short(self.key(), &fresh);
-            std::mem::swap(self, &mut fresh);
-            self.take_life_of(&fresh);
+            let value = self.text().to_vec();
+            let fresh = Record::short(self.key(), &value, self.deadline().is_some());
+            self.replace(fresh);
         }
         if self.form() == Form::Short {
             self.set_form(Form::ShortRaw);
@@ -344,15 +363,11 @@ impl Record {
     pub fn with_vec<R>(&mut self, change: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         if self.form() != Form::Long {
             let value = self.text().to_vec();
-            let fresh = Record::long(self.key(), value);
+            let fresh = Record::long_with_room(self.key(), value, self.deadline().is_some());
             self.replace(fresh);
         }
-        let place = self.payload().cast::<Vec<u8>>();
-        // SAFETY: the payload is a Vec; it is moved out and, whatever `change` does, moved in
-        // again by the guard, so that it is owned once at every moment.
-        let mut value =
-            PutBack { place, value: ManuallyDrop::new(unsafe { place.read_unaligned() }) };
-        change(&mut value.value)
+        // SAFETY: the slots of a Long value are a Vec, and the record is borrowed mutably.
+        change(unsafe { &mut *self.vec_place() })
     }
 
     /// Takes over another record's value; key, deadline and age stay.
@@ -369,18 +384,18 @@ impl Record {
 
     /// Another record with the same value, deadline and age.
     pub fn copy_as(&self, key: &[u8]) -> Record {
-        let collection = whatever_it_holds!(
-            self, value: T => Some(Record::of_collection::<T>(key, value.clone())), text => None
+        let room = self.deadline().is_some();
+        let mut copy = whatever_it_holds!(
+            self,
+            value: T => Record::of_collection::<T>(key, value.clone()),
+            text => match self.text() {
+                Text::Int(value) => Record::with_word(key, Form::Int, value as u64, room),
+                Text::Bytes(bytes) if self.form() == Form::Long => {
+                    Record::long_with_room(key, bytes.to_vec(), room)
+                }
+                Text::Bytes(bytes) => Record::short(key, bytes, room),
+            }
         );
-        if let Some(mut copy) = collection {
-            copy.take_life_of(self);
-            return copy;
-        }
-        let mut copy = match self.text() {
-            Text::Int(value) => Record::int(key, value),
-            Text::Bytes(bytes) if self.form() == Form::Long => Record::long(key, bytes.to_vec()),
-            Text::Bytes(bytes) => Record::short(key, bytes),
-        };
         if self.form() == Form::ShortRaw {
             copy.set_form(Form::ShortRaw);
         }
@@ -388,72 +403,223 @@ impl Record {
         copy
     }
 
-    /// The same value, deadline and age under another key. A long value is not copied.
-    pub fn renamed(mut self, key: &[u8]) -> Record {
-        let form = self.form();
-        if self.kind() != Type::String {
-            let mut renamed = Record::allocate(key, form, self.head().word);
-            renamed.take_life_of(&self);
-            // The box is the other record's now; this one is left an integer.
-            self.head_mut().age_and_form = Form::Int as u32;
-            return renamed;
-        }
-        if form != Form::Long {
-            return self.copy_as(key);
-        }
-        let mut renamed = Record::long(key, self.with_vec(std::mem::take));
-        renamed.take_life_of(&self);
+    /// The same value, deadline and age under another key. Only a short value is copied.
+    pub fn renamed(self, key: &[u8]) -> Record {
+        // SAFETY: the value is in two records now, and of these one is left as a mere shell.
+        let renamed = unsafe { self.twin(key, self.deadline().is_some()) };
+        self.free_shell();
         renamed
     }
 
     /// Bytes that the allocator was asked for.
     pub fn memory(&self) -> usize {
-        let own = layout(self.head().key_len, self.form(), self.head().word).size();
-        match self.form() {
-            // SAFETY: as in `text`; only the capacity is looked at.
-            Form::Long => unsafe {
-                let value = ManuallyDrop::new(self.payload().cast::<Vec<u8>>().read_unaligned());
-                own + value.capacity()
-            },
-            _ => {
-                own + whatever_it_holds!(
-                    self, value: T => size_of::<T>() + <T as Collection>::memory(value), text => 0
-                )
-            }
+        let own = self.layout().size();
+        if self.form() == Form::Long {
+            // SAFETY: the slots of a Long value are a Vec; it is only looked at.
+            return own + unsafe { (*self.vec_place()).capacity() };
         }
+        own + whatever_it_holds!(
+            self, value: T => size_of::<T>() + <T as Collection>::memory(value), text => 0
+        )
     }
 
     /// Starts loading the record, which will be wanted soon.
     #[inline]
     pub fn prefetch(&self) {
-        prefetch(self.head());
+        // SAFETY: the head is there; it is only asked for, not read.
+        prefetch(unsafe { self.start.as_ref() });
     }
 
-    fn short(key: &[u8], value: &[u8]) -> Record {
-        let record = Record::allocate(key, Form::Short, value.len() as u64);
-        // SAFETY: the payload of a Short record has `value.len()` bytes.
+    fn short(key: &[u8], value: &[u8], room: bool) -> Record {
+        let record = Record::allocate(key, Form::Short, value.len(), room);
+        // SAFETY: a Short value has exactly `value.len()` bytes.
         unsafe { record.payload().copy_from_nonoverlapping(value.as_ptr(), value.len()) };
         record
     }
 
-    /// The payload is left for the caller to initialise.
-    fn allocate(key: &[u8], form: Form, word: u64) -> Record {
-        let key_len =
-            u32::try_from(key.len()).expect("a key came in a frame, and frames are bounded");
-        let layout = layout(key_len, form, word);
-        // SAFETY: the layout is never of size zero; head and key are initialised before use.
+    fn with_word(key: &[u8], form: Form, word: u64, room: bool) -> Record {
+        let mut record = Record::allocate(key, form, 0, room);
+        record.set_word(word);
+        record
+    }
+
+    /// A record that has the same value, deadline and age, under a key, with or without room for a
+    /// deadline.
+    ///
+    /// # Safety
+    /// What the value owns, both records own now: one of them must be ended by `free_shell`.
+    unsafe fn twin(&self, key: &[u8], room: bool) -> Record {
+        let head = self.head();
+        let mut twin = Record::allocate(key, self.form(), head.value_len(), room);
+        // SAFETY: both have the same form, hence the same number of slots for the value, and the same
+        // number of bytes behind the key; the two allocations do not overlap.
         unsafe {
-            let Some(head) = NonNull::new(alloc(layout).cast::<Head>()) else {
+            let slots = self.form().slots();
+            let (from, to) = (self.slot(head.value_at()), twin.slot(twin.head().value_at()));
+            to.copy_from_nonoverlapping(from, slots);
+            twin.payload().copy_from_nonoverlapping(self.payload(), head.value_len());
+        }
+        twin.set_age(self.age());
+        if room {
+            // SAFETY: the room was asked for.
+            unsafe { twin.slot(1).write(self.raw_deadline() as u64) };
+        }
+        twin
+    }
+
+    /// Frees the record's own allocation, but not what its value owns.
+    fn free_shell(self) {
+        let shell = ManuallyDrop::new(self);
+        // SAFETY: the allocation was made with this layout; `drop` will not run.
+        unsafe { dealloc(shell.start.as_ptr().cast(), shell.layout()) };
+    }
+
+    /// The value is left for the caller to initialise.
+    fn allocate(key: &[u8], form: Form, value_len: usize, room: bool) -> Record {
+        debug_assert!(value_len <= SHORT_MAX);
+        let is_long = key.len() > KEY_LEN_MAX;
+        let mut head = form as u64 | (value_len as u64) << VALUE_LEN;
+        head |= if room { DEADLINE } else { 0 };
+        head |= if is_long { LONG_KEY } else { (key.len() as u64) << KEY_LEN };
+        let head = Head(head);
+        let layout = layout(head.key_at() + key.len() + value_len);
+        // SAFETY: the layout is never of size zero. Head, key and the slots that are not the value's are
+        // initialised before use.
+        unsafe {
+            let Some(start) = NonNull::new(alloc(layout).cast::<u64>()) else {
                 handle_alloc_error(layout)
             };
-            head.write(Head { deadline: NO_DEADLINE, age_and_form: form as u32, key_len, word });
-            head.as_ptr().cast::<u8>().add(HEAD).copy_from_nonoverlapping(key.as_ptr(), key.len());
-            Record { head }
+            start.write(head.0);
+            let record = Record { start };
+            if room {
+                record.slot(1).write(NO_DEADLINE as u64);
+            }
+            if is_long {
+                record.slot(head.value_at() - 1).write(key.len() as u64);
+            }
+            record.byte(head.key_at()).copy_from_nonoverlapping(key.as_ptr(), key.len());
+            record
         }
     }
 
+    #[inline]
     fn form(&self) -> Form {
-        match self.head().age_and_form & 0xff {
+        self.head().form()
+    }
+
+    /// Only between Short and ShortRaw, whose values are alike.
+    fn set_form(&mut self, form: Form) {
+        self.set_head(Head(self.head().0 & !FORM | form as u64));
+    }
+
+    #[inline]
+    fn raw_deadline(&self) -> i64 {
+        if self.head().0 & DEADLINE == 0 {
+            return NO_DEADLINE;
+        }
+        // SAFETY: the flag says that the slot is there.
+        unsafe { self.slot(1).read() as i64 }
+    }
+
+    #[inline]
+    fn key_len(&self, head: Head) -> usize {
+        if head.0 & LONG_KEY == 0 {
+            return head.short_key_len();
+        }
+        // SAFETY: the flag says that the slot is there.
+        unsafe { self.slot(head.value_at() - 1).read() as usize }
+    }
+
+    /// The integer, or the pointer to the collection.
+    #[inline]
+    fn word(&self) -> u64 {
+        debug_assert_eq!(self.form().slots(), 1);
+        // SAFETY: values of these forms have one slot.
+        unsafe { self.slot(self.head().value_at()).read() }
+    }
+
+    #[inline]
+    fn set_word(&mut self, word: u64) {
+        debug_assert_eq!(self.form().slots(), 1);
+        // SAFETY: as above; the record is borrowed mutably.
+        unsafe { self.slot(self.head().value_at()).write(word) };
+    }
+
+    /// Where a Long value's Vec is.
+    fn vec_place(&self) -> *mut Vec<u8> {
+        const { assert!(size_of::<Vec<u8>>() == 3 * SLOT && align_of::<Vec<u8>>() <= SLOT) };
+        debug_assert_eq!(self.form(), Form::Long);
+        self.slot(self.head().value_at()).cast()
+    }
+
+    /// Where a short value's bytes are, behind the key.
+    #[inline]
+    fn payload(&self) -> *mut u8 {
+        let head = self.head();
+        self.byte(head.key_at() + self.key_len(head))
+    }
+
+    #[inline]
+    fn slot(&self, index: usize) -> *mut u64 {
+        // SAFETY: callers ask for slots that are there; it is one allocation.
+        unsafe { self.start.as_ptr().add(index) }
+    }
+
+    #[inline]
+    fn byte(&self, at: usize) -> *mut u8 {
+        // SAFETY: callers ask for bytes inside the allocation, or one past its end when there are none.
+        unsafe { self.start.as_ptr().cast::<u8>().add(at) }
+    }
+
+    #[inline]
+    fn head(&self) -> Head {
+        // SAFETY: the head is initialised and lives as long as the record.
+        Head(unsafe { self.start.read() })
+    }
+
+    #[inline]
+    fn set_head(&mut self, head: Head) {
+        // SAFETY: as above; the record is borrowed mutably.
+        unsafe { self.start.write(head.0) };
+    }
+
+    fn layout(&self) -> Layout {
+        let head = self.head();
+        layout(head.key_at() + self.key_len(head) + head.value_len())
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        // SAFETY: what the value owns is dropped once, then the allocation is freed with the layout it
+        // was made with.
+        unsafe {
+            if self.form() == Form::Long {
+                self.vec_place().drop_in_place();
+            }
+            whatever_it_holds!(
+                self,
+                _value: T => {
+                    let word = self.word() as usize;
+                    drop(Box::from_raw(std::ptr::with_exposed_provenance_mut::<T>(word)));
+                },
+                text => ()
+            );
+            dealloc(self.start.as_ptr().cast(), self.layout());
+        }
+    }
+}
+
+/// The first eight bytes, from which all else is computed.
+#[derive(Clone, Copy)]
+struct Head(u64);
+
+const FORM: u64 = 0xf;
+
+impl Head {
+    #[inline]
+    fn form(self) -> Form {
+        match self.0 & FORM {
             0 => Form::Int,
             1 => Form::Short,
             2 => Form::ShortRaw,
@@ -465,74 +631,32 @@ impl Record {
         }
     }
 
-    /// Only between Short and ShortRaw, whose payloads are alike.
-    fn set_form(&mut self, form: Form) {
-        let head = self.head_mut();
-        head.age_and_form = (head.age_and_form & !0xff) | form as u32;
-    }
-
-    fn payload(&self) -> *mut u8 {
-        // SAFETY: the payload begins inside the allocation, or one past its end when it is empty.
-        unsafe { self.head.as_ptr().cast::<u8>().add(HEAD + self.head().key_len as usize) }
+    #[inline]
+    fn value_len(self) -> usize {
+        (self.0 >> VALUE_LEN) as u8 as usize
     }
 
     #[inline]
-    fn head(&self) -> &Head {
-        // SAFETY: the head is initialised and lives as long as the record.
-        unsafe { self.head.as_ref() }
+    fn short_key_len(self) -> usize {
+        (self.0 >> KEY_LEN) as usize & KEY_LEN_MAX
     }
 
+    /// The first slot of the value.
     #[inline]
-    fn head_mut(&mut self) -> &mut Head {
-        // SAFETY: as above; the record is borrowed mutably.
-        unsafe { self.head.as_mut() }
+    fn value_at(self) -> usize {
+        1 + (self.0 & DEADLINE != 0) as usize + (self.0 & LONG_KEY != 0) as usize
+    }
+
+    /// The first byte of the key.
+    #[inline]
+    fn key_at(self) -> usize {
+        (self.value_at() + self.form().slots()) * SLOT
     }
 }
 
-impl Drop for Record {
-    fn drop(&mut self) {
-        let layout = layout(self.head().key_len, self.form(), self.head().word);
-        // SAFETY: the payload is dropped once, then the allocation is freed with the layout it
-        // was made with: form (but for Short and ShortRaw, which are alike) and key never change,
-        // and `word` counts only where it is a length, which never changes either.
-        unsafe {
-            if self.form() == Form::Long {
-                drop(self.payload().cast::<Vec<u8>>().read_unaligned());
-            }
-            whatever_it_holds!(
-                self,
-                _value: T => {
-                    let word = self.head().word as usize;
-                    drop(Box::from_raw(std::ptr::with_exposed_provenance_mut::<T>(word)));
-                },
-                text => ()
-            );
-            dealloc(self.head.as_ptr().cast(), layout);
-        }
-    }
-}
-
-/// Puts a value back where it came from, also when the change panicked.
-struct PutBack {
-    place: *mut Vec<u8>,
-    value: ManuallyDrop<Vec<u8>>,
-}
-
-impl Drop for PutBack {
-    fn drop(&mut self) {
-        // SAFETY: `place` was read from and is written once; `value` is not used after.
-        unsafe { self.place.write_unaligned(ManuallyDrop::take(&mut self.value)) };
-    }
-}
-
-fn layout(key_len: u32, form: Form, word: u64) -> Layout {
-    let payload = match form {
-        Form::Int | Form::List | Form::Set | Form::ZSet | Form::Hash => 0,
-        Form::Short | Form::ShortRaw => word as usize,
-        Form::Long => size_of::<Vec<u8>>(),
-    };
-    Layout::from_size_align(HEAD + key_len as usize + payload, align_of::<Head>())
-        .expect("keys are below 4 GiB and short values below 192 bytes")
+fn layout(bytes: usize) -> Layout {
+    Layout::from_size_align(bytes, align_of::<u64>())
+        .expect("a key came in a frame, and frames are bounded")
 }
 
 #[cfg(test)]
@@ -549,6 +673,7 @@ mod tests {
         Deadline(Option<i64>),
         Age(u32),
         Copy,
+        Rename(Vec<u8>),
     }
 
     fn value() -> impl Strategy<Value = Vec<u8>> {
@@ -568,6 +693,7 @@ mod tests {
             proptest::option::of(0..i64::MAX).prop_map(Step::Deadline),
             (0..1u32 << 24).prop_map(Step::Age),
             Just(Step::Copy),
+            proptest::collection::vec(any::<u8>(), 0..40).prop_map(Step::Rename),
         ]
     }
 
@@ -575,7 +701,7 @@ mod tests {
         /// A record is a byte string with a deadline and an age, whatever form it takes.
         #[test]
         fn behaves_like_a_plain_string(
-            key in proptest::collection::vec(any::<u8>(), 0..40),
+            mut key in proptest::collection::vec(any::<u8>(), 0..40),
             first in value(),
             steps in proptest::collection::vec(step(), 0..40),
         ) {
@@ -610,6 +736,10 @@ mod tests {
                         record.set_age(age);
                     }
                     Step::Copy => record = record.copy_as(&key),
+                    Step::Rename(new) => {
+                        record = record.renamed(&new);
+                        key = new;
+                    }
                 }
                 prop_assert_eq!(record.key(), &key[..]);
                 prop_assert_eq!(record.text().to_vec(), &model[..]);
@@ -618,6 +748,33 @@ mod tests {
                 prop_assert_eq!(record.age(), age);
             }
         }
+    }
+
+    /// Lengths of keys that the head cannot hold have a slot of their own.
+    #[test]
+    fn a_key_may_be_long() {
+        for len in [KEY_LEN_MAX, KEY_LEN_MAX + 1] {
+            let key = vec![b'k'; len];
+            let mut record = Record::string(&key, b"value");
+            record.set_deadline(Some(Millis(7)));
+            record.set_text(b"12");
+            let record = record.copy_as(&key).renamed(&key);
+            assert_eq!((record.key().len(), record.text().as_int()), (len, Some(12)));
+            assert_eq!(record.deadline(), Some(Millis(7)));
+        }
+    }
+
+    /// A collection is dropped once, whatever became of its record.
+    #[test]
+    fn a_collection_moves_with_its_record() {
+        let mut list = crate::data::list::List::default();
+        list.push(crate::data::list::End::Right, [&b"one"[..]].into_iter(), &Default::default());
+        let mut record = Record::of_collection(b"key", list);
+        record.set_deadline(Some(Millis(1)));
+        let record = record.renamed(b"another key");
+        let copy = record.copy_as(b"key");
+        drop(record);
+        assert_eq!((copy.elements(), copy.deadline()), (Some(1), Some(Millis(1))));
     }
 
     #[test]
