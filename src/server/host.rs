@@ -54,7 +54,8 @@ pub struct Machine {
 /// Opens other sockets when `bind` or `port` is changed.
 pub type Relisten = Box<dyn FnMut(&crate::config::Config) -> io::Result<()> + Send>;
 
-const MEMORY_AGE_MAX_US: u64 = 50_000;
+/// Who asks before and after a large command must see the difference.
+const MEMORY_AGE_MAX_US: u64 = 1_000;
 
 impl Machine {
     pub fn new(clock: Clock, facts: Facts, relisten: Relisten) -> Machine {
