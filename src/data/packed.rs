@@ -17,7 +17,7 @@
 //! integer is kept as one. A position is the offset of an item's first byte; positions behind a
 //! change move with it.
 
-use super::string::{Digits, Text, canonical_int};
+use super::string::{Text, canonical_int};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Packed {
@@ -489,14 +489,6 @@ impl<'a> Wanted<'a> {
             Text::Int(value) => self.int == Some(value),
             Text::Bytes(bytes) => bytes == self.bytes,
         }
-    }
-}
-
-/// Does a text equal these bytes? An integer equals its digits and nothing else.
-pub fn equals(text: Text, bytes: &[u8]) -> bool {
-    match text {
-        Text::Bytes(own) => own == bytes,
-        Text::Int(_) => text.bytes(&mut Digits::new()) == bytes,
     }
 }
 
