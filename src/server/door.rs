@@ -3,6 +3,7 @@
 //! Connections and engine live on one thread, so entering is a borrow: no channel, no lock. The
 //! engine is entered once for each read, with everything that was read, and nobody awaits inside.
 
+use super::allocator;
 use crate::engine::{Engine, Exit, Trash};
 use crate::world::time::Now;
 use std::cell::{Cell, RefCell};
@@ -146,6 +147,7 @@ impl Door {
             beat.tick().await;
             let now = self.now();
             self.enter(|engine| engine.tick(now));
+            allocator::give_back();
         }
     }
 }
