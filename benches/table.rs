@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: russet::server::allocator::Jemalloc = russet::server::allocator::Jemalloc;
 
 const BATCH: usize = 32;
 const ROUNDS: usize = 5;

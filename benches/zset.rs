@@ -11,7 +11,7 @@ use russet::data::zset::{ScoreRange, ZSet};
 use std::hint::black_box;
 
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: russet::server::allocator::Jemalloc = russet::server::allocator::Jemalloc;
 
 const LIMITS: PackedLimits = PackedLimits { entries: 128, value: 64, seed: 0x5eed };
 
