@@ -400,6 +400,13 @@ fn stats(engine: &Engine, text: &mut String) {
     // All clients share one reply buffer, which is not resized for any of them.
     field(text, "reply_buffer_shrinks", 0);
     field(text, "reply_buffer_expands", 0);
+    // The name by which no peer knows it: how long everybody had to wait for the engine.
+    field(text, "engine_steps", cycles.count);
+    for (name, percent) in [("p50", 50.0), ("p99", 99.0), ("p99.99", 99.99)] {
+        let micros = cycles.steps.percentile(percent) / 1000;
+        field(text, &format!("engine_step_usec_{name}"), micros.min(cycles.micros_max));
+    }
+    field(text, "engine_step_usec_max", cycles.micros_max);
     field(text, "eventloop_cycles", cycles.count);
     field(text, "eventloop_duration_sum", cycles.micros);
     field(text, "eventloop_duration_cmd_sum", stats.command_micros);

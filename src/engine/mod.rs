@@ -274,7 +274,6 @@ impl Engine {
     /// `answers`, to be written at once; or in the outbox, behind what the client has not read.
     pub fn receive(&mut self, who: SessionKey, fresh: &[u8], answers: &mut Vec<u8>, now: Now) {
         self.set_now(now);
-        let ran_before = self.stats.processed;
         let Some(session) = self.sessions.get_mut(who) else { return };
         session.net_in += fresh.len() as u64;
         self.stats.net_in += fresh.len() as u64;
@@ -314,12 +313,6 @@ impl Engine {
         self.bound_input(who);
         self.stats.reads += 1;
         self.stats.writes += !answers.is_empty() as u64;
-        let (micros, ran) = (
-            self.now.mono_us.saturating_sub(now.mono_us),
-            // CONFIG RESETSTAT may have been among them.
-            self.stats.processed.saturating_sub(ran_before),
-        );
-        self.stats.cycles.count(micros, ran);
         self.count_answered(who, answers.len());
         if self.answers_fill_blocks && !answers.is_empty() {
             self.bound_block(who, answers);

@@ -27,9 +27,12 @@ pub struct SlowStat {
     pub micros_max: u64,
 }
 
-/// What was done between two looks at the sockets: a batch of requests, or background work.
-#[derive(Clone, Copy, Debug, Default)]
+/// The steps of the engine: what it does at one go, while nobody else gets a turn. A batch of
+/// requests is one, a slice of background work another.
+#[derive(Clone, Debug, Default)]
 pub struct Cycles {
+    /// How long the steps took; their longest is exact in `micros_max`.
+    pub steps: Histogram,
     pub count: u64,
     pub micros: u64,
     pub micros_max: u64,
@@ -39,6 +42,8 @@ pub struct Cycles {
     pub requests_max: u64,
     /// Microseconds of background work.
     pub cron_micros: u64,
+    /// The counter of requests when the last step ended.
+    processed: u64,
 }
 
 /// Kinds of error that are told apart; beyond them, a flood of made-up ones would fill memory.
@@ -134,6 +139,15 @@ impl Stats {
         self.instant = Instantaneous::default();
     }
 
+    /// The engine was entered at `began_us`, and is left now.
+    #[inline]
+    pub fn end_step(&mut self, began_us: u64, now_us: u64) {
+        // CONFIG RESETSTAT may have been among the requests.
+        let requests = self.processed.saturating_sub(self.cycles.processed);
+        self.cycles.processed = self.processed;
+        self.cycles.count(now_us.saturating_sub(began_us), requests);
+    }
+
     /// The slow log took a command.
     pub fn count_slow(&mut self, command: u16, micros: u64) {
         self.slow.count(micros);
@@ -217,21 +231,15 @@ impl SlowStat {
 }
 
 impl Cycles {
-    /// A cycle that ran some requests is over.
     #[inline]
-    pub fn count(&mut self, micros: u64, requests: u64) {
+    fn count(&mut self, micros: u64, requests: u64) {
+        self.steps.record(micros.saturating_mul(1000));
         self.count += 1;
         self.micros += micros;
         self.micros_max = self.micros_max.max(micros);
         self.with_requests += (requests > 0) as u64;
         self.requests += requests;
         self.requests_max = self.requests_max.max(requests);
-    }
-
-    /// So did one of background work.
-    pub fn count_cron(&mut self, micros: u64) {
-        self.count(micros, 0);
-        self.cron_micros += micros;
     }
 }
 

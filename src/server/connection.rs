@@ -94,7 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let answers = &mut buffers.answers;
             answers.clear();
             let now = self.door.now();
-            let closing = self.door.enter(|engine| {
+            let closing = self.door.enter_at(now.mono_us, |engine| {
                 engine.receive(self.who, fresh, answers, now);
                 engine.sessions[self.who].closing
             });

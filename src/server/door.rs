@@ -4,11 +4,11 @@
 //! engine is entered once for each read, with everything that was read, and nobody awaits inside.
 
 use super::allocator;
-use crate::engine::{Engine, Exit, Trash};
+use super::free::Freer;
+use crate::engine::{Engine, Exit};
 use crate::world::time::Now;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Notify;
 
 #[derive(Clone)]
@@ -19,6 +19,7 @@ pub struct Door {
 struct Room {
     engine: RefCell<Engine>,
     clock: super::host::Clock,
+    freer: Freer,
     exit: Cell<Option<Exit>>,
     stop: Notify,
     /// Until when the sweeper sleeps, in milliseconds since 1970; it is woken for anything earlier.
@@ -35,6 +36,7 @@ impl Door {
             room: Rc::new(Room {
                 engine: RefCell::new(engine),
                 clock,
+                freer: Freer::default(),
                 exit: Cell::new(None),
                 stop: Notify::new(),
                 sweep_at: Cell::new(i64::MAX),
@@ -45,13 +47,18 @@ impl Door {
         }
     }
 
-    /// Does something with the engine, and carries out what it left to be done.
-    #[inline]
+    /// Does something with the engine, and carries out what it left to be done: one step.
     pub fn enter<R>(&self, act: impl FnOnce(&mut Engine) -> R) -> R {
+        self.enter_at(self.room.clock.mono_us(), act)
+    }
+
+    /// As `enter`, for those who have just looked at the stopwatch anyway.
+    #[inline]
+    pub fn enter_at<R>(&self, began_us: u64, act: impl FnOnce(&mut Engine) -> R) -> R {
         let mut engine = self.room.engine.borrow_mut();
         let result = act(&mut engine);
         if !engine.trash.is_empty() {
-            free_elsewhere(std::mem::take(&mut engine.trash));
+            self.room.freer.free(std::mem::take(&mut engine.trash));
         }
         if engine.exit.is_some() && self.room.exit.get().is_none() {
             self.room.exit.set(engine.exit);
@@ -69,6 +76,7 @@ impl Door {
             self.room.give_up_at.set(deadline_us);
             self.room.give_up.notify_one();
         }
+        engine.stats.end_step(began_us, self.room.clock.mono_us());
         result
     }
 
@@ -104,7 +112,7 @@ impl Door {
             if now.wall().0 < self.room.sweep_at.get() {
                 continue;
             }
-            let more = self.enter(|engine| {
+            let more = self.enter_at(now.mono_us, |engine| {
                 let more = engine.sweep(now);
                 let next = engine.keyspace.next_deadline();
                 self.room.sweep_at.set(next.map_or(i64::MAX, |next| next.0));
@@ -132,7 +140,7 @@ impl Door {
                 }
             }
             let now = self.now();
-            self.enter(|engine| {
+            self.enter_at(now.mono_us, |engine| {
                 engine.time_out(now);
                 self.room.give_up_at.set(engine.waiters.next_deadline().unwrap_or(u64::MAX));
             });
@@ -146,27 +154,8 @@ impl Door {
         loop {
             beat.tick().await;
             let now = self.now();
-            self.enter(|engine| engine.tick(now));
+            self.enter_at(now.mono_us, |engine| engine.tick(now));
             allocator::give_back();
         }
-    }
-}
-
-/// How many values were handed to background threads and are not freed yet.
-pub static PENDING_FREES: AtomicU64 = AtomicU64::new(0);
-
-/// Freeing a large value takes longer than anybody should wait.
-fn free_elsewhere(trash: Vec<Trash>) {
-    let pending = trash.iter().map(|trash| trash.values).sum();
-    PENDING_FREES.fetch_add(pending, Ordering::Relaxed);
-    let thread = std::thread::Builder::new().name("free".into());
-    let spawned = thread.spawn(move || {
-        drop(trash);
-        PENDING_FREES.fetch_sub(pending, Ordering::Relaxed);
-    });
-    if let Err(error) = spawned {
-        // The closure was dropped, and what it held with it.
-        PENDING_FREES.fetch_sub(pending, Ordering::Relaxed);
-        tracing::warn!("Cannot free in the background: {error}");
     }
 }

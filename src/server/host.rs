@@ -153,7 +153,7 @@ impl Host for Machine {
     }
 
     fn pending_frees(&self) -> u64 {
-        super::door::PENDING_FREES.load(std::sync::atomic::Ordering::Relaxed)
+        super::free::PENDING_FREES.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     fn allocator_report(&self) -> String {

@@ -5,6 +5,7 @@ pub mod connection;
 pub mod crash;
 pub mod daemon;
 pub mod door;
+pub mod free;
 pub mod host;
 pub mod listen;
 pub mod log;

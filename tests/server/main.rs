@@ -6,5 +6,6 @@ mod process;
 mod pubsub;
 mod queues;
 mod startup;
+mod steps;
 #[path = "../support/mod.rs"]
 mod support;
