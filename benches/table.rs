@@ -1,37 +1,39 @@
-//! The table against hashbrown: a million records, one allocation each, found by key in random order.
+//! The table against hashbrown: a million records, one allocation each, found by key in an order that
+//! the caches do not know.
 //!
-//!     cargo bench --bench table [entries]
-//!
-//! Each line is nanoseconds per operation, the best of several rounds, and so is the longest insert. "batch" hashes 32 keys, asks for
-//! their buckets, then for their records, and only then looks: what the server does with a pipeline.
+//! "batch" hashes 32 keys, asks for their buckets, then for their records, and only then looks: what
+//! the server does with a pipeline. What a time of many runs cannot say comes first: bytes for each
+//! entry, and the longest single insert, which is as long as the longest pause.
 
+mod common;
+
+use common::{Key, SEED, keys, shuffled, size};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use russet::base::prefetch::prefetch;
-use russet::base::table::{Entry, Table};
+use russet::base::table::{Entry, Table, hash};
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-#[global_allocator]
-static ALLOCATOR: russet::server::allocator::Jemalloc = russet::server::allocator::Jemalloc;
-
+const ENTRIES: usize = 1_000_000;
 const BATCH: usize = 32;
-const ROUNDS: usize = 5;
-const SEED: u64 = 0x5eed;
 
 /// About as large as a small key with its value.
 struct Record {
-    key: [u8; 16],
+    key: Key,
     value: [u8; 24],
-}
-
-fn hash_of(key: &[u8; 16]) -> u64 {
-    rapidhash::v3::rapidhash_v3_seeded(key, &rapidhash::v3::RapidSecrets::seed_cpp(SEED))
 }
 
 struct Owner(Box<Record>);
 
+impl Owner {
+    fn new(key: &Key) -> Owner {
+        Owner(Box::new(Record { key: *key, value: [1; 24] }))
+    }
+}
+
 impl Entry for Owner {
-    fn hash(&self, _: u64) -> u64 {
-        hash_of(&self.0.key)
+    fn hash(&self, seed: u64) -> u64 {
+        hash(seed, &self.0.key)
     }
 
     fn prefetch(&self) {
@@ -39,127 +41,142 @@ impl Entry for Owner {
     }
 }
 
-fn key(number: usize) -> [u8; 16] {
-    let mut key = *b"key:000000000000";
-    for (place, digit) in key[4..].iter_mut().rev().scan(number, |left, place| {
-        let digit = (*left % 10) as u8;
-        *left /= 10;
-        Some((place, digit))
-    }) {
-        *place += digit;
-    }
-    key
-}
+type Brown = hashbrown::HashTable<Owner>;
 
-fn record(key: [u8; 16]) -> Box<Record> {
-    Box::new(Record { key, value: [1; 24] })
-}
-
-fn best(operations: usize, mut round: impl FnMut()) -> f64 {
-    let time = |_| {
-        let start = Instant::now();
-        round();
-        start.elapsed().as_nanos() as f64 / operations as f64
-    };
-    (0..ROUNDS).map(time).fold(f64::INFINITY, f64::min)
-}
-
-fn main() {
-    let entries = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(1_000_000);
-    let stored: Vec<_> = (0..entries).map(key).collect();
-    // A permutation by a stride that shares no factor with a round number.
-    let shuffled = |from: usize| -> Vec<_> {
-        (0..entries).map(|at| key(from + at * 7_368_787 % entries)).collect()
-    };
-    let (hits, misses) = (shuffled(0), shuffled(entries));
-
+fn fill(keys: &[Key]) -> Table<Owner> {
     let mut table = Table::new(SEED);
-    let mut longest = u128::MAX;
-    let insert = best(entries, || {
-        table = Table::new(SEED);
-        for key in &stored {
-            table.insert_new(hash_of(key), Owner(record(*key)));
-        }
-    });
-    for _ in 0..ROUNDS {
-        let mut pauses = Table::new(SEED);
-        let mut worst = 0;
-        for key in &stored {
-            let start = Instant::now();
-            pauses.insert_new(hash_of(key), Owner(record(*key)));
-            worst = worst.max(start.elapsed().as_micros());
-        }
-        longest = longest.min(worst);
-    }
-    let find = |keys: &[[u8; 16]]| {
-        best(entries, || {
-            for key in keys {
-                black_box(table.find(hash_of(key), |owner| owner.0.key == *key));
-            }
-        })
-    };
-    let find_in_batches = |keys: &[[u8; 16]]| {
-        best(entries, || {
-            let mut hashes = [0; BATCH];
-            for batch in keys.chunks(BATCH) {
-                for (hash, key) in hashes.iter_mut().zip(batch) {
-                    *hash = hash_of(key);
-                    table.prefetch_bucket(*hash);
-                }
-                for hash in &hashes[..batch.len()] {
-                    if let Some(owner) = table.candidate(*hash) {
-                        owner.prefetch();
-                    }
-                }
-                for (hash, key) in hashes.iter().zip(batch) {
-                    black_box(table.find(*hash, |owner| owner.0.key == *key));
-                }
-            }
-        })
-    };
-    println!("{entries} entries, ns per operation (find: hit, miss; in batches: hit, miss)");
-    println!(
-        "table      insert {insert:6.1}  find {:6.1} {:6.1}  batch {:6.1} {:6.1}  {:.2} bytes each, fill {:.3}, longest insert {longest} us",
-        find(&hits),
-        find(&misses),
-        find_in_batches(&hits),
-        find_in_batches(&misses),
-        table.memory() as f64 / entries as f64,
-        table.len() as f64 / table.slots() as f64,
-    );
-    black_box(table.iter().map(|owner| u64::from(owner.0.value[0])).sum::<u64>());
-    drop(table);
-
-    let mut brown = hashbrown::HashTable::new();
-    let rehash = |owner: &Owner| hash_of(&owner.0.key);
-    let insert = best(entries, || {
-        brown = hashbrown::HashTable::new();
-        for key in &stored {
-            brown.insert_unique(hash_of(key), Owner(record(*key)), rehash);
-        }
-    });
-    longest = u128::MAX;
-    for _ in 0..ROUNDS {
-        let mut pauses = hashbrown::HashTable::new();
-        let mut worst = 0;
-        for key in &stored {
-            let start = Instant::now();
-            pauses.insert_unique(hash_of(key), Owner(record(*key)), rehash);
-            worst = worst.max(start.elapsed().as_micros());
-        }
-        longest = longest.min(worst);
-    }
-    let find = |keys: &[[u8; 16]]| {
-        best(entries, || {
-            for key in keys {
-                black_box(brown.find(hash_of(key), |owner| owner.0.key == *key));
-            }
-        })
-    };
-    println!(
-        "hashbrown  insert {insert:6.1}  find {:6.1} {:6.1}  {:.2} bytes each, longest insert {longest} us",
-        find(&hits),
-        find(&misses),
-        brown.allocation_size() as f64 / entries as f64,
-    );
+    keys.iter().for_each(|key| _ = table.insert_new(hash(SEED, key), Owner::new(key)));
+    table
 }
+
+fn fill_brown(keys: &[Key]) -> Brown {
+    let mut brown = Brown::new();
+    keys.iter().for_each(|key| insert_brown(&mut brown, key));
+    brown
+}
+
+fn insert_brown(brown: &mut Brown, key: &Key) {
+    brown.insert_unique(hash(SEED, key), Owner::new(key), |owner| owner.hash(SEED));
+}
+
+fn find(criterion: &mut Criterion) {
+    let stored = keys(0, size(ENTRIES));
+    let order = shuffled(stored.len());
+    let hits: Vec<Key> = order.iter().map(|&at| stored[at]).collect();
+    let misses = keys(stored.len(), stored.len());
+    let (table, brown) = (fill(&stored), fill_brown(&stored));
+    for (name, wanted) in [("find a hit", &hits), ("find a miss", &misses)] {
+        let mut group = criterion.benchmark_group(name);
+        group.bench_function("table", |bencher| {
+            let mut wanted = wanted.iter().cycle();
+            bencher.iter(|| {
+                let key = wanted.next().expect("it goes round");
+                table.find(hash(SEED, key), |owner| owner.0.key == *key).is_some()
+            });
+        });
+        group.bench_function("hashbrown", |bencher| {
+            let mut wanted = wanted.iter().cycle();
+            bencher.iter(|| {
+                let key = wanted.next().expect("it goes round");
+                brown.find(hash(SEED, key), |owner| owner.0.key == *key).is_some()
+            });
+        });
+        group.throughput(Throughput::Elements(BATCH as u64));
+        group.bench_function("table, a batch of 32", |bencher| {
+            let mut batches = wanted.chunks_exact(BATCH).cycle();
+            bencher.iter(|| find_batch(&table, batches.next().expect("it goes round")));
+        });
+    }
+}
+
+fn find_batch(table: &Table<Owner>, keys: &[Key]) -> usize {
+    let hashes: [u64; BATCH] = std::array::from_fn(|at| hash(SEED, &keys[at]));
+    hashes.iter().for_each(|hash| table.prefetch_bucket(*hash));
+    hashes.iter().filter_map(|hash| table.candidate(*hash)).for_each(Entry::prefetch);
+    let both = hashes.iter().zip(keys);
+    both.filter(|(hash, key)| table.find(**hash, |owner| owner.0.key == **key).is_some()).count()
+}
+
+/// Growing from nothing; a key leaves and another comes; a walk over everything.
+fn change(criterion: &mut Criterion) {
+    let stored = keys(0, size(ENTRIES));
+    let order = shuffled(stored.len());
+    let all = Throughput::Elements(stored.len() as u64);
+    let mut group = criterion.benchmark_group("grow to a million");
+    group.throughput(all.clone()).sample_size(10);
+    group.bench_function("table", |it| it.iter_with_large_drop(|| fill(&stored)));
+    group.bench_function("hashbrown", |it| it.iter_with_large_drop(|| fill_brown(&stored)));
+    group.finish();
+
+    let (mut table, mut brown) = (fill(&stored), fill_brown(&stored));
+    let mut group = criterion.benchmark_group("scan");
+    group.throughput(all).sample_size(10);
+    group.bench_function("table, by cursor", |it| it.iter(|| scan(&table)));
+    group.bench_function("table, at one go", |it| {
+        it.iter(|| table.iter().map(|owner| u64::from(owner.0.value[0])).sum::<u64>());
+    });
+    group.bench_function("hashbrown, at one go", |it| {
+        it.iter(|| brown.iter().map(|owner| u64::from(owner.0.value[0])).sum::<u64>());
+    });
+    group.finish();
+
+    let mut group = criterion.benchmark_group("remove and insert");
+    group.bench_function("table", |bencher| {
+        let mut order = order.iter().cycle();
+        bencher.iter(|| {
+            let key = &stored[*order.next().expect("it goes round")];
+            let hash = hash(SEED, key);
+            black_box(table.remove(hash, |owner| owner.0.key == *key));
+            table.insert_new(hash, Owner::new(key));
+        });
+    });
+    group.bench_function("hashbrown", |bencher| {
+        let mut order = order.iter().cycle();
+        bencher.iter(|| {
+            let key = &stored[*order.next().expect("it goes round")];
+            let entry = brown.find_entry(hash(SEED, key), |owner| owner.0.key == *key);
+            black_box(entry.map(|entry| entry.remove().0).ok());
+            insert_brown(&mut brown, key);
+        });
+    });
+}
+
+fn scan(table: &Table<Owner>) -> u64 {
+    let (mut sum, mut cursor) = (0, 0);
+    loop {
+        cursor = table.scan(cursor, |owner| sum += u64::from(owner.0.value[0]));
+        if cursor == 0 {
+            return sum;
+        }
+    }
+}
+
+/// What is no time of one operation.
+fn shape(_: &mut Criterion) {
+    let stored = keys(0, size(ENTRIES));
+    let (table, brown) = (fill(&stored), fill_brown(&stored));
+    let each = |bytes: usize| bytes as f64 / stored.len() as f64;
+    println!(
+        "{} entries: table {:.2} bytes each, {:.1} % full; hashbrown {:.2} bytes each",
+        stored.len(),
+        each(table.memory()),
+        100.0 * table.len() as f64 / table.slots() as f64,
+        each(brown.allocation_size()),
+    );
+    let (mut ours, mut theirs) = (Table::new(SEED), Brown::new());
+    let ours = longest(&stored, |key| _ = ours.insert_new(hash(SEED, key), Owner::new(key)));
+    let theirs = longest(&stored, |key| insert_brown(&mut theirs, key));
+    println!("the longest insert: table {ours:?}, hashbrown {theirs:?}\n");
+}
+
+fn longest(keys: &[Key], mut insert: impl FnMut(&Key)) -> Duration {
+    let time = |key| {
+        let start = Instant::now();
+        insert(key);
+        start.elapsed()
+    };
+    keys.iter().map(time).max().unwrap_or_default()
+}
+
+criterion_group!(name = benches; config = common::criterion(); targets = shape, find, change);
+criterion_main!(benches);

@@ -1,0 +1,17 @@
+//! The values that most keys have: packed blocks, lists, sets of integers, hashes.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod hash;
+mod intset;
+mod list;
+mod packed;
+
+use criterion::{criterion_group, criterion_main};
+
+criterion_group!(
+    name = benches;
+    config = common::criterion();
+    targets = packed::packed, list::list, intset::intset, hash::hash
+);
+criterion_main!(benches);
