@@ -11,10 +11,10 @@ use russet::base::table::{Entry, Piece, Table, position};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All that is inserted by one input: enough for some splits and merges.
-const INSERTS_MAX: usize = 10_000;
+const INSERTS_MAX: usize = 6_000;
 
 /// What one input may do, in searches of a table with good hashes: a matter of milliseconds.
-const EFFORT_MAX: usize = 60_000;
+const EFFORT_MAX: usize = 30_000;
 
 /// What an empty table may keep: some segments of one bucket each, and the directory to them.
 const EMPTY_BYTES_MAX: usize = 16 * 1024;
