@@ -264,6 +264,9 @@ fn memory(engine: &Engine, text: &mut String) {
     field(text, "mem_cluster_slot_import", 0);
     field(text, "mem_cluster_slot_export", 0);
     field(text, "mem_aof_buffer", 0);
+    let databases = (0..engine.keyspace.databases()).map(|db| engine.keyspace.db(db));
+    let indexes: usize = databases.map(|db| db.deadlines_memory()).sum();
+    field(text, "expires_index_bytes", indexes);
     field(text, "mem_allocator", "jemalloc-5.3.0");
     // Tables grow a piece at a time, so none is ever being moved to another.
     field(text, "mem_overhead_db_hashtable_rehashing", 0);
@@ -350,6 +353,11 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "expired_keys_with_volatile_items_stale_perc", "0.00");
     field(text, "expired_time_cap_reached_count", 0);
     field(text, "expire_cycle_cpu_milliseconds", stats.expire_micros / 1000);
+    // Ours: how late keys were removed that nobody had read since they fell due.
+    let lateness = &engine.keyspace.lateness;
+    field(text, "expired_lateness_ms_p50", lateness.percentile_ms(50.0));
+    field(text, "expired_lateness_ms_p99", lateness.percentile_ms(99.0));
+    field(text, "expired_lateness_ms_max", lateness.max_ms);
     field(text, "evicted_keys", 0);
     field(text, "evicted_clients", 0);
     field(text, "evicted_scripts", 0);

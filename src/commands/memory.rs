@@ -125,7 +125,7 @@ fn stats(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
         inner.bulk(b"overhead.hashtable.main");
         inner.int(db.table().memory() as i64);
         inner.bulk(b"overhead.hashtable.expires");
-        inner.int((db.overhead() - db.table().memory()) as i64);
+        inner.int(db.deadlines_memory() as i64);
         inner.close();
     }
     for (name, amount) in [

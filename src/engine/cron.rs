@@ -4,8 +4,11 @@ use super::{Engine, SessionKey};
 use crate::world::host::Level;
 use crate::world::time::Now;
 
-/// How many due keys one slice removes before other work gets its turn.
-const SWEEP_SLICE: usize = 256;
+/// After so long a slice of the sweep ends, and other work gets its turn. Not a number of keys, since some
+/// take much longer to free than others.
+const SWEEP_SLICE_US: u64 = 250;
+/// So many deadlines are looked at between two looks at the stopwatch.
+const SWEEP_PIECE: usize = 128;
 
 impl Engine {
     /// Called about ten times a second.
@@ -18,6 +21,7 @@ impl Engine {
         }
         self.stats.sample(span_us);
         self.note_memory();
+        self.keyspace.tidy();
         if self.paused.is_some_and(|pause| now.mono_us >= pause.until_us) {
             self.unpause();
         }
@@ -35,11 +39,20 @@ impl Engine {
         self.stats.cycles.cron_micros += micros;
     }
 
-    /// Removes a slice of the keys that are due; says whether more may be left.
+    /// Removes a slice of the keys that are due, or prepares for those that are next; says whether more
+    /// are due.
     pub fn sweep(&mut self, now: Now) -> bool {
         self.set_now(now);
-        let more = self.keyspace.sweep(SWEEP_SLICE);
-        self.follow_removals();
+        let is_over =
+            |engine: &Engine| engine.host.mono_us().saturating_sub(now.mono_us) >= SWEEP_SLICE_US;
+        let more = loop {
+            let more = self.keyspace.sweep(SWEEP_PIECE);
+            self.follow_removals();
+            if !more || is_over(self) {
+                break more;
+            }
+        };
+        while !more && !is_over(self) && self.keyspace.prepare(SWEEP_PIECE) {}
         self.effects.seal();
         let micros = self.host.mono_us().saturating_sub(now.mono_us);
         self.stats.cycles.cron_micros += micros;

@@ -530,6 +530,7 @@ impl Engine {
     pub fn reset_stats(&mut self) {
         self.stats.reset();
         self.keyspace.counters = Default::default();
+        self.keyspace.lateness = Default::default();
         self.stats.peak_memory = 0;
         self.note_memory();
     }

@@ -21,11 +21,12 @@ pub use event::Event;
 pub use record::Record;
 pub use sizes::Sizes;
 
+use crate::base::histogram::Histogram;
 use crate::base::table::{self, Place, Table};
 use crate::data::{Collection, Type};
 use crate::error::Error;
 use crate::world::Millis;
-use expiry::Deadlines;
+use expiry::{Batch, Deadlines, Ticket};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use sizes::Bin;
@@ -48,8 +49,12 @@ pub struct Keyspace {
     holds_expired: bool,
     /// Whether keys that are due are removed by the sweep (DEBUG SET-ACTIVE-EXPIRE).
     sweeps: bool,
-    /// The earliest deadline filed since somebody asked.
+    /// When the sweep should look at what was filed since somebody asked.
     filed: Millis,
+    /// The database that the next slice of the sweep begins with.
+    sweep_from: usize,
+    /// How late the sweep was to remove keys.
+    pub lateness: Lateness,
     /// Removed records that would take long to free, for the engine to give away.
     pub trash: Vec<Record>,
 }
@@ -70,6 +75,15 @@ pub struct Counters {
     pub expired: u64,
 }
 
+/// How many milliseconds after their deadlines keys were removed by the sweep. Those that a read found due
+/// were late for nobody.
+#[derive(Clone, Debug, Default)]
+pub struct Lateness {
+    /// In milliseconds and one more, since the histogram counts from one.
+    histogram: Histogram,
+    pub max_ms: u64,
+}
+
 /// What becomes of the deadline when a value is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
@@ -83,6 +97,20 @@ pub enum Life {
 /// costs more than freeing it.
 const HEAVY: usize = 1 << 20;
 const HEAVY_PIECES: usize = 1 << 10;
+
+/// More than there are in any batch.
+const ENOUGH: usize = usize::MAX;
+
+impl Lateness {
+    fn record(&mut self, ms: u64) {
+        self.histogram.record(ms.saturating_add(1));
+        self.max_ms = self.max_ms.max(ms);
+    }
+
+    pub fn percentile_ms(&self, percent: f64) -> u64 {
+        self.histogram.percentile(percent).saturating_sub(1).min(self.max_ms)
+    }
+}
 
 impl From<Option<Millis>> for Life {
     fn from(deadline: Option<Millis>) -> Life {
@@ -108,6 +136,8 @@ impl Keyspace {
             sweeps: true,
             trash: Vec::new(),
             filed: Millis(i64::MAX),
+            sweep_from: 0,
+            lateness: Lateness::default(),
         }
     }
 
@@ -314,7 +344,7 @@ impl Keyspace {
     pub fn put_text(&mut self, db: usize, key: &[u8], value: &[u8], life: Life, event: Event) {
         let (hash, aging, now) = (self.hash(key), self.aging, self.now);
         let home = &mut self.dbs[db];
-        let Some(record) = home.table.find_mut(hash, |record| record.key() == key) else {
+        let Some(place) = home.table.locate(hash, |record| record.key() == key) else {
             let room = matches!(life, Life::Until(_));
             let mut record = Record::string_with_room(key, value, room);
             record.set_age(aging.newborn());
@@ -322,6 +352,7 @@ impl Keyspace {
             self.insert(db, hash, record, life);
             return self.changes.note(db, key, event, Cause::Command);
         };
+        let record = home.table.at_mut(place).expect("it was just found there");
         // A value that is due is as good as gone, and so is its deadline.
         let expired = record.is_due(now) && !self.sees_expired;
         let before = record.deadline();
@@ -345,10 +376,7 @@ impl Keyspace {
             aging.touch(record, &mut self.dice);
         }
         if before != after {
-            record.set_deadline(after);
-            let after = record.deadline();
-            home.account(hash, before, after);
-            self.filed = self.filed.min(after.unwrap_or(self.filed));
+            self.filed = self.filed.min(home.give_deadline(place, hash, after, now));
         }
         if expired {
             self.counters.expired += 1;
@@ -476,12 +504,8 @@ impl Keyspace {
     pub fn set_deadline(&mut self, db: usize, key: &[u8], deadline: Option<Millis>, event: Event) {
         let hash = self.hash(key);
         let home = &mut self.dbs[db];
-        let Some(record) = home.table.find_mut(hash, |record| record.key() == key) else { return };
-        let before = record.deadline();
-        record.set_deadline(deadline);
-        let after = record.deadline();
-        home.account(hash, before, after);
-        self.filed = self.filed.min(after.unwrap_or(self.filed));
+        let Some(place) = home.table.locate(hash, |record| record.key() == key) else { return };
+        self.filed = self.filed.min(home.give_deadline(place, hash, deadline, self.now));
         self.changes.note(db, key, event, Cause::Command);
     }
 
@@ -500,12 +524,12 @@ impl Keyspace {
 
     // ── time ────────────────────────────────────────────────────────────────────────────────
 
-    /// The earliest moment at which a key may be due.
+    /// The earliest moment at which the sweep has something to do.
     pub fn next_deadline(&self) -> Option<Millis> {
         if !self.sweeps || self.holds_expired {
             return None;
         }
-        self.dbs.iter().filter_map(|db| db.deadlines.next()).min()
+        self.dbs.iter().filter_map(|db| db.deadlines.next(self.now)).min()
     }
 
     /// Switches the sweep; what fell due while it was off is found when it is on again.
@@ -525,41 +549,86 @@ impl Keyspace {
         deadline <= self.now && !self.holds_expired
     }
 
-    /// The earliest deadline that was filed since this was last asked.
+    /// When the sweep should look at what was filed since this was last asked.
     #[inline]
     pub fn take_filed(&mut self) -> Option<Millis> {
         let filed = std::mem::replace(&mut self.filed, Millis(i64::MAX));
         (filed != Millis(i64::MAX)).then_some(filed)
     }
 
-    /// Removes keys that are due, at most so many; says whether more may be left.
+    /// Removes keys that are due, of at most so many that it looks at; says whether more may be left.
     pub fn sweep(&mut self, most: usize) -> bool {
         if !self.sweeps || self.holds_expired {
             return false;
         }
         let mut left = most;
-        for db in 0..self.dbs.len() {
-            while let Some(hash) = self.dbs[db].deadlines.take_due(self.now) {
-                self.follow_hint(db, hash);
-                left -= 1;
+        for turn in 0..self.dbs.len() {
+            let db = (self.sweep_from + turn) % self.dbs.len();
+            while let Some(batch) = self.dbs[db].deadlines.due(self.now) {
                 if left == 0 {
+                    // A storm in one database must not hold up the others.
+                    self.sweep_from = db + 1;
                     return true;
                 }
+                left -= self.look_at(db, &batch, left);
             }
         }
         false
     }
 
-    /// Removes the due keys that have this hash, and files a hint for the others: theirs may be
-    /// the one that was just used up.
-    fn follow_hint(&mut self, db: usize, hash: u64) {
-        while let Some((deadline, key)) = self.dbs[db].earliest_of(hash) {
-            if deadline > self.now {
-                return self.dbs[db].deadlines.file(deadline, hash);
-            }
-            let key = key.to_vec();
-            self.expire(db, &key);
+    /// Brings deadlines that come near to where they are found at their millisecond, at most so many or
+    /// a few more; says whether more could be done. There is time for that, so it is done when nothing
+    /// is due.
+    pub fn prepare(&mut self, most: usize) -> bool {
+        if !self.sweeps || self.holds_expired {
+            return false;
         }
+        let mut left = most;
+        for db in 0..self.dbs.len() {
+            while let Some(batch) = self.dbs[db].deadlines.ahead() {
+                if left == 0 {
+                    return true;
+                }
+                left = left.saturating_sub(self.look_at(db, &batch, ENOUGH));
+            }
+        }
+        false
+    }
+
+    /// Gives back what an index of deadlines holds in which there are none.
+    pub fn tidy(&mut self) {
+        self.dbs.iter_mut().for_each(|db| db.deadlines.tidy());
+    }
+
+    /// Removes those keys of a batch that are due, and files the others anew; says how many it looked at.
+    fn look_at(&mut self, db: usize, batch: &Batch, most: usize) -> usize {
+        let now = self.now;
+        self.dbs[db].load(batch);
+        let mut seen = 0;
+        for (hash, ticket) in batch.entries().take(most) {
+            seen += 1;
+            let home = &mut self.dbs[db];
+            let Some((place, deadline)) = home.filed_at(hash, ticket) else {
+                debug_assert!(false, "what is filed has a record");
+                home.deadlines.remove(ticket);
+                continue;
+            };
+            if deadline > now {
+                home.file_anew(place, hash, deadline, now);
+            } else if let Some(record) = home.take_out(place) {
+                self.lateness.record(now.0.abs_diff(deadline.0));
+                self.counters.expired += 1;
+                self.changes.note(db, record.key(), Event::EXPIRED, Cause::Expiry);
+                free(record, &mut self.trash);
+            }
+        }
+        // Not before all of the batch were looked at, since it changes tickets.
+        for _ in 0..seen {
+            if !self.dbs[db].compact() {
+                break;
+            }
+        }
+        seen
     }
 
     /// Where the record of a key is, unless it is due: then it is removed.
@@ -629,14 +698,15 @@ impl Keyspace {
             Life::Keep | Life::Forever => None,
         };
         record.set_deadline(deadline);
-        let deadline = record.deadline();
         let home = &mut self.dbs[db];
         home.sizes.add(Bin::of(&record));
-        home.table.insert_new(hash, record);
-        if let Some(deadline) = deadline {
-            home.account(hash, None, Some(deadline));
-            self.filed = self.filed.min(deadline);
+        if let Some(deadline) = record.deadline() {
+            home.count_deadline(deadline);
+            let (ticket, wake) = home.deadlines.file(self.now, deadline, hash);
+            record.set_ticket(ticket);
+            self.filed = self.filed.min(wake);
         }
+        home.table.insert_new(hash, record);
     }
 
     fn discard(&mut self, db: usize, key: &[u8]) -> Option<Record> {
@@ -683,6 +753,11 @@ impl Db {
         self.table.memory() + self.deadlines.memory()
     }
 
+    /// Bytes of the index of deadlines.
+    pub fn deadlines_memory(&self) -> usize {
+        self.deadlines.memory()
+    }
+
     /// How large the values are.
     pub fn sizes(&self) -> &Sizes {
         &self.sizes
@@ -697,59 +772,115 @@ impl Db {
         self.table.iter()
     }
 
-    /// Removes a record, and its deadline from the count.
+    /// Removes a record, and its deadline from the index.
     fn remove_at(&mut self, place: Place) -> Option<Record> {
-        let record = self.table.remove_at(place)?;
-        self.sizes.remove(Bin::of(&record));
-        if let Some(deadline) = record.deadline() {
-            self.expires -= 1;
-            self.deadline_sum -= deadline.0 as i128;
+        let record = self.take_out(place)?;
+        if record.deadline().is_some() {
+            self.compact();
         }
         Some(record)
     }
 
-    /// Keeps count of deadlines, and files a hint for a new one. There is always a hint that fires
-    /// at a key's deadline or before, so a key that was given more time needs none: the hint it
-    /// has will find out.
-    fn account(&mut self, hash: u64, before: Option<Millis>, after: Option<Millis>) {
+    /// As `remove_at`, without what follows.
+    fn take_out(&mut self, place: Place) -> Option<Record> {
+        let record = self.table.remove_at(place)?;
+        self.sizes.remove(Bin::of(&record));
+        if let (Some(deadline), Some(ticket)) = (record.deadline(), record.ticket()) {
+            self.discount_deadline(deadline);
+            self.deadlines.remove(ticket);
+        }
+        Some(record)
+    }
+
+    /// Gives a record another deadline, or none. Says when the sweep should look at it; a deadline that
+    /// is put off stays where it is filed, and is looked at when that time has come.
+    fn give_deadline(
+        &mut self,
+        place: Place,
+        hash: u64,
+        deadline: Option<Millis>,
+        now: Millis,
+    ) -> Millis {
+        const NEVER: Millis = Millis(i64::MAX);
+        let Some(record) = self.table.at_mut(place) else { return NEVER };
+        let (before, ticket) = (record.deadline(), record.ticket());
+        record.set_deadline(deadline);
+        let after = record.deadline();
         if let Some(before) = before {
-            self.expires -= 1;
-            self.deadline_sum -= before.0 as i128;
+            self.discount_deadline(before);
         }
-        let Some(after) = after else { return };
+        if let Some(after) = after {
+            self.count_deadline(after);
+            if before.is_some_and(|before| before <= after) {
+                return NEVER;
+            }
+        }
+        if let Some(ticket) = ticket {
+            self.deadlines.remove(ticket);
+        }
+        let wake = after.map_or(NEVER, |after| self.file(place, hash, after, now));
+        self.compact();
+        wake
+    }
+
+    fn file_anew(&mut self, place: Place, hash: u64, deadline: Millis, now: Millis) {
+        if let Some(ticket) = self.table.at(place).and_then(Record::ticket) {
+            self.deadlines.remove(ticket);
+        }
+        self.file(place, hash, deadline, now);
+    }
+
+    fn file(&mut self, place: Place, hash: u64, deadline: Millis, now: Millis) -> Millis {
+        let (ticket, wake) = self.deadlines.file(now, deadline, hash);
+        if let Some(record) = self.table.at_mut(place) {
+            record.set_ticket(ticket);
+        }
+        wake
+    }
+
+    fn count_deadline(&mut self, deadline: Millis) {
         self.expires += 1;
-        self.deadline_sum += after.0 as i128;
-        if before.is_some_and(|before| before <= after) {
-            return;
-        }
-        self.deadlines.file(after, hash);
-        if self.deadlines.is_bloated(self.expires) {
-            let mut deadlines = std::mem::take(&mut self.deadlines);
-            deadlines.rebuild(|hash| self.earliest_of(hash).map(|(deadline, _)| deadline));
-            self.deadlines = deadlines;
+        self.deadline_sum += deadline.0 as i128;
+    }
+
+    fn discount_deadline(&mut self, deadline: Millis) {
+        self.expires -= 1;
+        self.deadline_sum -= deadline.0 as i128;
+    }
+
+    /// The record that a ticket belongs to, and its deadline.
+    #[inline]
+    fn filed_at(&self, hash: u64, ticket: Ticket) -> Option<(Place, Millis)> {
+        let place = self.table.locate(hash, |record| record.ticket() == Some(ticket))?;
+        Some((place, self.table.at(place)?.deadline()?))
+    }
+
+    /// Asks for the memory of all records that a batch is about, so that the ways there overlap.
+    fn load(&self, batch: &Batch) {
+        batch.entries().for_each(|(hash, _)| self.table.prefetch_bucket(hash));
+        for (hash, _) in batch.entries() {
+            if let Some(record) = self.table.candidate(hash) {
+                record.prefetch();
+            }
         }
     }
 
-    /// Of the keys with this hash and a deadline (there is hardly ever more than one) the first to
-    /// be due.
-    fn earliest_of(&self, hash: u64) -> Option<(Millis, &[u8])> {
-        let seed = self.table.seed();
-        let earliest = std::cell::Cell::new(None);
-        self.table.find(hash, |record| {
-            if let Some(deadline) = record.deadline()
-                && table::hash(seed, record.key()) == hash
-                && earliest.get().is_none_or(|earliest| deadline < earliest)
-            {
-                earliest.set(Some(deadline));
+    /// Keeps the index small when something was taken out of it; says whether there was something to do.
+    fn compact(&mut self) -> bool {
+        let Some(batch) = self.deadlines.loosen() else { return false };
+        self.load(&batch);
+        for (hash, old) in batch.entries() {
+            let ticket = self.deadlines.put_back(&batch, hash);
+            match self.table.find_mut(hash, |record| record.ticket() == Some(old)) {
+                Some(record) => record.set_ticket(ticket),
+                None => {
+                    debug_assert!(false, "what is filed has a record");
+                    self.deadlines.remove(ticket);
+                }
             }
-            // Go on: the others want to be seen too.
-            false
-        });
-        let earliest = earliest.get()?;
-        let first = |record: &Record| {
-            record.deadline() == Some(earliest) && table::hash(seed, record.key()) == hash
-        };
-        self.table.find(hash, first).map(|record| (earliest, record.key()))
+        }
+        self.deadlines.release(batch);
+        true
     }
 }
 

@@ -1,18 +1,19 @@
 //! A record: one key with its value, its deadline and its age, in one allocation.
 //!
 //! ```text
-//!  0      8            …            …          …      key     key + key_len
-//!  ┌──────┬────────────┬────────────┬──────────┬───────┬────────────────┐
-//!  │ head │ deadline ? │ key_len ?  │ value ?  │ key   │ Short: value   │
-//!  │ u64  │ i64        │ u64        │ slots    │ bytes │ bytes          │
-//!  └──────┴────────────┴────────────┴──────────┴───────┴────────────────┘
+//!  0      8            …            …          …          key     key + key_len
+//!  ┌──────┬────────────┬────────────┬──────────┬──────────┬───────┬────────────────┐
+//!  │ head │ deadline ? │ key_len ?  │ value ?  │ ticket ? │ key   │ Short: value   │
+//!  │ u64  │ i64        │ u64        │ slots    │ u32      │ bytes │ bytes          │
+//!  └──────┴────────────┴────────────┴──────────┴──────────┴───────┴────────────────┘
 //!   head, from the highest bit:  | age 24 | key_len 24 | value_len 8 | flags 4 | form 4 |
 //! ```
 //! A slot is eight bytes, and is there only if it is needed: one for the deadline from the first time
 //! that there is one; one for the length of a key of 16 MiB and more; one for an integer, or for the
 //! pointer to a collection, which is a `Box` of its type; three for a long value, which is a `Vec` with
 //! an allocation of its own, so that size classes do not round key and value up together. A short
-//! value lies behind the key.
+//! value lies behind the key. With the slot for the deadline come four bytes for the ticket that says where
+//! the deadline is filed; they lie right before the key, since there they cost no more than four.
 //!
 //! Invariants that the unsafe code rests on:
 //! - `start` points to an allocation of `layout()` made by `allocate`, owned by this record alone; it is
@@ -23,6 +24,7 @@
 //!   owns that box. The slots of a `Long` value are a `Vec<u8>` that the record owns.
 #![expect(unsafe_code, reason = "one allocation per key; tested against a model and under ASan")]
 
+use super::expiry::Ticket;
 use crate::base::prefetch::prefetch;
 use crate::data::string::{Text, canonical_int};
 use crate::data::{Collection, Type};
@@ -107,7 +109,7 @@ const SHORT_MAX: usize = 192;
 const EMBSTR_MAX: usize = 44;
 const NO_DEADLINE: i64 = i64::MAX;
 
-/// There is a slot for a deadline.
+/// There are a slot for a deadline and four bytes for its ticket.
 const DEADLINE: u64 = 1 << 4;
 /// There is a slot for the length of the key.
 const LONG_KEY: u64 = 1 << 5;
@@ -116,6 +118,7 @@ const KEY_LEN: u32 = 16;
 const AGE: u32 = 40;
 const KEY_LEN_MAX: usize = (1 << (AGE - KEY_LEN)) - 1;
 const SLOT: usize = size_of::<u64>();
+const TICKET: usize = size_of::<u32>();
 
 // SAFETY: a record owns everything it points to, and nothing in it is shared or thread-bound.
 unsafe impl Send for Record {}
@@ -190,6 +193,25 @@ impl Record {
         let deadline = deadline.map_or(NO_DEADLINE, |deadline| deadline.0.min(NO_DEADLINE - 1));
         // SAFETY: the flag says that the slot is there; the record is borrowed mutably.
         unsafe { self.slot(1).write(deadline as u64) };
+    }
+
+    /// Where the deadline is filed, if there is one.
+    #[inline]
+    pub(super) fn ticket(&self) -> Option<Ticket> {
+        if self.raw_deadline() == NO_DEADLINE {
+            return None;
+        }
+        // SAFETY: there is a deadline, so the flag is set.
+        Some(unsafe { self.ticket_place().read() })
+    }
+
+    /// The deadline was filed. Without a deadline there is nothing to remember.
+    #[inline]
+    pub(super) fn set_ticket(&mut self, ticket: Ticket) {
+        if self.head().0 & DEADLINE != 0 {
+            // SAFETY: the flag is set; the record is borrowed mutably.
+            unsafe { self.ticket_place().write(ticket) };
+        }
     }
 
     /// Has the deadline come?
@@ -371,13 +393,16 @@ impl Record {
         self.take_life_of(&old);
     }
 
-    /// Takes over deadline and age.
+    /// Takes over deadline, ticket and age.
     pub(super) fn take_life_of(&mut self, old: &Record) {
         self.set_deadline(old.deadline());
+        if let Some(ticket) = old.ticket() {
+            self.set_ticket(ticket);
+        }
         self.set_age(old.age());
     }
 
-    /// Another record with the same value, deadline and age.
+    /// Another record with the same value, deadline and age, which is filed nowhere.
     pub fn copy_as(&self, key: &[u8]) -> Record {
         let room = self.deadline().is_some();
         let mut copy = whatever_it_holds!(
@@ -394,7 +419,8 @@ impl Record {
         if self.form() == Form::ShortRaw {
             copy.set_form(Form::ShortRaw);
         }
-        copy.take_life_of(self);
+        copy.set_deadline(self.deadline());
+        copy.set_age(self.age());
         copy
     }
 
@@ -438,8 +464,8 @@ impl Record {
         record
     }
 
-    /// A record that has the same value, deadline and age, under a key, with or without room for a
-    /// deadline.
+    /// A record that has the same value, deadline, ticket and age, under a key, with or without room for
+    /// a deadline.
     ///
     /// # Safety
     /// What the value owns, both records own now: one of them must be ended by `free_shell`.
@@ -458,6 +484,7 @@ impl Record {
         if room {
             // SAFETY: the room was asked for.
             unsafe { twin.slot(1).write(self.raw_deadline() as u64) };
+            twin.set_ticket(self.ticket().unwrap_or(Ticket::NOWHERE));
         }
         twin
     }
@@ -478,8 +505,8 @@ impl Record {
         head |= if is_long { LONG_KEY } else { (key.len() as u64) << KEY_LEN };
         let head = Head(head);
         let layout = layout(head.key_at() + key.len() + value_len);
-        // SAFETY: the layout is never of size zero. Head, key and the slots that are not the value's are
-        // initialised before use.
+        // SAFETY: the layout is never of size zero. Head, key, ticket and the slots that are not the value's
+        // are initialised before use.
         unsafe {
             let Some(start) = NonNull::new(alloc(layout).cast::<u64>()) else {
                 handle_alloc_error(layout)
@@ -488,6 +515,7 @@ impl Record {
             let record = Record { start };
             if room {
                 record.slot(1).write(NO_DEADLINE as u64);
+                record.ticket_place().write(Ticket::NOWHERE);
             }
             if is_long {
                 record.slot(head.value_at() - 1).write(key.len() as u64);
@@ -514,6 +542,15 @@ impl Record {
         }
         // SAFETY: the flag says that the slot is there.
         unsafe { self.slot(1).read() as i64 }
+    }
+
+    /// Where the ticket is: four bytes behind the last slot, if the flag says that there is a deadline.
+    #[inline]
+    fn ticket_place(&self) -> *mut Ticket {
+        const { assert!(size_of::<Ticket>() == TICKET && align_of::<Ticket>() <= SLOT) };
+        let head = self.head();
+        debug_assert!(head.0 & DEADLINE != 0);
+        self.slot(head.value_at() + head.form().slots()).cast()
     }
 
     #[inline]
@@ -645,7 +682,8 @@ impl Head {
     /// The first byte of the key.
     #[inline]
     fn key_at(self) -> usize {
-        (self.value_at() + self.form().slots()) * SLOT
+        let ticket = if self.0 & DEADLINE != 0 { TICKET } else { 0 };
+        (self.value_at() + self.form().slots()) * SLOT + ticket
     }
 }
 
@@ -666,6 +704,7 @@ mod tests {
         Append(Vec<u8>),
         Poke(usize, u8),
         Deadline(Option<i64>),
+        File(u32),
         Age(u32),
         Copy,
         Rename(Vec<u8>),
@@ -686,6 +725,7 @@ mod tests {
             value().prop_map(Step::Append),
             (any::<usize>(), any::<u8>()).prop_map(|(at, byte)| Step::Poke(at, byte)),
             proptest::option::of(0..i64::MAX).prop_map(Step::Deadline),
+            any::<u32>().prop_map(Step::File),
             (0..1u32 << 24).prop_map(Step::Age),
             Just(Step::Copy),
             proptest::collection::vec(any::<u8>(), 0..40).prop_map(Step::Rename),
@@ -693,7 +733,7 @@ mod tests {
     }
 
     proptest! {
-        /// A record is a byte string with a deadline and an age, whatever form it takes.
+        /// A record is a byte string with a deadline, its ticket and an age, whatever form it takes.
         #[test]
         fn behaves_like_a_plain_string(
             mut key in proptest::collection::vec(any::<u8>(), 0..40),
@@ -702,6 +742,9 @@ mod tests {
         ) {
             let mut record = Record::string(&key, &first);
             let (mut model, mut deadline, mut age) = (first, None, 0);
+            // Whoever takes a deadline away or gives the first one files it, so between the two the
+            // ticket says nothing.
+            let mut ticket = Ticket::NOWHERE;
             for step in steps {
                 match step {
                     Step::Set(value) => {
@@ -723,14 +766,26 @@ mod tests {
                     }
                     Step::Poke(..) => (),
                     Step::Deadline(at) => {
+                        let first = deadline.is_none();
                         deadline = at.map(Millis);
                         record.set_deadline(deadline);
+                        if first {
+                            ticket = Ticket(7);
+                            record.set_ticket(ticket);
+                        }
+                    }
+                    Step::File(number) => {
+                        record.set_ticket(Ticket(number));
+                        ticket = Ticket(number);
                     }
                     Step::Age(new) => {
                         age = new;
                         record.set_age(age);
                     }
-                    Step::Copy => record = record.copy_as(&key),
+                    Step::Copy => {
+                        record = record.copy_as(&key);
+                        ticket = Ticket::NOWHERE;
+                    }
                     Step::Rename(new) => {
                         record = record.renamed(&new);
                         key = new;
@@ -740,6 +795,7 @@ mod tests {
                 prop_assert_eq!(record.text().to_vec(), &model[..]);
                 prop_assert_eq!(record.text().len(), model.len());
                 prop_assert_eq!(record.deadline(), deadline);
+                prop_assert_eq!(record.ticket(), deadline.map(|_| ticket));
                 prop_assert_eq!(record.age(), age);
             }
         }

@@ -3,6 +3,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 
 const DATABASES: usize = 3;
@@ -25,6 +26,7 @@ enum Step {
     Swap(usize, usize),
     Pass(i64),
     Sweep(usize),
+    Prepare(usize),
 }
 
 /// `Life`, with deadlines that count from now.
@@ -40,7 +42,7 @@ fn step() -> impl Strategy<Value = Step> {
     let key = || proptest::collection::vec(b'a'..b'd', 0..3);
     let value = || proptest::collection::vec(any::<u8>(), 0..300);
     let db = || 0..DATABASES;
-    let span = || prop_oneof![8 => 1..60i64, 1 => Just(i64::MAX / 2), 1 => Just(i64::MAX)];
+    let span = || prop_oneof![8 => 1..60i64, 2 => 1..200_000i64, 1 => Just(i64::MAX / 2), 1 => Just(i64::MAX)];
     let wish = prop_oneof![Just(Wish::Keep), Just(Wish::Forever), span().prop_map(Wish::For)];
     prop_oneof![
         4 => (db(), key(), value(), wish).prop_map(|(d, k, v, w)| Step::Set(d, k, v, w)),
@@ -59,7 +61,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => db().prop_map(Step::Flush),
         1 => (db(), db()).prop_map(|(left, right)| Step::Swap(left, right)),
         3 => (0..40i64).prop_map(Step::Pass),
+        1 => (0..100_000i64).prop_map(Step::Pass),
         2 => (1..4usize).prop_map(Step::Sweep),
+        2 => (1..4usize).prop_map(Step::Prepare),
     ]
 }
 
@@ -201,6 +205,10 @@ fn apply(keyspace: &mut Keyspace, model: &mut Model, step: Step) {
             let due = keyspace.dbs.iter().flat_map(Db::records).any(|r| r.is_due(keyspace.now));
             assert!(more || !due, "a sweep that was not cut short leaves nothing that is due");
         }
+        Step::Prepare(most) => {
+            while keyspace.sweep(most) {}
+            keyspace.prepare(most);
+        }
     }
 }
 
@@ -211,11 +219,14 @@ fn check(keyspace: &Keyspace, model: &Model) {
         assert_eq!(db.expires(), deadlines.len());
         assert!(*db.sizes() == db.records().collect(), "sizes are counted as they change");
         assert_eq!(db.deadline_sum, deadlines.iter().map(|at| i128::from(*at)).sum::<i128>());
-        let first = deadlines.iter().min();
-        assert!(
-            first.is_none_or(|first| db.deadlines.next().is_some_and(|hint| hint.0 <= *first)),
-            "a hint fires no later than the first deadline"
-        );
+        let filed = db.deadlines.check();
+        assert_eq!(filed.len(), deadlines.len(), "nothing is filed but deadlines");
+        for record in db.records() {
+            let Some(deadline) = record.deadline() else { continue };
+            let (hash, start) = filed[&record.ticket().unwrap().0];
+            assert_eq!(hash, keyspace.hash(record.key()), "it is filed where it says");
+            assert!(start <= deadline.0.max(keyspace.now.0), "and fires no later");
+        }
         let live = db.records().filter(|record| !record.is_due(keyspace.now));
         let found: BTreeMap<Key, Entry> = live
             .map(|record| {
@@ -294,8 +305,7 @@ proptest! {
     }
 }
 
-/// Sessions renew their time all day, and short-lived keys are deleted before it comes: neither
-/// may fill the index.
+/// A lock that is taken and let go, and a session that is renewed, are a deadline or none.
 #[test]
 fn renewed_and_deleted_deadlines_leave_no_rest() {
     let mut keyspace = Keyspace::new(1, 1);
@@ -304,20 +314,82 @@ fn renewed_and_deleted_deadlines_leave_no_rest() {
         keyspace.begin(Millis(now));
         keyspace.put_text(0, b"session", b"x", hour(now), Event::string("set"));
     }
-    assert!(keyspace.dbs[0].deadlines.memory() < 1024);
+    assert_eq!(keyspace.dbs[0].deadlines.check().len(), 1);
     for now in 20_000..60_000 {
         keyspace.begin(Millis(now));
         let key = now.to_string();
         keyspace.put_text(0, key.as_bytes(), b"x", hour(now), Event::string("set"));
         keyspace.remove(0, key.as_bytes(), Event::DEL);
     }
-    assert!(keyspace.dbs[0].deadlines.memory() < 64 * 1024);
+    assert_eq!(keyspace.dbs[0].deadlines.check().len(), 1);
     keyspace.begin(Millis(19_999 + 3_600_000 - 1));
     while keyspace.sweep(100) {}
     assert!(keyspace.contains(0, b"session"), "its last renewal counts");
     keyspace.begin(Millis(19_999 + 3_600_000));
     while keyspace.sweep(100) {}
     assert!(keyspace.db(0).is_empty());
+    assert_eq!(keyspace.lateness.max_ms, 0);
+    keyspace.tidy();
+    assert_eq!(keyspace.dbs[0].deadlines.memory(), 0);
+}
+
+/// However sessions are renewed, shortened, made to last, overwritten and deleted, the index and the
+/// tickets in the records take at most 20 bytes for each key with a deadline, and a little for all of them.
+/// `SESSIONS=1000000 cargo test --release --lib sessions` plays it in full, with ten million renewals.
+#[test]
+fn sessions_take_twenty_bytes() {
+    let sessions: u64 =
+        std::env::var("SESSIONS").map_or(20_000, |number| number.parse().expect("a number"));
+    const HOUR: i64 = 3_600_000;
+    let mut keyspace = Keyspace::new(1, 3);
+    let mut dice = SmallRng::seed_from_u64(4);
+    let mut now = 1_764_150_000_000;
+    let set = Event::string("set");
+    let key = |number: u64| format!("session:{number:08}").into_bytes();
+    let small = |keyspace: &Keyspace, when: &str| {
+        let db = &keyspace.dbs[0];
+        let bytes = db.deadlines.memory() + db.expires() * size_of::<Ticket>();
+        assert!(bytes <= 20 * db.expires() + 200_000, "{bytes} for {} keys {when}", db.expires());
+        bytes as f64 / db.expires().max(1) as f64
+    };
+    let mut worst = 0f64;
+    for number in 0..sessions {
+        keyspace.put_text(0, &key(number), b"abc", Life::Until(Millis(now + HOUR)), set);
+    }
+    for turn in 0..10 * sessions {
+        // Ten million renewals take about three hours.
+        if turn % (sessions / 1000) == 0 {
+            now += 1000;
+            keyspace.begin(Millis(now));
+            while keyspace.sweep(1000) {}
+            while keyspace.prepare(1000) {}
+            let each = small(&keyspace, "while they are renewed");
+            if keyspace.dbs[0].expires() > sessions as usize / 2 {
+                worst = worst.max(each);
+            }
+        }
+        let key = key(dice.random_range(0..sessions));
+        let at = |span: i64| Life::Until(Millis(now + span));
+        match dice.random_range(0..100) {
+            0..5 => _ = keyspace.remove(0, &key, Event::DEL),
+            5..8 => keyspace.put_text(0, &key, b"abcd", Life::Forever, set),
+            8..10 => keyspace.set_deadline(0, &key, None, Event::string("persist")),
+            10..15 => keyspace.put_text(0, &key, b"12", at(dice.random_range(1..HOUR)), set),
+            15..50 => keyspace.set_deadline(0, &key, Some(Millis(now + HOUR)), set),
+            _ => keyspace.put_text(0, &key, b"abc", at(HOUR), set),
+        }
+    }
+    // Most of them go, in no order of their deadlines.
+    for number in 0..sessions {
+        if number % 20 != 0 {
+            keyspace.remove(0, &key(number.wrapping_mul(7919) % sessions), Event::DEL);
+        }
+        if number % 1000 == 0 {
+            small(&keyspace, "while they are deleted");
+        }
+    }
+    println!("at most {worst:.1} bytes a key, ticket included");
+    keyspace.dbs[0].deadlines.check();
 }
 
 #[test]

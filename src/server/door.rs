@@ -3,6 +3,7 @@
 //! Connections and engine live on one thread, so entering is a borrow: no channel, no lock. The
 //! engine is entered once for each read, with everything that was read, and nobody awaits inside.
 
+use super::alarm::Alarm;
 use super::allocator;
 use super::free::Freer;
 use crate::engine::{Engine, Exit};
@@ -95,16 +96,15 @@ impl Door {
     }
 
     /// Removes keys when their time has come, a slice at a time, so that other work gets its turn.
-    pub async fn sweep(self) {
-        use std::time::Duration;
+    pub async fn sweep(self, alarm: Alarm) {
         loop {
-            let wait = self.room.sweep_at.get().saturating_sub(self.now().wall().0);
-            if wait > 0 {
-                // A wall clock that is set forward must not leave keys lying for long.
-                let wait = Duration::from_millis(wait.min(1000) as u64);
-                let idle = self.room.sweep_at.get() == i64::MAX;
+            let at = self.room.sweep_at.get();
+            if self.now().wall().0 < at {
                 tokio::select! {
-                    () = tokio::time::sleep(wait), if !idle => (),
+                    rang = alarm.wait_until(at), if at != i64::MAX => if let Err(error) = rang {
+                        tracing::warn!("The alarm clock does not work: {error}");
+                        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                    },
                     () = self.room.sweep.notified() => (),
                 }
             }
@@ -112,15 +112,12 @@ impl Door {
             if now.wall().0 < self.room.sweep_at.get() {
                 continue;
             }
-            let more = self.enter_at(now.mono_us, |engine| {
-                let more = engine.sweep(now);
+            self.enter_at(now.mono_us, |engine| {
+                engine.sweep(now);
                 let next = engine.keyspace.next_deadline();
                 self.room.sweep_at.set(next.map_or(i64::MAX, |next| next.0));
-                more
             });
-            if more {
-                tokio::task::yield_now().await;
-            }
+            tokio::task::yield_now().await;
         }
     }
 

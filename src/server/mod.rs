@@ -1,5 +1,6 @@
 //! The tokio shell around the engine: sockets, timers, signals, files. tokio begins here.
 
+pub mod alarm;
 pub mod allocator;
 pub mod connection;
 pub mod crash;

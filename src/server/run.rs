@@ -1,6 +1,7 @@
 //! From the command line to a running server, and to its end.
 #![expect(clippy::disallowed_methods, reason = "the seed of all dice is thrown here")]
 
+use super::alarm::Alarm;
 use super::door::Door;
 use super::host::{Clock, Machine};
 use super::{crash, daemon, listen, log, signals, title};
@@ -169,7 +170,8 @@ async fn serve(
     }
     daemon::tell_supervisor(supervised);
 
-    tokio::task::spawn_local(door.clone().sweep());
+    let alarm = Alarm::new().context("cannot make a timer")?;
+    tokio::task::spawn_local(door.clone().sweep(alarm));
     tokio::task::spawn_local(door.clone().time_out());
     tokio::task::spawn_local(door.clone().tick());
     tokio::task::spawn_local(signals::watch(door.clone()));
