@@ -41,7 +41,7 @@ fn operations(criterion: &mut Criterion) {
         let each = |bytes: usize| bytes as f64 / members.len() as f64;
         println!(
             "{name}: {:.1} bytes for each of {} members; MEMORY USAGE says {:.1}",
-            each(allocated() - before),
+            each(allocated().saturating_sub(before)),
             members.len(),
             each(set.memory()),
         );

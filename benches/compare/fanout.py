@@ -10,6 +10,7 @@ import selectors
 from figures import interleaved, median
 from servers import Client, encode
 
+FORK = multiprocessing.get_context("fork")
 CHANNEL = "news"
 PAYLOAD = "x" * 64
 
@@ -34,8 +35,8 @@ class Party:
     def __init__(self, server, subscribers):
         self.server, self.subscribers = server, subscribers
         self.publisher = Client(server.port)
-        self.wire, theirs = multiprocessing.Pipe()
-        self.reader = multiprocessing.Process(target=read_all, args=(server.port, subscribers, theirs), daemon=True)
+        self.wire, theirs = FORK.Pipe()
+        self.reader = FORK.Process(target=read_all, args=(server.port, subscribers, theirs), daemon=True)
         self.reader.start()
         self.wire.recv()
         self.frame = len(encode(("message", CHANNEL, PAYLOAD)))
@@ -50,7 +51,10 @@ class Party:
             self.publisher.socket.sendall(request * depth)
             left = answer
             while left > 0:
-                left -= len(self.publisher.socket.recv(left))
+                read = len(self.publisher.socket.recv(left))
+                if read == 0:
+                    raise SystemExit(f"compare: {self.server.name} closed the connection of the publisher")
+                left -= read
         if not self.wire.poll(60):
             raise SystemExit(f"compare: {self.server.name} does not deliver what it says it did")
         self.wire.recv()

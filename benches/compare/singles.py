@@ -143,7 +143,7 @@ class Load:
 def longest_ping(kind, machine, load):
     """Milliseconds of the slowest PING while another client loads, and what the server says of its own steps."""
     with kind.start(machine) as server:
-        loader = multiprocessing.Process(target=load_politely, args=(server.port, load), daemon=True)
+        loader = multiprocessing.get_context("fork").Process(target=load_politely, args=(server.port, load), daemon=True)
         with server.connect() as client:
             ask = client.ask
             loader.start()
