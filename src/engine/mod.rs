@@ -166,7 +166,7 @@ const SPANS_KEPT: usize = 1024;
 impl Engine {
     pub fn new(config: Config, table: Table, host: Box<dyn Host>, seed: u64) -> Engine {
         let now = host.now();
-        let startup_memory = host.memory().allocated;
+        let startup_memory = host.allocated();
         let mut engine = Engine {
             now,
             keyspace: Keyspace::new(config.databases as usize, seed),
@@ -537,7 +537,7 @@ impl Engine {
 
     /// Looks how much memory is in use.
     pub fn note_memory(&mut self) {
-        let allocated = self.host.memory().allocated;
+        let allocated = self.host.allocated();
         self.stats.note_memory(allocated, self.now_seconds());
     }
 

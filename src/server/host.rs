@@ -7,6 +7,7 @@ use crate::world::time::Now;
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Both clocks at once.
@@ -86,6 +87,10 @@ impl Host for Machine {
         let fresh = memory_now();
         self.memory.set((now, fresh));
         fresh
+    }
+
+    fn allocated(&self) -> u64 {
+        allocated_now()
     }
 
     fn cpu(&self) -> Cpu {
@@ -180,17 +185,21 @@ impl Host for Machine {
 }
 
 fn memory_now() -> Memory {
-    use tikv_jemalloc_ctl::{epoch, stats};
-    // The figures are a snapshot that is taken when the epoch advances.
-    let _ = epoch::advance();
+    use tikv_jemalloc_ctl::stats;
     let figure = |read: Result<usize, _>| read.unwrap_or(0) as u64;
     Memory {
-        allocated: figure(stats::allocated::read()),
+        allocated: allocated_now(),
         active: figure(stats::active::read()),
         resident: figure(stats::resident::read()),
         rss: resident_set(),
         system: physical_memory(),
     }
+}
+
+fn allocated_now() -> u64 {
+    // The allocator's figures are a snapshot that is taken when the epoch advances.
+    let _ = tikv_jemalloc_ctl::epoch::advance();
+    tikv_jemalloc_ctl::stats::allocated::read().unwrap_or(0) as u64
 }
 
 fn resident_set() -> u64 {
@@ -199,7 +208,13 @@ fn resident_set() -> u64 {
     pages.unwrap_or(0) * page_size()
 }
 
+/// It does not change, and the kernel takes long to say it.
 fn physical_memory() -> u64 {
+    static KNOWN: OnceLock<u64> = OnceLock::new();
+    *KNOWN.get_or_init(read_physical_memory)
+}
+
+fn read_physical_memory() -> u64 {
     let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     let kib = line.and_then(|rest| rest.trim().split(' ').next()?.parse::<u64>().ok());

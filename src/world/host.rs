@@ -12,6 +12,10 @@ pub trait Host: Send {
     /// Stops the world (DEBUG SLEEP).
     fn sleep(&self, micros: u64);
     fn memory(&self) -> Memory;
+    /// Of these only what the allocator has given out, which is asked all the time.
+    fn allocated(&self) -> u64 {
+        self.memory().allocated
+    }
     fn cpu(&self) -> Cpu;
     /// Replaces the configuration file as a whole (CONFIG REWRITE).
     fn replace_file(&self, path: &str, content: &[u8]) -> io::Result<()>;
