@@ -1,4 +1,16 @@
-//! Amounts of memory as people write them in a configuration: `512mb`, `1g`, `4096`.
+//! Amounts of memory: as people write them in a configuration (`512mb`, `1g`, `4096`), and as the
+//! allocator deals them out.
+
+/// What the allocator makes of a request: multiples of eight bytes up to 64, and from there on four
+/// classes to each doubling. Asking for all of a class costs nothing.
+#[inline]
+pub const fn size_class(bytes: usize) -> usize {
+    if bytes <= 64 {
+        return if bytes == 0 { 8 } else { bytes.next_multiple_of(8) };
+    }
+    let step = 1usize << ((bytes - 1).ilog2() - 2);
+    bytes.next_multiple_of(step)
+}
 
 /// Reads digits and an optional unit, in any case: `k`, `m` and `g` are powers of 1000, `kb`, `mb`
 /// and `gb` powers of 1024, and `b` is bytes.

@@ -338,7 +338,7 @@ fn hincrbyfloat(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 
 fn hget(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let hash = cx.read::<Hash>(args.get(1))?;
-    match hash.and_then(|hash| hash.get(args.get(2))) {
+    match hash.as_ref().and_then(|hash| hash.get(args.get(2))) {
         Some(value) => out.text(value),
         None => out.null(),
     }
@@ -349,7 +349,7 @@ fn hmget(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let fields = args.tail(2);
     let mut list = out.list(fields.len());
     for field in fields.iter() {
-        field_value(hash.and_then(|hash| hash.get(field)), &mut list);
+        field_value(hash.as_ref().and_then(|hash| hash.get(field)), &mut list);
     }
     list.end()
 }
@@ -392,7 +392,7 @@ fn hlen(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 
 fn hstrlen(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let hash = cx.read::<Hash>(args.get(1))?;
-    let value = hash.and_then(|hash| hash.get(args.get(2)));
+    let value = hash.as_ref().and_then(|hash| hash.get(args.get(2)));
     out.int(value.map_or(0, |value| value.len() as i64))
 }
 
@@ -422,7 +422,7 @@ fn hrandfield(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let mut below = |bound: u64| dice.random_range(0..bound);
     if args.len() == 2 {
         let hash = cx.read::<Hash>(key)?;
-        return match hash.and_then(|hash| hash.random(&mut below)) {
+        return match hash.as_ref().and_then(|hash| hash.random(&mut below)) {
             Some((field, _)) => out.text(field),
             None => out.null(),
         };

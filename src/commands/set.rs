@@ -138,7 +138,7 @@ fn sadd(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let members = args.tail(2);
     let mut edit = cx.edit_or_new::<Set>(args.get(1))?;
     if edit.is_born() {
-        *edit = Set::beginning_with(Text::Bytes(members.get(0)), members.len(), &limits);
+        edit.begin_with(Text::Bytes(members.get(0)), members.len(), &limits);
     } else {
         edit.expect(members.len(), &limits);
     }
@@ -165,7 +165,7 @@ fn smove(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     cx.peek::<Set>(target)?;
     let Some(mut edit) = cx.edit::<Set>(source)? else { return out.int(0) };
     if source == target {
-        return out.int(edit.view().contains(member) as i64);
+        return out.int(edit.contains(member) as i64);
     }
     let moved = edit.remove(member);
     edit.done_if(moved, Event::set("srem"));
@@ -173,7 +173,7 @@ fn smove(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         let limits = cx.limits.set;
         let mut edit = cx.edit_or_new::<Set>(target)?;
         if edit.is_born() {
-            *edit = Set::beginning_with(member, 1, &limits);
+            edit.begin_with(member, 1, &limits);
         }
         let added = edit.insert(member, &limits);
         edit.done_if(added, Event::set("sadd"));
@@ -196,14 +196,14 @@ fn smismember(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let members = args.tail(2);
     let mut list = out.list(members.len());
     for member in members.iter() {
-        list.int(set.is_some_and(|set| set.contains(Text::Bytes(member))) as i64);
+        list.int(set.as_ref().is_some_and(|set| set.contains(Text::Bytes(member))) as i64);
     }
     list.end()
 }
 
 fn smembers(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let Some(set) = cx.read::<Set>(args.get(1))? else { return out.set(0).end() };
-    answer_all(set, out)
+    answer_all(&set, out)
 }
 
 fn answer_all(set: &Set, out: Reply) -> Done {
@@ -257,8 +257,8 @@ fn spop_many(cx: &mut Ctx, key: &[u8], count: usize, out: Reply) -> Done {
     if count == 0 {
         return out.set(0).end();
     }
-    if count >= edit.view().len() {
-        let answered = answer_all(edit.view(), out);
+    if count >= edit.len() {
+        let answered = answer_all(&edit, out);
         drop(edit);
         cx.keyspace.changes.also(cx.db, key, Event::set("spop"));
         cx.remove(key);
@@ -293,7 +293,7 @@ fn srandmember(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let mut below = throws_of(&mut dice);
     let set = cx.read::<Set>(args.get(1))?;
     let Some(count) = count else {
-        return match set.and_then(|set| set.random(&mut below)) {
+        return match set.as_ref().and_then(|set| set.random(&mut below)) {
             Some(member) => out.text(member),
             None => out.null(),
         };

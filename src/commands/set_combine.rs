@@ -8,7 +8,7 @@ use crate::data::string::{Digits, Text};
 use crate::engine::command::{read, write};
 use crate::engine::{Ctx, Family};
 use crate::error::Error;
-use crate::keyspace::Event;
+use crate::keyspace::{Event, Lent};
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{
     Access, C_SET, DENYOOM, Group, K_ACCESS, K_UPDATE, MOVABLEKEYS, counted_keys, integer, key,
@@ -138,15 +138,15 @@ const ESTIMATE_EVERY: u64 = 1024;
 // ── the members ─────────────────────────────────────────────────────────────────────────────
 
 fn sinter(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    answer(&sets(cx, args.tail(1))?, out, |sets, visit| combine::intersect(sets, visit))
+    answer(&values(&sets(cx, args.tail(1))?), out, |sets, visit| combine::intersect(sets, visit))
 }
 
 fn sunion(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    answer(&sets(cx, args.tail(1))?, out, |sets, visit| combine::unite(sets, visit))
+    answer(&values(&sets(cx, args.tail(1))?), out, |sets, visit| combine::unite(sets, visit))
 }
 
 fn sdiff(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    answer(&sets(cx, args.tail(1))?, out, |sets, visit| combine::subtract(sets, visit))
+    answer(&values(&sets(cx, args.tail(1))?), out, |sets, visit| combine::subtract(sets, visit))
 }
 
 type Visit<'a> = dyn FnMut(Text) -> ControlFlow<()> + 'a;
@@ -169,12 +169,14 @@ fn answer(
 fn sintercard(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let count = Count::read(args, false)?;
     let sets = sets(cx, count.keys)?;
+    let sets = values(&sets);
     out.int(count.up_to_limit(|visit| combine::intersect(&sets, visit)))
 }
 
 fn sunioncard(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let count = Count::read(args, true)?;
     let sets = sets(cx, count.keys)?;
+    let sets = values(&sets);
     out.int(if count.about {
         estimate_union(&sets, count.limit)
     } else {
@@ -185,6 +187,7 @@ fn sunioncard(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 fn sdiffcard(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let count = Count::read(args, false)?;
     let sets = sets(cx, count.keys)?;
+    let sets = values(&sets);
     out.int(count.up_to_limit(|visit| combine::subtract(&sets, visit)))
 }
 
@@ -272,15 +275,19 @@ fn store(
     out: Reply,
 ) -> Done {
     let limits = cx.limits;
-    let result = combine(&sets(cx, args.tail(2))?, &limits.set);
+    let result = combine(&values(&sets(cx, args.tail(2))?), &limits.set);
     let len = cx.store(args.get(1), result, event);
     out.int(len as i64)
 }
 
 /// The sets of several keys, `None` for a key that is not there. All are used before one is lent.
-fn sets<'a>(cx: &'a mut Ctx, keys: Args) -> Result<Vec<Option<&'a Set>>, Error> {
+fn sets<'a>(cx: &'a mut Ctx, keys: Args) -> Result<Vec<Option<Lent<'a, Set>>>, Error> {
     for key in keys.iter() {
         cx.read::<Set>(key)?;
     }
     keys.iter().map(|key| cx.peek::<Set>(key)).collect()
+}
+
+fn values<'a>(sets: &'a [Option<Lent<Set>>]) -> Vec<Option<&'a Set>> {
+    sets.iter().map(Option::as_deref).collect()
 }

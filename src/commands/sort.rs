@@ -140,19 +140,16 @@ fn elements(cx: &Ctx, key: &[u8], kind: Option<Type>, back: bool) -> Result<Vec<
         Some(Type::List) => {
             let list = cx.peek::<List>(key)?;
             let end = if back { End::Right } else { End::Left };
-            list.into_iter()
-                .flat_map(|list| list.iter_from_end(end))
-                .map(|it| it.to_vec())
-                .collect()
+            list.iter().flat_map(|list| list.iter_from_end(end)).map(|it| it.to_vec()).collect()
         }
         Some(Type::ZSet) => {
             let zset = cx.peek::<ZSet>(key)?;
-            let members = zset.into_iter().flat_map(|zset| zset.walk(0..zset.len(), back));
+            let members = zset.iter().flat_map(|zset| zset.walk(0..zset.len(), back));
             members.map(|(member, _)| member.to_vec()).collect()
         }
         Some(Type::Set) => {
             let set = cx.peek::<Set>(key)?;
-            set.into_iter().flat_map(|set| set.iter()).map(|it| it.to_vec()).collect()
+            set.iter().flat_map(|set| set.iter()).map(|it| it.to_vec()).collect()
         }
         Some(_) => return Err(Error::WrongType),
     })

@@ -16,7 +16,7 @@
 use super::limits::PackedLimits;
 use super::packed::Packed;
 use super::string::Text;
-use super::{Collection, Type};
+use super::{Buffer, Collection, Small, Type};
 use crate::base::blob::Blob;
 use crate::base::map::Set;
 use crate::base::table::{self, Table};
@@ -201,6 +201,28 @@ impl Collection for Hash {
         match &self.form {
             Form::Small(packed) => packed.len() / 2,
             Form::Large(large) => large.table.len(),
+        }
+    }
+
+    fn small(&self) -> Option<Small<&[u8]>> {
+        match &self.form {
+            Form::Small(packed) => Some(packed.small()),
+            Form::Large(_) => None,
+        }
+    }
+
+    fn of_small(small: Small<Buffer>) -> Hash {
+        Hash { form: Form::Small(Packed::of_small(small)) }
+    }
+
+    fn empty_in(buffer: Vec<u8>) -> Hash {
+        Hash { form: Form::Small(Packed::empty_in(buffer)) }
+    }
+
+    fn into_buffer(self) -> Option<Buffer> {
+        match self.form {
+            Form::Small(packed) => Some(packed.into_buffer()),
+            Form::Large(_) => None,
         }
     }
 

@@ -5,15 +5,15 @@
 //! ```text
 //!   | bytes of an integer | integer, little-endian | … |
 //! ```
-//! It is one blob, exactly as long as it must be, because there are many small sets; the allocator
-//! lets a blob grow where it is more often than not.
 
-use crate::base::blob::Blob;
+use super::{Buffer, Small, SmallForm};
+use crate::base::memory_size::size_class;
+use std::borrow::Cow;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub struct IntSet {
-    /// None while no integer has come.
-    blob: Option<Blob>,
+    /// Empty while no integer has come. Lent where the set is only looked at in somebody else's memory.
+    bytes: Buffer,
 }
 
 /// Bytes before the integers.
@@ -28,9 +28,33 @@ impl IntSet {
         self.len() == 0
     }
 
+    /// The set that was taken apart by `small`.
+    pub fn of_small(small: Small<Buffer>) -> IntSet {
+        debug_assert_eq!(small.form, SmallForm::Ints);
+        IntSet { bytes: small.bytes }
+    }
+
+    /// An empty set in this memory.
+    pub fn empty_in(mut buffer: Vec<u8>) -> IntSet {
+        buffer.clear();
+        IntSet { bytes: Cow::Owned(buffer) }
+    }
+
+    pub fn small(&self) -> Small<&[u8]> {
+        Small { form: SmallForm::Ints, items: 0, bytes: &self.bytes }
+    }
+
+    /// Gives up the memory that the set lies in.
+    pub fn into_buffer(self) -> Buffer {
+        self.bytes
+    }
+
     /// Bytes of heap.
     pub fn memory(&self) -> usize {
-        self.blob.as_ref().map_or(0, Blob::memory)
+        match &self.bytes {
+            Cow::Owned(own) => own.capacity(),
+            Cow::Borrowed(_) => 0,
+        }
     }
 
     /// O(log N).
@@ -68,11 +92,17 @@ impl IntSet {
             self.widen();
         }
         let (at, width) = (self.offset(index), self.width());
-        let blob = self.blob.get_or_insert_with(|| Blob::new(NARROWEST));
-        let end = blob.len();
-        blob.resize(end + width);
-        blob.copy_within(at..end, at + width);
-        blob[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
+        let bytes = self.bytes.to_mut();
+        if bytes.is_empty() {
+            bytes.extend_from_slice(NARROWEST);
+        }
+        let end = bytes.len();
+        if end + width > bytes.capacity() {
+            bytes.reserve_exact(size_class(end + width) - end);
+        }
+        bytes.resize(end + width, 0);
+        bytes.copy_within(at..end, at + width);
+        bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
         true
     }
 
@@ -85,9 +115,8 @@ impl IntSet {
     pub fn remove_at(&mut self, index: usize) -> Option<i64> {
         let value = self.get(index)?;
         let (from, to) = (self.offset(index + 1), self.offset(index));
-        let blob = self.blob.as_mut()?;
-        blob.copy_within(from.., to);
-        blob.resize(blob.len() - (from - to));
+        let bytes = self.bytes.to_mut();
+        bytes.drain(to..from);
         Some(value)
     }
 
@@ -97,12 +126,12 @@ impl IntSet {
         for index in 0..self.len() {
             if self.get(index).is_some_and(&mut keep) {
                 let (from, to) = (self.offset(index)..self.offset(index + 1), self.offset(kept));
-                self.blob.iter_mut().for_each(|blob| blob.copy_within(from.clone(), to));
+                self.bytes.to_mut().copy_within(from, to);
                 kept += 1;
             }
         }
         let end = self.offset(kept);
-        self.blob.iter_mut().for_each(|blob| blob.resize(end));
+        self.bytes.to_mut().truncate(end);
     }
 
     /// Where an integer is, or where it belongs.
@@ -123,7 +152,7 @@ impl IntSet {
     }
 
     fn bytes(&self) -> &[u8] {
-        self.blob.as_deref().unwrap_or(NARROWEST)
+        if self.bytes.is_empty() { NARROWEST } else { &self.bytes }
     }
 
     /// Bytes of an integer.
@@ -155,7 +184,20 @@ impl IntSet {
         let width = self.width() * 2;
         let mut bytes = vec![width as u8];
         self.iter().for_each(|int| bytes.extend_from_slice(&int.to_le_bytes()[..width]));
-        self.blob = Some(Blob::new(&bytes));
+        self.bytes = Cow::Owned(bytes);
+    }
+}
+
+impl Default for IntSet {
+    fn default() -> IntSet {
+        IntSet { bytes: Cow::Owned(Vec::new()) }
+    }
+}
+
+impl Clone for IntSet {
+    /// The copy is always its own, also that of a set which is lent.
+    fn clone(&self) -> IntSet {
+        IntSet { bytes: Cow::Owned(self.bytes.to_vec()) }
     }
 }
 
@@ -216,7 +258,7 @@ mod tests {
                 prop_assert_eq!(set.max(), model.last().copied());
                 prop_assert!(model.iter().all(|&value| set.contains(value)));
                 prop_assert!(set.contains(7) == model.contains(&7));
-                prop_assert!(set.memory() <= 5 + 8 * model.len());
+                prop_assert!(set.small().bytes.len() <= 1 + 8 * model.len());
             }
         }
     }
@@ -225,7 +267,7 @@ mod tests {
     fn it_is_as_wide_as_its_widest() {
         let mut set = IntSet::default();
         (0..20).for_each(|value| assert!(set.insert(value)));
-        assert_eq!((set.width(), set.memory()), (2, 4 + 1 + 40));
+        assert_eq!((set.width(), set.memory()), (2, 48));
         set.insert(40_000);
         assert_eq!(set.width(), 4);
         set.insert(-3_000_000_000);

@@ -13,6 +13,8 @@ pub mod set;
 pub mod string;
 pub mod zset;
 
+use std::borrow::Cow;
+
 /// What a key holds, as TYPE names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
@@ -38,6 +40,26 @@ impl Type {
     }
 }
 
+/// The memory of a small form: a collection's own, or lent for as long as it is only looked at.
+pub type Buffer = Cow<'static, [u8]>;
+
+/// A collection that is one run of bytes, which a record keeps beside its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Small<B> {
+    pub form: SmallForm,
+    /// Items of a packed block; of no meaning for integers.
+    pub items: usize,
+    pub bytes: B,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmallForm {
+    /// A block of `packed.rs`.
+    Packed,
+    /// An array of `intset.rs`.
+    Ints,
+}
+
 /// A value with elements. An empty one is no value: its key goes with its last element.
 pub trait Collection: Clone + Default + Send + 'static {
     const TYPE: Type;
@@ -48,6 +70,18 @@ pub trait Collection: Clone + Default + Send + 'static {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The value as one run of bytes, if it is kept as one.
+    fn small(&self) -> Option<Small<&[u8]>>;
+
+    /// What `small` took apart. Where the bytes are lent the value is only read, and never moved.
+    fn of_small(small: Small<Buffer>) -> Self;
+
+    /// An empty value that will lie in this memory while it is small.
+    fn empty_in(buffer: Vec<u8>) -> Self;
+
+    /// Gives up the memory of a small value, to be used again.
+    fn into_buffer(self) -> Option<Buffer>;
 
     /// Bytes of heap that the value takes, itself not counted.
     fn memory(&self) -> usize;

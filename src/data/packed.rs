@@ -18,10 +18,14 @@
 //! change move with it.
 
 use super::string::{Text, canonical_int};
+use super::{Buffer, Small, SmallForm};
+use crate::base::memory_size::size_class;
+use std::borrow::Cow;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Packed {
-    bytes: Vec<u8>,
+    /// Lent where the block is only looked at in somebody else's memory.
+    bytes: Buffer,
     len: u32,
 }
 
@@ -33,6 +37,10 @@ const STRING_13: u8 = 0xc0;
 const STRING_32: u8 = 0xe0;
 const INT: u8 = 0xf0;
 
+/// A block that shrinks keeps memory for this many bytes: it is mostly copied to a place that fits it
+/// exactly when all is done, and otherwise one block of a long list.
+const KEPT: usize = 1024;
+
 impl Packed {
     pub fn new() -> Packed {
         Packed::default()
@@ -43,6 +51,27 @@ impl Packed {
         let mut packed = Packed::new();
         packed.push_back(item);
         packed
+    }
+
+    /// The block that was taken apart by `small`.
+    pub fn of_small(small: Small<Buffer>) -> Packed {
+        debug_assert_eq!(small.form, SmallForm::Packed);
+        Packed { bytes: small.bytes, len: small.items as u32 }
+    }
+
+    /// An empty block in this memory.
+    pub fn empty_in(mut buffer: Vec<u8>) -> Packed {
+        buffer.clear();
+        Packed { bytes: Cow::Owned(buffer), len: 0 }
+    }
+
+    pub fn small(&self) -> Small<&[u8]> {
+        Small { form: SmallForm::Packed, items: self.len(), bytes: &self.bytes }
+    }
+
+    /// Gives up the memory that the block lies in.
+    pub fn into_buffer(self) -> Buffer {
+        self.bytes
     }
 
     /// How many items there are.
@@ -61,7 +90,10 @@ impl Packed {
 
     /// Bytes of heap.
     pub fn memory(&self) -> usize {
-        self.bytes.capacity()
+        match &self.bytes {
+            Cow::Owned(own) => own.capacity(),
+            Cow::Borrowed(_) => 0,
+        }
     }
 
     /// Bytes that an item would take.
@@ -90,10 +122,7 @@ impl Packed {
     /// The position of the item before this one, if there is one. The end of the block is a
     /// position too, for this.
     pub fn before(&self, at: Position) -> Option<Position> {
-        (at > 0).then(|| {
-            let (size, back) = read_back(&self.bytes[..at]);
-            at - back - size
-        })
+        before(&self.bytes, at)
     }
 
     /// The position of an item by its number.
@@ -126,17 +155,17 @@ impl Packed {
     }
 
     pub fn iter(&self) -> Iter<'_> {
-        Iter { packed: self, at: 0 }
+        self.iter_from(0)
     }
 
     /// From an item on; from the end of the block on there are none.
     pub fn iter_from(&self, at: Position) -> Iter<'_> {
-        Iter { packed: self, at }
+        Iter { bytes: &self.bytes, at }
     }
 
     /// Backwards, beginning with the item before this position.
     pub fn iter_back_from(&self, at: Position) -> IterBack<'_> {
-        IterBack { packed: self, at }
+        IterBack { bytes: &self.bytes, at }
     }
 
     pub fn iter_back(&self) -> IterBack<'_> {
@@ -146,14 +175,15 @@ impl Packed {
     /// The first item that equals `wanted`, looking at every `step`th one from the position on.
     pub fn find(&self, wanted: &[u8], from: Position, step: usize) -> Option<Position> {
         let wanted = Wanted::new(wanted);
+        let bytes = &*self.bytes;
         let mut at = from;
-        while at < self.bytes.len() {
-            let (item, mut next) = self.read(at);
+        while at < bytes.len() {
+            let (item, mut next) = read(bytes, at);
             if wanted.is(item) {
                 return Some(at);
             }
             for _ in 1..step {
-                next += if next < self.bytes.len() { self.item_len(next) } else { 0 };
+                next += if next < bytes.len() { item_len(bytes, next) } else { 0 };
             }
             at = next;
         }
@@ -198,7 +228,7 @@ impl Packed {
             end += self.item_len(end);
             self.len -= 1;
         }
-        self.bytes.drain(at..end);
+        self.bytes.to_mut().drain(at..end);
         self.give_back();
     }
 
@@ -214,13 +244,13 @@ impl Packed {
             if is_equal && equal >= spared {
                 removed += 1;
             } else {
-                self.bytes.copy_within(from..next, to);
+                self.bytes.to_mut().copy_within(from..next, to);
                 to += next - from;
             }
             equal += is_equal as usize;
             from = next;
         }
-        self.bytes.drain(to..from);
+        self.bytes.to_mut().drain(to..from);
         self.len -= removed as u32;
         self.give_back();
         removed
@@ -229,8 +259,8 @@ impl Packed {
     /// Takes everything from a position on away, as a block of its own.
     pub fn split_off(&mut self, at: Position) -> Packed {
         let kept = self.iter().take_while_before(at);
-        let bytes = self.bytes[at..].to_vec();
-        self.bytes.truncate(at);
+        let bytes = self.bytes[at..].to_vec().into();
+        self.bytes.to_mut().truncate(at);
         let len = self.len - kept;
         self.len = kept;
         self.give_back();
@@ -240,7 +270,7 @@ impl Packed {
     /// Puts all items of another block behind one's own.
     pub fn append(&mut self, other: &Packed) {
         self.room_for(other.bytes.len());
-        self.bytes.extend_from_slice(&other.bytes);
+        self.bytes.to_mut().extend_from_slice(&other.bytes);
         self.len += other.len;
     }
 
@@ -250,7 +280,7 @@ impl Packed {
 
     /// Gives back what was kept for growth.
     pub fn shrink_to_fit(&mut self) {
-        self.bytes.shrink_to_fit();
+        self.bytes.to_mut().shrink_to_fit();
     }
 
     /// Puts an item in place of `old` bytes; how many items there are is the caller's to say.
@@ -261,81 +291,115 @@ impl Packed {
         let tail = self.bytes.len() - (at + old);
         if new > old {
             self.room_for(new - old);
-            self.bytes.resize(self.bytes.len() + new - old, 0);
-            self.bytes.copy_within(at + old..at + old + tail, at + new);
-        } else if new < old {
-            self.bytes.copy_within(at + old..at + old + tail, at + new);
-            self.bytes.truncate(at + new + tail);
         }
-        self.bytes[at..at + head.len()].copy_from_slice(head);
-        self.bytes[at + head.len()..at + size].copy_from_slice(payload);
-        write_back(size, &mut self.bytes[at + size..at + new]);
+        let bytes = self.bytes.to_mut();
+        if new > old {
+            bytes.resize(bytes.len() + new - old, 0);
+            bytes.copy_within(at + old..at + old + tail, at + new);
+        } else if new < old {
+            bytes.copy_within(at + old..at + old + tail, at + new);
+            bytes.truncate(at + new + tail);
+        }
+        bytes[at..at + head.len()].copy_from_slice(head);
+        bytes[at + head.len()..at + size].copy_from_slice(payload);
+        write_back(size, &mut bytes[at + size..at + new]);
     }
 
     /// Grows by small steps: blocks are small and many, and what doubling leaves unused adds up.
     fn room_for(&mut self, more: usize) {
-        let len = self.bytes.len() + more;
-        if len > self.bytes.capacity() {
-            self.bytes.reserve_exact(size_class(len + len / 16) - self.bytes.len());
+        let bytes = self.bytes.to_mut();
+        let len = bytes.len() + more;
+        if len > bytes.capacity() {
+            bytes.reserve_exact(size_class(len + len / 16) - bytes.len());
         }
     }
 
     fn give_back(&mut self) {
-        if self.bytes.capacity() > 64 && self.bytes.capacity() > 2 * self.bytes.len() {
-            self.bytes.shrink_to(size_class(self.bytes.len() + self.bytes.len() / 4));
+        let bytes = self.bytes.to_mut();
+        if bytes.capacity() > KEPT && bytes.capacity() > 2 * bytes.len() {
+            bytes.shrink_to(size_class(bytes.len() + bytes.len() / 4));
         }
     }
 
     /// How long the item at a position is, altogether.
     #[inline]
     fn item_len(&self, at: Position) -> usize {
-        let (head, payload) = self.sizes(at);
-        let size = head + payload;
-        size + back_len(size)
-    }
-
-    /// How long its head and its payload are.
-    #[inline]
-    fn sizes(&self, at: Position) -> (usize, usize) {
-        let head = self.bytes[at];
-        match head {
-            0..STRING_6 => (1, 0),
-            STRING_6..STRING_13 => (1, (head & 0x3f) as usize),
-            STRING_13..STRING_32 => {
-                (2, ((head & 0x1f) as usize) << 8 | self.bytes[at + 1] as usize)
-            }
-            STRING_32..INT => {
-                let len = self.bytes[at + 1..at + 5].try_into().expect("four bytes");
-                (5, u32::from_le_bytes(len) as usize)
-            }
-            INT.. => (1, (head & 0x0f) as usize),
-        }
+        item_len(&self.bytes, at)
     }
 
     /// The item at a position, and where the next one begins.
     #[inline]
     fn read(&self, at: Position) -> (Text<'_>, Position) {
-        let (head, payload) = self.sizes(at);
-        let size = head + payload;
-        let bytes = &self.bytes[at + head..at + size];
-        let first = self.bytes[at];
-        let item = match first {
-            0..STRING_6 => Text::Int(first as i64),
-            STRING_6..INT => Text::Bytes(bytes),
-            INT.. => {
-                let sign = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
-                let mut whole = [sign; 8];
-                whole[..bytes.len()].copy_from_slice(bytes);
-                Text::Int(i64::from_le_bytes(whole))
-            }
-        };
-        (item, at + size + back_len(size))
+        read(&self.bytes, at)
+    }
+}
+#[inline]
+fn item_len(bytes: &[u8], at: Position) -> usize {
+    let (head, payload) = sizes(bytes, at);
+    let size = head + payload;
+    size + back_len(size)
+}
+
+/// How long an item's head and its payload are.
+#[inline]
+fn sizes(bytes: &[u8], at: Position) -> (usize, usize) {
+    let head = bytes[at];
+    match head {
+        0..STRING_6 => (1, 0),
+        STRING_6..STRING_13 => (1, (head & 0x3f) as usize),
+        STRING_13..STRING_32 => (2, ((head & 0x1f) as usize) << 8 | bytes[at + 1] as usize),
+        STRING_32..INT => {
+            let len = bytes[at + 1..at + 5].try_into().expect("four bytes");
+            (5, u32::from_le_bytes(len) as usize)
+        }
+        INT.. => (1, (head & 0x0f) as usize),
+    }
+}
+
+#[inline]
+fn read(bytes: &[u8], at: Position) -> (Text<'_>, Position) {
+    let (head, payload) = sizes(bytes, at);
+    let size = head + payload;
+    let own = &bytes[at + head..at + size];
+    let first = bytes[at];
+    let item = match first {
+        0..STRING_6 => Text::Int(first as i64),
+        STRING_6..INT => Text::Bytes(own),
+        INT.. => {
+            let sign = if own.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
+            let mut whole = [sign; 8];
+            whole[..own.len()].copy_from_slice(own);
+            Text::Int(i64::from_le_bytes(whole))
+        }
+    };
+    (item, at + size + back_len(size))
+}
+
+/// The position of the item before this one, if there is one.
+#[inline]
+fn before(bytes: &[u8], at: Position) -> Option<Position> {
+    (at > 0).then(|| {
+        let (size, back) = read_back(&bytes[..at]);
+        at - back - size
+    })
+}
+
+impl Default for Packed {
+    fn default() -> Packed {
+        Packed { bytes: Cow::Owned(Vec::new()), len: 0 }
+    }
+}
+
+impl Clone for Packed {
+    /// The copy is always its own, also that of a block which is lent.
+    fn clone(&self) -> Packed {
+        Packed { bytes: Cow::Owned(self.bytes.to_vec()), len: self.len }
     }
 }
 
 #[derive(Clone)]
 pub struct Iter<'a> {
-    packed: &'a Packed,
+    bytes: &'a [u8],
     at: Position,
 }
 
@@ -359,10 +423,10 @@ impl<'a> Iterator for Iter<'a> {
     type Item = Text<'a>;
     #[inline]
     fn next(&mut self) -> Option<Text<'a>> {
-        if self.at >= self.packed.bytes.len() {
+        if self.at >= self.bytes.len() {
             return None;
         }
-        let (item, next) = self.packed.read(self.at);
+        let (item, next) = read(self.bytes, self.at);
         self.at = next;
         Some(item)
     }
@@ -370,7 +434,7 @@ impl<'a> Iterator for Iter<'a> {
 
 #[derive(Clone)]
 pub struct IterBack<'a> {
-    packed: &'a Packed,
+    bytes: &'a [u8],
     at: Position,
 }
 
@@ -385,8 +449,8 @@ impl<'a> Iterator for IterBack<'a> {
     type Item = Text<'a>;
     #[inline]
     fn next(&mut self) -> Option<Text<'a>> {
-        self.at = self.packed.before(self.at)?;
-        Some(self.packed.at(self.at))
+        self.at = before(self.bytes, self.at)?;
+        Some(read(self.bytes, self.at).0)
     }
 }
 
@@ -457,16 +521,6 @@ fn read_back(bytes: &[u8]) -> (usize, usize) {
         }
     }
     unreachable!("an item ends with its size")
-}
-
-/// What jemalloc makes of a request: four classes to each doubling, so that asking for all of a
-/// class costs nothing.
-fn size_class(bytes: usize) -> usize {
-    if bytes <= 64 {
-        return bytes.next_multiple_of(16).max(8);
-    }
-    let step = 1usize << ((bytes - 1).ilog2() - 2);
-    bytes.next_multiple_of(step)
 }
 
 /// A string to compare many items with.

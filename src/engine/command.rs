@@ -238,7 +238,10 @@ impl Ctx<'_> {
 
     /// Opens a collection to be changed, a new one where there is none.
     #[inline]
-    pub fn edit_or_new<T: Collection>(&mut self, key: &[u8]) -> Result<Edit<'_, T>, Error> {
+    pub fn edit_or_new<'a, T: Collection>(
+        &'a mut self,
+        key: &'a [u8],
+    ) -> Result<Edit<'a, T>, Error> {
         self.keyspace.edit_or_new::<T>(self.db, key)
     }
 

@@ -3,6 +3,7 @@
 
 use super::change::{Cause, Changes};
 use super::event::Event;
+use super::lent::Lent;
 use super::record::Record;
 use super::sizes::Bin;
 use super::{Db, free};
@@ -10,18 +11,28 @@ use crate::base::table::Place;
 use crate::data::string::Text;
 use crate::data::{Collection, Type};
 use rand::rngs::SmallRng;
-use std::marker::PhantomData;
+use std::borrow::Cow;
+use std::convert::Infallible;
 use std::ops::{Deref, DerefMut};
 
 /// What the keyspace needs to know about a kind of value.
-pub trait Kind {
+pub trait Kind: Sized {
     const TYPE: Type;
     /// What a reader is lent.
     type View<'a>;
+    /// What an edit holds apart from the record while it changes it.
+    type Apart;
     /// The record holds a value of this kind.
     fn view(record: &Record) -> Self::View<'_>;
-    /// Is there nothing left of the value, so that its key must go?
-    fn is_void(record: &Record) -> bool;
+    /// Takes a copy of what cannot be changed where it is.
+    fn copy(record: &Record, buffer: &mut Vec<u8>) -> Option<Self::Apart>;
+    /// An edit that held something apart is over: puts it where it belongs. Says whether there is
+    /// something left of the value.
+    fn put(edit: &mut Edit<Self>, apart: Self::Apart) -> bool;
+    /// An edit is over that held something apart and did not change it.
+    fn discard(edit: &mut Edit<Self>, apart: Self::Apart);
+    /// An edit is over that changed the value where it is; says whether there is something left of it.
+    fn settle(record: &mut Record) -> bool;
 }
 
 /// Strings.
@@ -30,83 +41,124 @@ pub struct Str;
 impl Kind for Str {
     const TYPE: Type = Type::String;
     type View<'a> = Text<'a>;
+    type Apart = Infallible;
     fn view(record: &Record) -> Text<'_> {
         record.text()
     }
+    fn copy(_: &Record, _: &mut Vec<u8>) -> Option<Infallible> {
+        None
+    }
+    fn put(_: &mut Edit<Str>, apart: Infallible) -> bool {
+        match apart {}
+    }
+    fn discard(_: &mut Edit<Str>, apart: Infallible) {
+        match apart {}
+    }
     /// An empty string is a value.
-    fn is_void(_: &Record) -> bool {
-        false
+    fn settle(_: &mut Record) -> bool {
+        true
     }
 }
 
 impl<T: Collection> Kind for T {
     const TYPE: Type = T::TYPE;
-    type View<'a> = &'a T;
-    fn view(record: &Record) -> &T {
+    type View<'a> = Lent<'a, T>;
+    type Apart = T;
+    fn view(record: &Record) -> Lent<'_, T> {
         record.collection()
     }
-    fn is_void(record: &Record) -> bool {
-        record.collection::<T>().is_empty()
+    #[inline]
+    fn copy(record: &Record, buffer: &mut Vec<u8>) -> Option<T> {
+        record.copy_small(buffer)
+    }
+    fn put(edit: &mut Edit<T>, value: T) -> bool {
+        if value.is_empty() {
+            edit.keep_buffer(value);
+            return false;
+        }
+        match edit.at {
+            At::There(_) => match edit.record_mut().put_collection(&value) {
+                true => edit.keep_buffer(value),
+                false => edit.record_mut().put_large(value),
+            },
+            At::New { key, .. } => match Record::of_small_collection(key, &value) {
+                Some(record) => {
+                    edit.keep_buffer(value);
+                    edit.bear(record);
+                }
+                None => edit.bear(Record::of_collection(key, value)),
+            },
+        }
+        true
+    }
+    fn discard(edit: &mut Edit<T>, value: T) {
+        edit.keep_buffer(value);
+    }
+    fn settle(record: &mut Record) -> bool {
+        record.settle::<T>();
+        record.large::<T>().is_none_or(|value| !value.is_empty())
     }
 }
 
 /// The only way to change a value that stays where it is. What changed is said once, with `done`.
 ///
-/// A collection is changed by its own methods, which an edit lends. A collection that is empty
-/// when its edit ends is removed with its key, so no command need remember that.
+/// A collection is changed by its own methods, which an edit lends. A small one is changed in a buffer,
+/// and put back into its record when the edit ends; a new one gets its record then. A collection that is
+/// empty when its edit ends is removed with its key, so no command need remember that.
 #[must_use = "say what changed with `done`"]
 pub struct Edit<'a, T: Kind> {
-    home: &'a mut Db,
-    place: Place,
-    changes: &'a mut Changes,
-    trash: &'a mut Vec<Record>,
+    tools: Tools<'a>,
     db: usize,
-    /// The value was made for this edit.
-    born: bool,
+    at: At<'a>,
+    apart: Option<T::Apart>,
+    /// Somebody had the chance to change the value.
+    touched: bool,
+    /// Somebody did, and nobody was told yet.
     changed: bool,
     /// Where the value was counted when the edit began.
-    bin: Bin,
-    dice: &'a mut SmallRng,
-    kind: PhantomData<T>,
+    bin: Option<Bin>,
 }
 
-impl<'a, T: Kind> Edit<'a, T> {
-    pub(super) fn open(
-        home: &'a mut Db,
-        place: Place,
-        changes: &'a mut Changes,
-        trash: &'a mut Vec<Record>,
-        (db, born): (usize, bool),
-        dice: &'a mut SmallRng,
-    ) -> Self {
-        let bin = Bin::of(home.table.at(place).expect("an edit's record stays"));
-        let kind = PhantomData;
-        Edit { home, place, changes, trash, db, born, dice, changed: false, bin, kind }
-    }
+/// What an edit needs of the keyspace.
+pub(super) struct Tools<'a> {
+    pub home: &'a mut Db,
+    pub changes: &'a mut Changes,
+    pub trash: &'a mut Vec<Record>,
+    pub dice: &'a mut SmallRng,
+    /// Where small collections are changed.
+    pub buffer: &'a mut Vec<u8>,
+}
 
-    pub fn view(&self) -> T::View<'_> {
-        T::view(self.record())
+#[derive(Clone, Copy)]
+enum At<'a> {
+    There(Place),
+    /// There was no value; this is its key, with the hash of it and the age that it begins with.
+    New {
+        key: &'a [u8],
+        hash: u64,
+        age: u32,
+    },
+}
+
+/// A buffer that has grown beyond this is not kept.
+const BUFFER_KEPT: usize = 4096;
+
+impl<'a, T: Kind> Edit<'a, T> {
+    pub(super) fn open(tools: Tools<'a>, db: usize, place: Place) -> Self {
+        let record = tools.home.table.at(place).expect("an edit's record stays");
+        let (bin, apart) = (Some(Bin::of(record)), T::copy(record, tools.buffer));
+        Edit { tools, db, at: At::There(place), apart, touched: false, changed: false, bin }
     }
 
     /// Was there no value before this edit?
     pub fn is_born(&self) -> bool {
-        self.born
-    }
-
-    /// The value, and dice to choose from it.
-    pub fn with_dice(&mut self) -> (&mut T, &mut SmallRng)
-    where
-        T: Collection,
-    {
-        self.changed = true;
-        let record = self.home.table.at_mut(self.place).expect("an edit's record stays");
-        (record.collection_mut(), self.dice)
+        matches!(self.at, At::New { .. })
     }
 
     /// Says which part of the value, such as a field, changes: once for each, before `done`.
     #[inline]
     pub fn part(&mut self, part: &[u8]) {
-        self.changes.part(part);
+        self.tools.changes.part(part);
     }
 
     /// Declares that the value changed, and how.
@@ -120,24 +172,6 @@ impl<'a, T: Kind> Edit<'a, T> {
         self.end(event, false);
     }
 
-    fn end(mut self, event: Event, counts: bool) {
-        self.changed = false;
-        let record = self.home.table.at(self.place).expect("an edit's record stays");
-        self.home.sizes.shift(self.bin, Bin::of(record));
-        let key = record.key();
-        if self.born {
-            self.born = false;
-            self.changes.remark(self.db, key, Event::NEW);
-        }
-        match counts {
-            true => self.changes.note(self.db, key, event, Cause::Command),
-            false => self.changes.also(self.db, key, event),
-        }
-        if T::is_void(self.record()) {
-            self.remove(true);
-        }
-    }
-
     /// As `done`, unless the value turned out to be what it was.
     pub fn done_if(mut self, changed: bool, event: Event) {
         self.changed = false;
@@ -146,27 +180,108 @@ impl<'a, T: Kind> Edit<'a, T> {
         }
     }
 
+    fn end(mut self, event: Event, counts: bool) {
+        self.changed = false;
+        let is_born = self.is_born();
+        let is_left = match self.apart.take() {
+            Some(apart) => T::put(&mut self, apart),
+            None => T::settle(self.record_mut()),
+        };
+        let Tools { home, changes, trash, .. } = &mut self.tools;
+        let key = match self.at {
+            At::New { key, .. } if !is_left => {
+                // It was born, and is gone before anybody could see it.
+                debug_assert!(false, "a value that never was is no change: {}", key.escape_ascii());
+                return;
+            }
+            At::New { key, .. } => key,
+            At::There(place) => {
+                let record = home.table.at(place).expect("an edit's record stays");
+                if let Some(bin) = self.bin {
+                    home.sizes.shift(bin, Bin::of(record));
+                }
+                record.key()
+            }
+        };
+        if is_born {
+            changes.remark(self.db, key, Event::NEW);
+        }
+        match counts {
+            true => changes.note(self.db, key, event, Cause::Command),
+            false => changes.also(self.db, key, event),
+        }
+        // The key goes, because nothing is left of its value.
+        if let (false, At::There(place)) = (is_left, self.at)
+            && let Some(record) = home.remove_at(place)
+        {
+            changes.also(self.db, record.key(), Event::DEL);
+            free(record, trash);
+        }
+    }
+
     #[inline]
     fn record(&self) -> &Record {
-        self.home.table.at(self.place).expect("an edit's record stays where it is")
+        let At::There(place) = self.at else { unreachable!("a new value is held apart") };
+        self.tools.home.table.at(place).expect("an edit's record stays where it is")
     }
 
     #[inline]
     fn record_mut(&mut self) -> &mut Record {
-        self.home.table.at_mut(self.place).expect("an edit's record stays where it is")
+        let At::There(place) = self.at else { unreachable!("a new value is held apart") };
+        self.tools.home.table.at_mut(place).expect("an edit's record stays where it is")
     }
 
-    /// The key goes, because nothing is left of its value.
-    fn remove(&mut self, said: bool) {
-        let Some(record) = self.home.remove_at(self.place) else { return };
-        if said {
-            self.changes.also(self.db, record.key(), Event::DEL);
+    /// A new value gets its place.
+    fn bear(&mut self, mut record: Record) {
+        let At::New { hash, age, .. } = self.at else { return };
+        record.set_age(age);
+        self.tools.home.sizes.add(Bin::of(&record));
+        self.tools.home.table.insert_new(hash, record);
+    }
+}
+
+impl<'a, T: Collection> Edit<'a, T> {
+    pub(super) fn begin(
+        tools: Tools<'a>,
+        db: usize,
+        key: &'a [u8],
+        (hash, age): (u64, u32),
+    ) -> Self {
+        let apart = Some(T::empty_in(std::mem::take(tools.buffer)));
+        let at = At::New { key, hash, age };
+        Edit { tools, db, at, apart, touched: false, changed: false, bin: None }
+    }
+
+    /// The value, and dice to choose from it.
+    pub fn with_dice(&mut self) -> (&mut T, &mut SmallRng) {
+        self.touched = true;
+        self.changed = true;
+        let value = match (&mut self.apart, self.at) {
+            (Some(value), _) => value,
+            (None, At::There(place)) => {
+                let record = self.tools.home.table.at_mut(place).expect("an edit's record stays");
+                record.large_mut().expect("what is not held apart is large")
+            }
+            (None, At::New { .. }) => unreachable!("a new value is held apart"),
+        };
+        (value, self.tools.dice)
+    }
+
+    /// The memory of a value that was put where it belongs serves the next edit.
+    fn keep_buffer(&mut self, value: T) {
+        if let Some(Cow::Owned(buffer)) = value.into_buffer()
+            && buffer.capacity() <= BUFFER_KEPT
+        {
+            *self.tools.buffer = buffer;
         }
-        free(record, self.trash);
     }
 }
 
 impl Edit<'_, Str> {
+    pub fn view(&self) -> Text<'_> {
+        self.record().text()
+    }
+
     pub fn set(&mut self, value: &[u8]) {
         self.changed = true;
         self.record_mut().set_text(value);
@@ -194,25 +309,31 @@ impl<T: Collection> Deref for Edit<'_, T> {
     type Target = T;
     #[inline]
     fn deref(&self) -> &T {
-        self.record().collection()
+        match &self.apart {
+            Some(value) => value,
+            None => self.record().large().expect("what is not held apart is large"),
+        }
     }
 }
 
 impl<T: Collection> DerefMut for Edit<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        self.changed = true;
-        self.record_mut().collection_mut()
+        self.with_dice().0
     }
 }
 
 impl<T: Kind> Drop for Edit<'_, T> {
     fn drop(&mut self) {
-        self.changes.forget_parts();
-        // A value that was made for this edit and stayed empty never was.
-        if self.born && T::is_void(self.record()) {
-            return self.remove(false);
+        self.tools.changes.forget_parts();
+        if let Some(apart) = self.apart.take() {
+            // Nothing was changed, but perhaps the form of the value.
+            if self.touched && !self.is_born() {
+                T::put(self, apart);
+            } else {
+                T::discard(self, apart);
+            }
         }
-        debug_assert!(!self.changed && !self.born, "a value was changed and nobody was told");
+        debug_assert!(!self.changed, "a value was changed and nobody was told");
     }
 }

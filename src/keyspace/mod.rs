@@ -9,6 +9,7 @@ pub mod change;
 pub mod edit;
 pub mod event;
 pub mod expiry;
+pub mod lent;
 pub mod record;
 pub mod sizes;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub use age::Aging;
 pub use change::{Cause, Changes};
 pub use edit::{Edit, Kind, Str};
 pub use event::Event;
+pub use lent::Lent;
 pub use record::Record;
 pub use sizes::Sizes;
 
@@ -26,6 +28,7 @@ use crate::base::table::{self, Place, Table};
 use crate::data::{Collection, Type};
 use crate::error::Error;
 use crate::world::Millis;
+use edit::Tools;
 use expiry::{Batch, Deadlines, Ticket};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -57,6 +60,8 @@ pub struct Keyspace {
     pub lateness: Lateness,
     /// Removed records that would take long to free, for the engine to give away.
     pub trash: Vec<Record>,
+    /// Where small collections are changed.
+    buffer: Vec<u8>,
 }
 
 pub struct Db {
@@ -135,6 +140,7 @@ impl Keyspace {
             holds_expired: false,
             sweeps: true,
             trash: Vec::new(),
+            buffer: Vec::new(),
             filed: Millis(i64::MAX),
             sweep_from: 0,
             lateness: Lateness::default(),
@@ -285,33 +291,27 @@ impl Keyspace {
             return Err(Error::WrongType);
         }
         self.use_it(db, place);
-        Ok(Some(self.open(db, place, false)))
+        Ok(Some(self.open(db, place)))
     }
 
     /// Opens a collection to be changed; where there is none, a new one. One that is still empty
     /// when the edit ends has never been.
-    pub fn edit_or_new<T: Collection>(
-        &mut self,
+    pub fn edit_or_new<'a, T: Collection>(
+        &'a mut self,
         db: usize,
-        key: &[u8],
-    ) -> Result<Edit<'_, T>, Error> {
+        key: &'a [u8],
+    ) -> Result<Edit<'a, T>, Error> {
         if let Some(place) = self.live(db, key) {
             let Some(record) = self.use_it(db, place) else { return Err(Error::WrongType) };
             if record.kind() != T::TYPE {
                 return Err(Error::WrongType);
             }
-            return Ok(self.open(db, place, false));
+            return Ok(self.open(db, place));
         }
         // Where keys that are due are held, this one is not held any longer.
         self.take_away(db, key);
-        let mut record = Record::of_collection(key, T::default());
-        record.set_age(self.aging.newborn());
-        let hash = self.hash(key);
-        let home = &mut self.dbs[db];
-        home.sizes.add(Bin::of(&record));
-        home.table.insert_new(hash, record);
-        let place = home.table.locate(hash, |record| record.key() == key);
-        Ok(self.open(db, place.expect("it was just put there"), true))
+        let (hash, age) = (self.hash(key), self.aging.newborn());
+        Ok(Edit::begin(self.tools(db), db, key, (hash, age)))
     }
 
     /// Stores a whole collection, whatever the key held before; an empty one removes the key. Says
@@ -328,15 +328,18 @@ impl Keyspace {
         len
     }
 
-    fn open<T: Kind>(&mut self, db: usize, place: Place, born: bool) -> Edit<'_, T> {
-        Edit::open(
-            &mut self.dbs[db],
-            place,
-            &mut self.changes,
-            &mut self.trash,
-            (db, born),
-            &mut self.dice,
-        )
+    fn open<T: Kind>(&mut self, db: usize, place: Place) -> Edit<'_, T> {
+        Edit::open(self.tools(db), db, place)
+    }
+
+    fn tools(&mut self, db: usize) -> Tools<'_> {
+        Tools {
+            home: &mut self.dbs[db],
+            changes: &mut self.changes,
+            trash: &mut self.trash,
+            dice: &mut self.dice,
+            buffer: &mut self.buffer,
+        }
     }
 
     /// Stores a string, whatever was there before.

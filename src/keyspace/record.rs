@@ -3,33 +3,42 @@
 //! ```text
 //!  0      8            …            …          …          key     key + key_len
 //!  ┌──────┬────────────┬────────────┬──────────┬──────────┬───────┬────────────────┐
-//!  │ head │ deadline ? │ key_len ?  │ value ?  │ ticket ? │ key   │ Short: value   │
-//!  │ u64  │ i64        │ u64        │ slots    │ u32      │ bytes │ bytes          │
+//!  │ head │ deadline ? │ key_len ?  │ value ?  │ ticket ? │ key   │ short or small │
+//!  │ u64  │ i64        │ u64        │ slots    │ u32      │ bytes │ value: bytes   │
 //!  └──────┴────────────┴────────────┴──────────┴──────────┴───────┴────────────────┘
 //!   head, from the highest bit:  | age 24 | key_len 24 | value_len 8 | flags 4 | form 4 |
 //! ```
 //! A slot is eight bytes, and is there only if it is needed: one for the deadline from the first time
 //! that there is one; one for the length of a key of 16 MiB and more; one for an integer, or for the
-//! pointer to a collection, which is a `Box` of its type; three for a long value, which is a `Vec` with
-//! an allocation of its own, so that size classes do not round key and value up together. A short
+//! pointer to a large collection, which is a `Box` of its type; three for a long value, which is a `Vec`
+//! with an allocation of its own, so that size classes do not round key and value up together. A short
 //! value lies behind the key. With the slot for the deadline come four bytes for the ticket that says where
 //! the deadline is filed; they lie right before the key, since there they cost no more than four.
 //!
+//! So does a small collection, as the one run of bytes that it is, behind the length of the run and the
+//! number of its items (two bytes each). It is read where it lies. To be changed it is copied out, and
+//! the next state is put in its place, which is mostly in the same allocation: allocations are as large
+//! as their size class, so that small differences do not move them.
+//!
 //! Invariants that the unsafe code rests on:
 //! - `start` points to an allocation of `layout()` made by `allocate`, owned by this record alone; it is
-//!   freed once, by `drop` or by `free_shell`. What `layout` is computed from (form, flags and lengths)
-//!   never changes; but for form between Short and ShortRaw, which are alike.
-//! - `form` says which of the values is initialised.
-//! - The slot of a collection comes from `Box::into_raw` of the type that `form` names, and the record
+//!   freed once, by `drop` or by `free_shell`. `layout` is computed from form, flags and lengths, which
+//!   change only where the size class, and with it the layout, stays the same.
+//! - `form` says which of the values is initialised. A small collection has as many initialised bytes as
+//!   its length says, and they are what `Collection::small` gave.
+//! - The slot of a large collection comes from `Box::into_raw` of the type that `form` names, and the record
 //!   owns that box. The slots of a `Long` value are a `Vec<u8>` that the record owns.
 #![expect(unsafe_code, reason = "one allocation per key; tested against a model and under ASan")]
 
 use super::expiry::Ticket;
+use super::lent::Lent;
+use crate::base::memory_size::size_class;
 use crate::base::prefetch::prefetch;
 use crate::data::string::{Text, canonical_int};
-use crate::data::{Collection, Type};
+use crate::data::{Collection, Small, SmallForm, Type};
 use crate::world::Millis;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::borrow::Cow;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
@@ -50,31 +59,32 @@ enum Form {
     Set = 5,
     ZSet = 6,
     Hash = 7,
+    SmallList = 8,
+    SmallInts = 9,
+    SmallSet = 10,
+    SmallZSet = 11,
+    SmallHash = 12,
 }
 
-/// Does something with the collection of a record, whatever its type: the only list of them.
+/// Does something with the type of collection that a record holds: the only list of them.
 macro_rules! whatever_it_holds {
-    ($record:expr, $value:ident: $type:ident => $act:expr, text => $text:expr) => {
-        match $record.form() {
-            Form::Int | Form::Short | Form::ShortRaw | Form::Long => $text,
-            Form::List => {
+    ($record:expr, $type:ident => $act:expr, text => $text:expr) => {
+        match $record.kind() {
+            Type::String => $text,
+            Type::List => {
                 type $type = crate::data::list::List;
-                let $value = $record.collection::<$type>();
                 $act
             }
-            Form::Set => {
+            Type::Set => {
                 type $type = crate::data::set::Set;
-                let $value = $record.collection::<$type>();
                 $act
             }
-            Form::ZSet => {
+            Type::ZSet => {
                 type $type = crate::data::zset::ZSet;
-                let $value = $record.collection::<$type>();
                 $act
             }
-            Form::Hash => {
+            Type::Hash => {
                 type $type = crate::data::hash::Hash;
-                let $value = $record.collection::<$type>();
                 $act
             }
         }
@@ -86,13 +96,47 @@ impl Form {
     #[inline]
     fn slots(self) -> usize {
         match self {
-            Form::Short | Form::ShortRaw => 0,
             Form::Int | Form::List | Form::Set | Form::ZSet | Form::Hash => 1,
             Form::Long => 3,
+            _ => 0,
         }
     }
 
-    fn of(kind: Type) -> Form {
+    #[inline]
+    fn kind(self) -> Type {
+        match self {
+            Form::Int | Form::Short | Form::ShortRaw | Form::Long => Type::String,
+            Form::List | Form::SmallList => Type::List,
+            Form::Set | Form::SmallInts | Form::SmallSet => Type::Set,
+            Form::ZSet | Form::SmallZSet => Type::ZSet,
+            Form::Hash | Form::SmallHash => Type::Hash,
+        }
+    }
+
+    /// The form of a small collection that its record holds in itself.
+    #[inline]
+    fn small(self) -> Option<SmallForm> {
+        match self {
+            Form::SmallInts => Some(SmallForm::Ints),
+            Form::SmallList | Form::SmallSet | Form::SmallZSet | Form::SmallHash => {
+                Some(SmallForm::Packed)
+            }
+            _ => None,
+        }
+    }
+
+    fn of_small(kind: Type, small: SmallForm) -> Form {
+        match (kind, small) {
+            (_, SmallForm::Ints) => Form::SmallInts,
+            (Type::List, _) => Form::SmallList,
+            (Type::Set, _) => Form::SmallSet,
+            (Type::ZSet, _) => Form::SmallZSet,
+            (Type::Hash, _) => Form::SmallHash,
+            (Type::String, _) => unreachable!("a string is no collection"),
+        }
+    }
+
+    fn of_large(kind: Type) -> Form {
         match kind {
             Type::String => Form::Long,
             Type::List => Form::List,
@@ -105,6 +149,14 @@ impl Form {
 
 /// A value of more bytes than this has an allocation of its own.
 const SHORT_MAX: usize = 192;
+/// A small collection of more bytes than this is no longer kept in its record: copying it would begin
+/// to cost as much as the search in it.
+const SMALL_MAX: usize = 1024;
+/// One that has shrunk to this is taken in again; less than the other, so that one at the limit does not
+/// come and go.
+const SMALL_AGAIN: usize = 768;
+/// Length and number of items.
+const SMALL_HEAD: usize = 4;
 /// OBJECT ENCODING says `embstr` up to here.
 const EMBSTR_MAX: usize = 44;
 const NO_DEADLINE: i64 = i64::MAX;
@@ -233,54 +285,172 @@ impl Record {
         self.set_head(Head(u64::from(age) << AGE | rest));
     }
 
-    /// A collection, which is moved to a place of its own.
+    /// A collection: inside the record if it is small, or else moved to a place of its own.
     pub fn of_collection<T: Collection>(key: &[u8], value: T) -> Record {
+        Record::collection_with_room(key, value, false)
+    }
+
+    /// A collection, if it fits into the record.
+    pub fn of_small_collection<T: Collection>(key: &[u8], value: &T) -> Option<Record> {
+        fitting(value).map(|small| Record::of_small(key, T::TYPE, small, false))
+    }
+
+    fn collection_with_room<T: Collection>(key: &[u8], value: T, room: bool) -> Record {
+        if let Some(small) = fitting(&value) {
+            return Record::of_small(key, T::TYPE, small, room);
+        }
         let word = Box::into_raw(Box::new(value)).expose_provenance();
-        Record::with_word(key, Form::of(T::TYPE), word as u64, false)
+        Record::with_word(key, Form::of_large(T::TYPE), word as u64, room)
     }
 
     #[inline]
     pub fn kind(&self) -> Type {
-        match self.form() {
-            Form::Int | Form::Short | Form::ShortRaw | Form::Long => Type::String,
-            Form::List => Type::List,
-            Form::Set => Type::Set,
-            Form::ZSet => Type::ZSet,
-            Form::Hash => Type::Hash,
-        }
+        self.form().kind()
     }
 
     /// The collection, whose type the caller has made sure of.
     #[inline]
-    pub fn collection<T: Collection>(&self) -> &T {
-        assert_eq!(self.form(), Form::of(T::TYPE), "a collection is read as what it is");
-        // SAFETY: the form says that `word` is a box of this type, which lives as long as the
-        // record; there is one type for each `Type`.
-        unsafe { &*std::ptr::with_exposed_provenance::<T>(self.word() as usize) }
+    pub fn collection<T: Collection>(&self) -> Lent<'_, T> {
+        assert_eq!(self.kind(), T::TYPE, "a collection is read as what it is");
+        match self.small() {
+            Some(Small { form, items, bytes }) => {
+                // SAFETY: `Lent` is bound to the borrow of this record, so that what reads the bytes does
+                // not outlive it; it neither owns them nor lends itself to be changed.
+                let bytes = unsafe { std::mem::transmute::<&[u8], &'static [u8]>(bytes) };
+                Lent::made(T::of_small(Small { form, items, bytes: Cow::Borrowed(bytes) }))
+            }
+            None => {
+                // SAFETY: the form says that `word` is a box of this type, which lives as long as the
+                // record; there is one type for each `Type`.
+                Lent::of(unsafe { &*std::ptr::with_exposed_provenance::<T>(self.word() as usize) })
+            }
+        }
     }
 
+    /// A collection that has a place of its own, to be changed there.
     #[inline]
-    pub fn collection_mut<T: Collection>(&mut self) -> &mut T {
-        assert_eq!(self.form(), Form::of(T::TYPE), "a collection is changed as what it is");
+    pub fn large_mut<T: Collection>(&mut self) -> Option<&mut T> {
+        if self.form() != Form::of_large(T::TYPE) {
+            return None;
+        }
         // SAFETY: as above, and the record is borrowed mutably.
-        unsafe { &mut *std::ptr::with_exposed_provenance_mut::<T>(self.word() as usize) }
+        Some(unsafe { &mut *std::ptr::with_exposed_provenance_mut::<T>(self.word() as usize) })
+    }
+
+    /// As `large_mut`, to be read.
+    #[inline]
+    pub fn large<T: Collection>(&self) -> Option<&T> {
+        if self.form() != Form::of_large(T::TYPE) {
+            return None;
+        }
+        // SAFETY: as above.
+        Some(unsafe { &*std::ptr::with_exposed_provenance::<T>(self.word() as usize) })
+    }
+
+    /// A copy of a small collection in this memory, to be changed there and then put back with
+    /// `put_collection`. A large one is changed where it is.
+    #[inline]
+    pub fn copy_small<T: Collection>(&self, buffer: &mut Vec<u8>) -> Option<T> {
+        debug_assert_eq!(self.kind(), T::TYPE);
+        let Small { form, items, bytes } = self.small()?;
+        let mut own = std::mem::take(buffer);
+        own.clear();
+        own.extend_from_slice(bytes);
+        Some(T::of_small(Small { form, items, bytes: Cow::Owned(own) }))
+    }
+
+    /// Replaces a collection, and keeps deadline and age. Says no if the new one does not fit into the
+    /// record.
+    pub fn put_collection<T: Collection>(&mut self, value: &T) -> bool {
+        let Some(small) = fitting(value) else { return false };
+        let form = Form::of_small(T::TYPE, small.form);
+        if self.form() == form && self.fits(SMALL_HEAD + small.bytes.len()) {
+            self.write_small(small);
+        } else {
+            let room = self.deadline().is_some();
+            let fresh = Record::of_small(self.key(), T::TYPE, small, room);
+            self.replace(fresh);
+        }
+        true
+    }
+
+    /// Replaces a collection by one that is not small, and keeps deadline and age.
+    pub fn put_large<T: Collection>(&mut self, value: T) {
+        let room = self.deadline().is_some();
+        let fresh = Record::collection_with_room(self.key(), value, room);
+        self.replace(fresh);
+    }
+
+    /// Takes a collection in that has become small where it was.
+    #[inline]
+    pub fn settle<T: Collection>(&mut self) {
+        let small = self.large::<T>().and_then(T::small);
+        if let Some(small) = small.filter(|small| small.bytes.len() <= SMALL_AGAIN) {
+            let room = self.deadline().is_some();
+            let fresh = Record::of_small(self.key(), T::TYPE, small, room);
+            self.replace(fresh);
+        }
+    }
+
+    fn of_small(key: &[u8], kind: Type, small: Small<&[u8]>, room: bool) -> Record {
+        let form = Form::of_small(kind, small.form);
+        let mut record = Record::allocate(key, form, SMALL_HEAD + small.bytes.len(), room);
+        record.write_small(small);
+        record
+    }
+
+    /// Would so many bytes behind the key make an allocation as large as this one?
+    #[inline]
+    fn fits(&self, payload_len: usize) -> bool {
+        let head = self.head();
+        let known = self.payload_len(head);
+        let start = head.key_at() + self.key_len(head);
+        known == payload_len || size_class(start + known) == size_class(start + payload_len)
+    }
+
+    /// Writes a small collection for which there is the room.
+    fn write_small(&mut self, small: Small<&[u8]>) {
+        debug_assert!(small.bytes.len() <= SMALL_MAX && small.items <= SMALL_MAX);
+        let payload = self.payload();
+        // SAFETY: the record has room for length, number and so many bytes behind its key, and is
+        // borrowed mutably, so that they cannot overlap the new ones.
+        unsafe {
+            payload.cast::<u16>().write_unaligned(small.bytes.len() as u16);
+            payload.add(2).cast::<u16>().write_unaligned(small.items as u16);
+            let bytes = payload.add(SMALL_HEAD);
+            bytes.copy_from_nonoverlapping(small.bytes.as_ptr(), small.bytes.len());
+        }
+    }
+
+    /// The small collection that the record holds in itself.
+    #[inline]
+    fn small(&self) -> Option<Small<&[u8]>> {
+        let form = self.form().small()?;
+        let payload = self.payload();
+        // SAFETY: a record of such a form has length, number and so many initialised bytes here.
+        let (items, bytes) = unsafe {
+            let len = payload.cast::<u16>().read_unaligned() as usize;
+            let items = payload.add(2).cast::<u16>().read_unaligned() as usize;
+            (items, std::slice::from_raw_parts(payload.add(SMALL_HEAD), len))
+        };
+        Some(Small { form, items, bytes })
     }
 
     /// The value as strings that equal values agree on.
     pub fn parts(&self) -> Vec<Vec<u8>> {
         whatever_it_holds!(
-            self, value: T => <T as Collection>::parts(value), text => vec![self.text().to_vec()]
+            self, T => self.collection::<T>().parts(), text => vec![self.text().to_vec()]
         )
     }
 
     /// Bytes of a string, or elements of a collection.
     pub fn size(&self) -> usize {
-        whatever_it_holds!(self, value: T => <T as Collection>::len(value), text => self.text().len())
+        whatever_it_holds!(self, T => self.collection::<T>().len(), text => self.text().len())
     }
 
     /// In how many pieces of heap the value lies.
     pub fn pieces(&self) -> usize {
-        whatever_it_holds!(self, value: T => <T as Collection>::pieces(value), text => 1)
+        whatever_it_holds!(self, T => self.large::<T>().map_or(1, T::pieces), text => 1)
     }
 
     /// Bytes of the one block that a long string is.
@@ -298,9 +468,7 @@ impl Record {
             }),
             // SAFETY: the Vec lives as long as the record.
             Form::Long => Text::Bytes(unsafe { &*self.vec_place() }),
-            Form::List | Form::Set | Form::ZSet | Form::Hash => {
-                unreachable!("a collection is no text")
-            }
+            _ => unreachable!("a collection is no text"),
         }
     }
 
@@ -309,22 +477,22 @@ impl Record {
         match self.form() {
             Form::Int => "int",
             Form::Short if self.head().value_len() <= EMBSTR_MAX => "embstr",
-            _ => {
-                whatever_it_holds!(self, value: T => <T as Collection>::encoding(value), text => "raw")
-            }
+            _ => whatever_it_holds!(self, T => self.collection::<T>().encoding(), text => "raw"),
         }
     }
 
     /// Replaces the value, and keeps deadline and age.
     pub fn set_text(&mut self, value: &[u8]) {
-        let fits = matches!(self.form(), Form::Short | Form::ShortRaw)
-            && self.head().value_len() == value.len()
-            && canonical_int(value).is_none();
-        if fits {
-            // SAFETY: the payload has exactly as many bytes as the new value, which cannot
-            // overlap it, since the record is borrowed mutably.
+        if matches!(self.form(), Form::Short | Form::ShortRaw)
+            && value.len() <= SHORT_MAX
+            && self.fits(value.len())
+            && canonical_int(value).is_none()
+        {
+            // SAFETY: there is room for as many bytes as the new value has, which cannot overlap them,
+            // since the record is borrowed mutably.
             unsafe { self.payload().copy_from_nonoverlapping(value.as_ptr(), value.len()) };
-            self.set_form(Form::Short);
+            let rest = self.head().0 & !(FORM | 0xff << VALUE_LEN);
+            self.set_head(Head(rest | Form::Short as u64 | (value.len() as u64) << VALUE_LEN));
             return;
         }
         if self.form() == Form::Int
@@ -407,7 +575,10 @@ impl Record {
         let room = self.deadline().is_some();
         let mut copy = whatever_it_holds!(
             self,
-            value: T => Record::of_collection::<T>(key, value.clone()),
+            T => match self.small() {
+                Some(small) => Record::of_small(key, T::TYPE, small, room),
+                None => Record::collection_with_room(key, T::clone(&self.collection()), room),
+            },
             text => match self.text() {
                 Text::Int(value) => Record::with_word(key, Form::Int, value as u64, room),
                 Text::Bytes(bytes) if self.form() == Form::Long => {
@@ -432,15 +603,17 @@ impl Record {
         renamed
     }
 
-    /// Bytes that the allocator was asked for.
+    /// Bytes that the allocator gave.
     pub fn memory(&self) -> usize {
         let own = self.layout().size();
         if self.form() == Form::Long {
             // SAFETY: the slots of a Long value are a Vec; it is only looked at.
-            return own + unsafe { (*self.vec_place()).capacity() };
+            return own + size_class(unsafe { (*self.vec_place()).capacity() });
         }
         own + whatever_it_holds!(
-            self, value: T => size_of::<T>() + <T as Collection>::memory(value), text => 0
+            self,
+            T => self.large::<T>().map_or(0, |value| size_class(size_of::<T>()) + value.memory()),
+            text => 0
         )
     }
 
@@ -471,14 +644,15 @@ impl Record {
     /// What the value owns, both records own now: one of them must be ended by `free_shell`.
     unsafe fn twin(&self, key: &[u8], room: bool) -> Record {
         let head = self.head();
-        let mut twin = Record::allocate(key, self.form(), head.value_len(), room);
+        let payload_len = self.payload_len(head);
+        let mut twin = Record::allocate(key, self.form(), payload_len, room);
         // SAFETY: both have the same form, hence the same number of slots for the value, and the same
         // number of bytes behind the key; the two allocations do not overlap.
         unsafe {
             let slots = self.form().slots();
             let (from, to) = (self.slot(head.value_at()), twin.slot(twin.head().value_at()));
             to.copy_from_nonoverlapping(from, slots);
-            twin.payload().copy_from_nonoverlapping(self.payload(), head.value_len());
+            twin.payload().copy_from_nonoverlapping(self.payload(), payload_len);
         }
         twin.set_age(self.age());
         if room {
@@ -496,15 +670,18 @@ impl Record {
         unsafe { dealloc(shell.start.as_ptr().cast(), shell.layout()) };
     }
 
-    /// The value is left for the caller to initialise.
-    fn allocate(key: &[u8], form: Form, value_len: usize, room: bool) -> Record {
-        debug_assert!(value_len <= SHORT_MAX);
+    /// The value is left for the caller to initialise, before anything else is done with the record.
+    fn allocate(key: &[u8], form: Form, payload_len: usize, room: bool) -> Record {
         let is_long = key.len() > KEY_LEN_MAX;
-        let mut head = form as u64 | (value_len as u64) << VALUE_LEN;
+        let mut head = form as u64;
+        if form.small().is_none() {
+            debug_assert!(payload_len <= SHORT_MAX);
+            head |= (payload_len as u64) << VALUE_LEN;
+        }
         head |= if room { DEADLINE } else { 0 };
         head |= if is_long { LONG_KEY } else { (key.len() as u64) << KEY_LEN };
         let head = Head(head);
-        let layout = layout(head.key_at() + key.len() + value_len);
+        let layout = layout(head.key_at() + key.len() + payload_len);
         // SAFETY: the layout is never of size zero. Head, key, ticket and the slots that are not the value's
         // are initialised before use.
         unsafe {
@@ -584,7 +761,16 @@ impl Record {
         self.slot(self.head().value_at()).cast()
     }
 
-    /// Where a short value's bytes are, behind the key.
+    /// How many bytes there are behind the key.
+    #[inline]
+    fn payload_len(&self, head: Head) -> usize {
+        match self.small() {
+            Some(small) => SMALL_HEAD + small.bytes.len(),
+            None => head.value_len(),
+        }
+    }
+
+    /// Where a short value or a small collection is, behind the key.
     #[inline]
     fn payload(&self) -> *mut u8 {
         let head = self.head();
@@ -617,8 +803,13 @@ impl Record {
 
     fn layout(&self) -> Layout {
         let head = self.head();
-        layout(head.key_at() + self.key_len(head) + head.value_len())
+        layout(head.key_at() + self.key_len(head) + self.payload_len(head))
     }
+}
+
+/// What a collection is as a run of bytes, if it may be kept as one.
+fn fitting<T: Collection>(value: &T) -> Option<Small<&[u8]>> {
+    value.small().filter(|small| small.bytes.len() <= SMALL_MAX)
 }
 
 impl Drop for Record {
@@ -631,7 +822,7 @@ impl Drop for Record {
             }
             whatever_it_holds!(
                 self,
-                _value: T => {
+                T => if self.form() == Form::of_large(T::TYPE) {
                     let word = self.word() as usize;
                     drop(Box::from_raw(std::ptr::with_exposed_provenance_mut::<T>(word)));
                 },
@@ -659,7 +850,12 @@ impl Head {
             4 => Form::List,
             5 => Form::Set,
             6 => Form::ZSet,
-            _ => Form::Hash,
+            7 => Form::Hash,
+            8 => Form::SmallList,
+            9 => Form::SmallInts,
+            10 => Form::SmallSet,
+            11 => Form::SmallZSet,
+            _ => Form::SmallHash,
         }
     }
 
@@ -688,7 +884,7 @@ impl Head {
 }
 
 fn layout(bytes: usize) -> Layout {
-    Layout::from_size_align(bytes, align_of::<u64>())
+    Layout::from_size_align(size_class(bytes), align_of::<u64>())
         .expect("a key came in a frame, and frames are bounded")
 }
 
@@ -813,6 +1009,113 @@ mod tests {
             assert_eq!((record.key().len(), record.text().as_int()), (len, Some(12)));
             assert_eq!(record.deadline(), Some(Millis(7)));
         }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Change {
+        Insert(Vec<u8>),
+        InsertInt(i64),
+        Remove(usize),
+        Deadline(Option<i64>),
+        Copy,
+        Rename(Vec<u8>),
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        prop_oneof![
+            4 => proptest::collection::vec(any::<u8>(), 0..60).prop_map(Change::Insert),
+            4 => any::<i64>().prop_map(Change::InsertInt),
+            6 => any::<usize>().prop_map(Change::Remove),
+            1 => proptest::option::of(0..i64::MAX).prop_map(Change::Deadline),
+            1 => Just(Change::Copy),
+            1 => proptest::collection::vec(any::<u8>(), 0..40).prop_map(Change::Rename),
+        ]
+    }
+
+    proptest! {
+        /// A set is a set, wherever its record keeps it: in itself, or elsewhere.
+        #[test]
+        fn behaves_like_a_plain_set(
+            mut key in proptest::collection::vec(any::<u8>(), 0..40),
+            changes in proptest::collection::vec(change(), 0..120),
+        ) {
+            use crate::data::set::Set;
+            use std::collections::BTreeSet;
+            let limits = Default::default();
+            let mut buffer = Vec::new();
+            let mut record = Record::of_collection(&key, Set::default());
+            let (mut model, mut deadline) = (BTreeSet::<Vec<u8>>::new(), None);
+            let edit = |record: &mut Record, buffer: &mut Vec<u8>, act: &dyn Fn(&mut Set)| {
+                match record.copy_small::<Set>(buffer) {
+                    Some(mut set) => {
+                        act(&mut set);
+                        match record.put_collection(&set) {
+                            true => *buffer = set.into_buffer().unwrap().into_owned(),
+                            false => record.put_large(set),
+                        }
+                    }
+                    None => {
+                        act(record.large_mut().unwrap());
+                        record.settle::<Set>();
+                    }
+                }
+            };
+            for change in changes {
+                match change {
+                    Change::Insert(member) => {
+                        edit(&mut record, &mut buffer, &|set| {
+                            set.insert(Text::Bytes(&member), &limits);
+                        });
+                        model.insert(member);
+                    }
+                    Change::InsertInt(int) => {
+                        edit(&mut record, &mut buffer, &|set| {
+                            set.insert(Text::Int(int), &limits);
+                        });
+                        model.insert(int.to_string().into_bytes());
+                    }
+                    Change::Remove(which) if !model.is_empty() => {
+                        let member = model.iter().nth(which % model.len()).unwrap().clone();
+                        model.remove(&member);
+                        edit(&mut record, &mut buffer, &|set| {
+                            assert!(set.remove(Text::Bytes(&member)));
+                        });
+                    }
+                    Change::Remove(_) => (),
+                    Change::Deadline(at) => {
+                        deadline = at.map(Millis);
+                        record.set_deadline(deadline);
+                    }
+                    Change::Copy => record = record.copy_as(&key),
+                    Change::Rename(new) => {
+                        record = record.renamed(&new);
+                        key = new;
+                    }
+                }
+                prop_assert_eq!(record.key(), &key[..]);
+                prop_assert_eq!(record.deadline(), deadline);
+                prop_assert_eq!(record.size(), model.len());
+                let members: Vec<Vec<u8>> = model.iter().cloned().collect();
+                prop_assert_eq!(record.parts(), members);
+                let bytes = record.collection::<Set>().small().map(|small| small.bytes.len());
+                prop_assert!(bytes.is_none_or(|len| len > SMALL_AGAIN || record.small().is_some()));
+            }
+        }
+    }
+
+    /// What reads a small collection has no memory of its own, and a copy of it does.
+    #[test]
+    fn a_copy_of_what_is_lent_is_its_own() {
+        let mut hash = crate::data::hash::Hash::default();
+        hash.set(b"field", b"value", Default::default());
+        let record = Record::of_collection(b"key", hash);
+        let copy = {
+            let lent = record.collection::<crate::data::hash::Hash>();
+            assert_eq!(lent.memory(), 0);
+            crate::data::hash::Hash::clone(&lent)
+        };
+        drop(record);
+        assert_eq!(copy.get(b"field").map(|value| value.to_vec()), Some(b"value".to_vec()));
     }
 
     /// A collection is dropped once, whatever became of its record.

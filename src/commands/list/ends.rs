@@ -150,7 +150,7 @@ fn pop(cx: &mut Ctx, args: Args, out: Reply, end: End, name: &'static str) -> Do
 }
 
 fn llen(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    let len = cx.read::<List>(args.get(1))?.map_or(0, List::len);
+    let len = cx.read::<List>(args.get(1))?.map_or(0, |list| list.len());
     out.int(len as i64)
 }
 

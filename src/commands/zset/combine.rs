@@ -9,7 +9,7 @@ use crate::data::zset::ZSet;
 use crate::data::{Collection, Type};
 use crate::engine::Ctx;
 use crate::error::Error;
-use crate::keyspace::{Event, Kind};
+use crate::keyspace::{Event, Kind, Lent};
 use crate::resp::args::Word;
 use crate::resp::{Args, Cursor, Done, Reply};
 use std::ops::ControlFlow;
@@ -190,8 +190,8 @@ struct Source<'a> {
 }
 
 enum Either<'a> {
-    Scored(&'a ZSet),
-    Plain(&'a Set),
+    Scored(Lent<'a, ZSet>),
+    Plain(Lent<'a, Set>),
     Missing,
 }
 
@@ -207,7 +207,7 @@ fn sources<'a>(cx: &'a Ctx, keys: Args, weights: &[f64]) -> Vec<Source<'a>> {
 
 impl Source<'_> {
     fn len(&self) -> usize {
-        match self.set {
+        match &self.set {
             Either::Scored(set) => set.len(),
             Either::Plain(set) => set.len(),
             Either::Missing => 0,
@@ -215,7 +215,7 @@ impl Source<'_> {
     }
 
     fn score(&self, member: &[u8]) -> Option<f64> {
-        match self.set {
+        match &self.set {
             Either::Scored(set) => set.score(member),
             Either::Plain(set) => set.contains(Text::Bytes(member)).then_some(1.0),
             Either::Missing => None,
@@ -225,7 +225,7 @@ impl Source<'_> {
     fn each(&self, mut visit: impl FnMut(&[u8], f64) -> ControlFlow<()>) {
         let mut digits = Digits::new();
         // Whoever visits says when it is over; that is no news here.
-        let _ = match self.set {
+        let _ = match &self.set {
             Either::Scored(set) => {
                 set.iter().try_for_each(|(member, score)| visit(member.bytes(&mut digits), score))
             }

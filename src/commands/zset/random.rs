@@ -21,11 +21,11 @@ pub fn zrandmember(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     match (cx.read::<ZSet>(args.get(1))?, count) {
         (None, None) => out.null(),
         (None, Some(_)) => out.list(0).end(),
-        (Some(set), None) => out.text(pick(set, dice.random_range(0..set.len())).0),
+        (Some(set), None) => out.text(pick(&set, dice.random_range(0..set.len())).0),
         (Some(set), Some(count)) if count < 0 => {
             // The same one may come more than once.
             let picks =
-                (0..picks::repeated(count)?).map(|_| pick(set, dice.random_range(0..set.len())));
+                (0..picks::repeated(count)?).map(|_| pick(&set, dice.random_range(0..set.len())));
             members(out, picks, with_scores)
         }
         (Some(set), Some(count)) if count as u64 >= set.len() as u64 => {
@@ -33,7 +33,7 @@ pub fn zrandmember(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         }
         (Some(set), Some(count)) => {
             let ranks = rand::seq::index::sample(&mut dice, set.len(), count as usize);
-            members(out, ranks.iter().map(|rank| pick(set, rank)), with_scores)
+            members(out, ranks.iter().map(|rank| pick(&set, rank)), with_scores)
         }
     }
 }

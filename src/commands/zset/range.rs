@@ -40,7 +40,7 @@ pub fn zrevrangebylex(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 fn range(cx: &mut Ctx, args: Args, out: Reply, form: Form) -> Done {
     let request = Request::read(args.tail(1), form)?;
     let Some(set) = cx.read::<ZSet>(args.get(1))? else { return out.list(0).end() };
-    members(out, set.walk(request.ranks(set), request.back), request.with_scores)
+    members(out, set.walk(request.ranks(&set), request.back), request.with_scores)
 }
 
 pub fn zrangestore(cx: &mut Ctx, args: Args, out: Reply) -> Done {
@@ -48,7 +48,7 @@ pub fn zrangestore(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let limits = cx.limits.zset;
     let mut result = ZSet::default();
     if let Some(set) = cx.read::<ZSet>(args.get(2))? {
-        let ranks = request.ranks(set);
+        let ranks = request.ranks(&set);
         result = ZSet::for_some(ranks.len(), 0, limits);
         for (member, score) in set.walk(ranks, false) {
             result.add(member.bytes(&mut Digits::new()), score, Rule::default(), limits);

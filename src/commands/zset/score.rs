@@ -13,7 +13,7 @@ pub fn zcard(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 
 pub fn zscore(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let set = cx.read::<ZSet>(args.get(1))?;
-    match set.and_then(|set| set.score(args.get(2))) {
+    match set.as_ref().and_then(|set| set.score(args.get(2))) {
         Some(score) => out.double(score),
         None => out.null(),
     }
@@ -24,7 +24,7 @@ pub fn zmscore(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let members = args.tail(2);
     let mut list = out.list(members.len());
     for member in members.iter() {
-        match set.and_then(|set| set.score(member)) {
+        match set.as_ref().and_then(|set| set.score(member)) {
             Some(score) => list.double(score),
             None => list.null(),
         }

@@ -18,7 +18,7 @@ mod tests;
 use super::limits::ListLimits;
 use super::packed::{self, Packed, Position};
 use super::string::Text;
-use super::{Collection, Type};
+use super::{Buffer, Collection, Small, Type};
 use chain::Chain;
 use std::collections::vec_deque;
 
@@ -62,6 +62,28 @@ impl Collection for List {
         match &self.form {
             Form::One(block) => block.len(),
             Form::Many(chain) => chain.len(),
+        }
+    }
+
+    fn small(&self) -> Option<Small<&[u8]>> {
+        match &self.form {
+            Form::One(block) => Some(block.small()),
+            Form::Many(_) => None,
+        }
+    }
+
+    fn of_small(small: Small<Buffer>) -> List {
+        List { form: Form::One(Packed::of_small(small)) }
+    }
+
+    fn empty_in(buffer: Vec<u8>) -> List {
+        List { form: Form::One(Packed::empty_in(buffer)) }
+    }
+
+    fn into_buffer(self) -> Option<Buffer> {
+        match self.form {
+            Form::One(block) => Some(block.into_buffer()),
+            Form::Many(_) => None,
         }
     }
 

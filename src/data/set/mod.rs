@@ -18,7 +18,7 @@ use super::intset::IntSet;
 use super::limits::{PACKED_BYTES_MAX, SetLimits};
 use super::packed::Packed;
 use super::string::{Digits, Text, canonical_int};
-use super::{Collection, Type};
+use super::{Buffer, Collection, Small, SmallForm, Type};
 use crate::base::blob::Blob;
 use crate::base::map;
 use crate::base::table::{self, Entry, Table};
@@ -29,8 +29,7 @@ pub struct Set(Form);
 #[derive(Clone)]
 enum Form {
     Ints(IntSet),
-    /// Boxed, so that a set of integers is small.
-    Packed(Box<Packed>),
+    Packed(Packed),
     Large(Box<Large>),
 }
 
@@ -83,10 +82,37 @@ impl Collection for Set {
         }
     }
 
+    fn small(&self) -> Option<Small<&[u8]>> {
+        match &self.0 {
+            Form::Ints(ints) => Some(ints.small()),
+            Form::Packed(packed) => Some(packed.small()),
+            Form::Large(_) => None,
+        }
+    }
+
+    fn of_small(small: Small<Buffer>) -> Set {
+        Set(match small.form {
+            SmallForm::Ints => Form::Ints(IntSet::of_small(small)),
+            SmallForm::Packed => Form::Packed(Packed::of_small(small)),
+        })
+    }
+
+    fn empty_in(buffer: Vec<u8>) -> Set {
+        Set(Form::Ints(IntSet::empty_in(buffer)))
+    }
+
+    fn into_buffer(self) -> Option<Buffer> {
+        match self.0 {
+            Form::Ints(ints) => Some(ints.into_buffer()),
+            Form::Packed(packed) => Some(packed.into_buffer()),
+            Form::Large(_) => None,
+        }
+    }
+
     fn memory(&self) -> usize {
         match &self.0 {
             Form::Ints(ints) => ints.memory(),
-            Form::Packed(packed) => size_of::<Packed>() + packed.memory(),
+            Form::Packed(packed) => packed.memory(),
             Form::Large(large) => size_of::<Large>() + large.table.memory() + large.bytes,
         }
     }
@@ -114,15 +140,18 @@ impl Collection for Set {
 }
 
 impl Set {
-    /// An empty set in the form that suits its first member and so many that are about to come.
-    pub fn beginning_with(first: Text, count: usize, limits: &SetLimits) -> Set {
-        if int_of(first).is_some() && count <= limits.intset_entries {
-            Set::default()
+    /// Takes, while it is empty, the form that suits its first member and so many that are about to
+    /// come.
+    pub fn begin_with(&mut self, first: Text, count: usize, limits: &SetLimits) {
+        debug_assert!(self.is_empty());
+        let buffer = std::mem::take(self).into_buffer().unwrap_or_default().into_owned();
+        *self = if int_of(first).is_some() && count <= limits.intset_entries {
+            Set::empty_in(buffer)
         } else if count <= limits.packed.entries {
-            Set(Form::Packed(Box::default()))
+            Set(Form::Packed(Packed::empty_in(buffer)))
         } else {
             Set(Form::Large(Box::new(Large::new(count, limits))))
-        }
+        };
     }
 
     /// An empty set to be filled with members of this one: of integers if this one is, or else a
@@ -130,7 +159,7 @@ impl Set {
     pub fn fresh_like(&self) -> Set {
         match self.0 {
             Form::Ints(_) => Set::default(),
-            _ => Set(Form::Packed(Box::default())),
+            _ => Set(Form::Packed(Packed::new())),
         }
     }
 
@@ -362,10 +391,10 @@ impl Set {
                     }
                 }
                 rest.shrink_to_fit();
-                **packed = rest;
+                *packed = rest;
             }
             Form::Large(large) if (len - count).saturating_mul(TAKE_BY_REBUILDING) <= count => {
-                let mut rest = Set(Form::Packed(Box::default()));
+                let mut rest = Set(Form::Packed(Packed::new()));
                 for member in large.table.iter().map(Member::text) {
                     if choice.falls_on_next(below) {
                         visit(member);
@@ -406,7 +435,7 @@ impl Set {
         for int in ints.iter() {
             packed.push_back(digits.format(int).as_bytes());
         }
-        self.0 = Form::Packed(Box::new(packed));
+        self.0 = Form::Packed(packed);
     }
 
     /// Becomes a large set, with room for so many members.

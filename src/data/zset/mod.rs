@@ -14,8 +14,9 @@ mod tests;
 mod tree;
 
 use super::limits::{PACKED_BYTES_MAX, PackedLimits};
+use super::packed::Packed;
 use super::string::Text;
-use super::{Collection, Type};
+use super::{Buffer, Collection, Type};
 use crate::base::numbers;
 use large::Large;
 use small::Small;
@@ -338,6 +339,28 @@ impl Collection for ZSet {
         match &self.0 {
             Form::Small(small) => small.len(),
             Form::Large(large) => large.len(),
+        }
+    }
+
+    fn small(&self) -> Option<super::Small<&[u8]>> {
+        match &self.0 {
+            Form::Small(small) => Some(small.packed().small()),
+            Form::Large(_) => None,
+        }
+    }
+
+    fn of_small(small: super::Small<Buffer>) -> ZSet {
+        ZSet(Form::Small(Small::of(Packed::of_small(small))))
+    }
+
+    fn empty_in(buffer: Vec<u8>) -> ZSet {
+        ZSet(Form::Small(Small::of(Packed::empty_in(buffer))))
+    }
+
+    fn into_buffer(self) -> Option<Buffer> {
+        match self.0 {
+            Form::Small(small) => Some(small.into_packed().into_buffer()),
+            Form::Large(_) => None,
         }
     }
 

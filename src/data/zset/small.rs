@@ -16,6 +16,19 @@ pub(super) struct Small(Packed);
 const DOUBLE: u8 = b'd';
 
 impl Small {
+    /// A block of members and scores in turn, in order.
+    pub fn of(block: Packed) -> Small {
+        Small(block)
+    }
+
+    pub fn packed(&self) -> &Packed {
+        &self.0
+    }
+
+    pub fn into_packed(self) -> Packed {
+        self.0
+    }
+
     pub fn len(&self) -> usize {
         self.0.len() / 2
     }
