@@ -7,12 +7,15 @@
 //! ```text
 //!   an item:   | head (and length) | payload | size of the item so far, readable backwards |
 //!
-//!   head 0xxxxxxx            the integer 0 to 127; no payload
-//!        10xxxxxx            a string of 0 to 63 bytes
-//!        110xxxxx + 1 byte   a string of up to 8191 bytes
-//!        11100000 + 4 bytes  a string of up to 4 GiB
-//!        1111 n              an integer in n bytes, 1 to 8, little-endian, with its sign
+//!   head 1xxxxxxx            the integer 0 to 127; this byte is all of the item
+//!        00xxxxxx            a string of 0 to 63 bytes
+//!        010xxxxx + 1 byte   a string of up to 8191 bytes
+//!        01100000 + 4 bytes  a string of up to 4 GiB
+//!        0111 n              an integer in n bytes, 1 to 8, little-endian, with its sign
+//!
+//!   size 00xxxxxx, or 7 bits in each of some bytes and then 01xxxxxx, the lowest bits last
 //! ```
+//! So the last byte of an item says whether it is the only one.
 //! The idea is that of Redis' listpack; the bytes are our own. A string that is written like an
 //! integer is kept as one. A position is the offset of an item's first byte; positions behind a
 //! change move with it.
@@ -32,10 +35,10 @@ pub struct Packed {
 /// Where an item begins.
 pub type Position = usize;
 
-const STRING_6: u8 = 0x80;
-const STRING_13: u8 = 0xc0;
-const STRING_32: u8 = 0xe0;
-const INT: u8 = 0xf0;
+const STRING_13: u8 = 0x40;
+const STRING_32: u8 = 0x60;
+const INT: u8 = 0x70;
+const SMALL_INT: u8 = 0x80;
 
 /// A block that shrinks keeps memory for this many bytes: it is mostly copied to a place that fits it
 /// exactly when all is done, and otherwise one block of a long list.
@@ -101,7 +104,7 @@ impl Packed {
         let mut room = [0; 16];
         let (head, payload) = head_of(item, &mut room);
         let size = head + payload.len();
-        size + back_len(size)
+        if room[0] & SMALL_INT != 0 { 1 } else { size + back_len(size) }
     }
 
     /// The position of the first item, if there is one.
@@ -286,7 +289,7 @@ impl Packed {
     /// Puts an item in place of `old` bytes; how many items there are is the caller's to say.
     fn splice(&mut self, at: Position, old: usize, head: &[u8], payload: &[u8]) {
         let size = head.len() + payload.len();
-        let back = back_len(size);
+        let back = if head[0] & SMALL_INT != 0 { 0 } else { back_len(size) };
         let new = size + back;
         let tail = self.bytes.len() - (at + old);
         if new > old {
@@ -302,7 +305,9 @@ impl Packed {
         }
         bytes[at..at + head.len()].copy_from_slice(head);
         bytes[at + head.len()..at + size].copy_from_slice(payload);
-        write_back(size, &mut bytes[at + size..at + new]);
+        if back > 0 {
+            write_back(size, &mut bytes[at + size..at + new]);
+        }
     }
 
     /// Grows by small steps: blocks are small and many, and what doubling leaves unused adds up.
@@ -335,18 +340,20 @@ impl Packed {
 }
 #[inline]
 fn item_len(bytes: &[u8], at: Position) -> usize {
+    if bytes[at] & SMALL_INT != 0 {
+        return 1;
+    }
     let (head, payload) = sizes(bytes, at);
     let size = head + payload;
     size + back_len(size)
 }
 
-/// How long an item's head and its payload are.
+/// How long the head and the payload are of an item that is not a single byte.
 #[inline]
 fn sizes(bytes: &[u8], at: Position) -> (usize, usize) {
     let head = bytes[at];
     match head {
-        0..STRING_6 => (1, 0),
-        STRING_6..STRING_13 => (1, (head & 0x3f) as usize),
+        0..STRING_13 => (1, head as usize),
         STRING_13..STRING_32 => (2, ((head & 0x1f) as usize) << 8 | bytes[at + 1] as usize),
         STRING_32..INT => {
             let len = bytes[at + 1..at + 5].try_into().expect("four bytes");
@@ -358,19 +365,20 @@ fn sizes(bytes: &[u8], at: Position) -> (usize, usize) {
 
 #[inline]
 fn read(bytes: &[u8], at: Position) -> (Text<'_>, Position) {
+    let first = bytes[at];
+    if first & SMALL_INT != 0 {
+        return (Text::Int((first & !SMALL_INT) as i64), at + 1);
+    }
     let (head, payload) = sizes(bytes, at);
     let size = head + payload;
     let own = &bytes[at + head..at + size];
-    let first = bytes[at];
-    let item = match first {
-        0..STRING_6 => Text::Int(first as i64),
-        STRING_6..INT => Text::Bytes(own),
-        INT.. => {
-            let sign = if own.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
-            let mut whole = [sign; 8];
-            whole[..own.len()].copy_from_slice(own);
-            Text::Int(i64::from_le_bytes(whole))
-        }
+    let item = if first < INT {
+        Text::Bytes(own)
+    } else {
+        let sign = if own.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
+        let mut whole = [sign; 8];
+        whole[..own.len()].copy_from_slice(own);
+        Text::Int(i64::from_le_bytes(whole))
     };
     (item, at + size + back_len(size))
 }
@@ -378,10 +386,12 @@ fn read(bytes: &[u8], at: Position) -> (Text<'_>, Position) {
 /// The position of the item before this one, if there is one.
 #[inline]
 fn before(bytes: &[u8], at: Position) -> Option<Position> {
-    (at > 0).then(|| {
-        let (size, back) = read_back(&bytes[..at]);
-        at - back - size
-    })
+    let last = *bytes[..at].last()?;
+    if last & SMALL_INT != 0 {
+        return Some(at - 1);
+    }
+    let (size, back) = read_back(&bytes[..at]);
+    Some(at - back - size)
 }
 
 impl Default for Packed {
@@ -459,7 +469,7 @@ impl<'a> Iterator for IterBack<'a> {
 fn head_of<'a>(item: &'a [u8], room: &mut [u8; 16]) -> (usize, &'a [u8]) {
     if let Some(value) = canonical_int(item) {
         if (0..128).contains(&value) {
-            room[0] = value as u8;
+            room[0] = SMALL_INT | value as u8;
             return (1, &[]);
         }
         let spare = if value < 0 { value.leading_ones() } else { value.leading_zeros() };
@@ -471,7 +481,7 @@ fn head_of<'a>(item: &'a [u8], room: &mut [u8; 16]) -> (usize, &'a [u8]) {
     }
     match item.len() {
         0..64 => {
-            room[0] = STRING_6 | item.len() as u8;
+            room[0] = item.len() as u8;
             (1, item)
         }
         64..8192 => {
@@ -492,33 +502,37 @@ fn head_of<'a>(item: &'a [u8], room: &mut [u8; 16]) -> (usize, &'a [u8]) {
 #[inline]
 fn back_len(size: usize) -> usize {
     match size {
-        0..0x80 => 1,
-        0x80..0x4000 => 2,
-        0x4000..0x20_0000 => 3,
-        0x20_0000..0x1000_0000 => 4,
+        0..0x40 => 1,
+        0x40..0x2000 => 2,
+        0x2000..0x10_0000 => 3,
+        0x10_0000..0x800_0000 => 4,
         _ => 5,
     }
 }
 
-/// Seven bits in each byte, the lowest ones last; a high bit says that a byte before belongs to it.
+/// Six bits in the last byte, seven in each one before it; the next bit says whether a byte before
+/// belongs to it.
 fn write_back(mut size: usize, room: &mut [u8]) {
     let first = room.len() - 1;
     for (index, byte) in room.iter_mut().rev().enumerate() {
-        *byte = (size & 0x7f) as u8 | if index < first { 0x80 } else { 0 };
-        size >>= 7;
+        let bits = if index == 0 { 6 } else { 7 };
+        let more = 1 << bits;
+        *byte = (size & (more - 1)) as u8 | if index < first { more as u8 } else { 0 };
+        size >>= bits;
     }
 }
 
 /// The size that ends here, and how many bytes it takes.
 #[inline]
 fn read_back(bytes: &[u8]) -> (usize, usize) {
-    let (mut size, mut shift) = (0, 0);
+    let (mut size, mut shift, mut more) = (0, 0, 1u8 << 6);
     for (index, byte) in bytes.iter().rev().enumerate() {
-        size |= ((byte & 0x7f) as usize) << shift;
-        shift += 7;
-        if byte & 0x80 == 0 {
+        size |= ((byte & (more - 1)) as usize) << shift;
+        if byte & more == 0 {
             return (size, index + 1);
         }
+        shift += more.trailing_zeros();
+        more = 1 << 7;
     }
     unreachable!("an item ends with its size")
 }
@@ -564,6 +578,7 @@ mod tests {
         prop_oneof![
             any::<i64>().prop_map(|int| int.to_string().into_bytes()),
             (-40000i64..40000).prop_map(|int| int.to_string().into_bytes()),
+            (0i64..150).prop_map(|int| int.to_string().into_bytes()),
             (0u32..64).prop_map(|bit| (1u64 << bit).to_string().into_bytes()),
             proptest::collection::vec(any::<u8>(), 0..80),
             Just(b"twin".to_vec()),

@@ -16,7 +16,8 @@
 //! the deadline is filed; they lie right before the key, since there they cost no more than four.
 //!
 //! So does a small collection, as the one run of bytes that it is, behind the length of the run and the
-//! number of its items (two bytes each). It is read where it lies. To be changed it is copied out, and
+//! number of its items (two bytes each); or, where the size classes make that smaller, a pointer to it
+//! does. It is read where it lies. To be changed it is copied out, and
 //! the next state is put in its place, which is mostly in the same allocation: allocations are as large
 //! as their size class, so that small differences do not move them.
 //!
@@ -26,6 +27,8 @@
 //!   change only where the size class, and with it the layout, stays the same.
 //! - `form` says which of the values is initialised. A small collection has as many initialised bytes as
 //!   its length says, and they are what `Collection::small` gave.
+//! - A record with the flag `APART` has a small collection, and owns the allocation that the pointer behind
+//!   length and number leads to, made with the layout of `apart_layout(length)`.
 //! - The slot of a large collection comes from `Box::into_raw` of the type that `form` names, and the record
 //!   owns that box. The slots of a `Long` value are a `Vec<u8>` that the record owns.
 #![expect(unsafe_code, reason = "one allocation per key; tested against a model and under ASan")]
@@ -157,6 +160,8 @@ const SMALL_MAX: usize = 1024;
 const SMALL_AGAIN: usize = 768;
 /// Length and number of items.
 const SMALL_HEAD: usize = 4;
+/// The same, and a pointer to the bytes.
+const SMALL_APART: usize = SMALL_HEAD + size_of::<*mut u8>();
 /// OBJECT ENCODING says `embstr` up to here.
 const EMBSTR_MAX: usize = 44;
 const NO_DEADLINE: i64 = i64::MAX;
@@ -165,6 +170,8 @@ const NO_DEADLINE: i64 = i64::MAX;
 const DEADLINE: u64 = 1 << 4;
 /// There is a slot for the length of the key.
 const LONG_KEY: u64 = 1 << 5;
+/// The bytes of the small collection are an allocation of their own.
+const APART: u64 = 1 << 6;
 const VALUE_LEN: u32 = 8;
 const KEY_LEN: u32 = 16;
 const AGE: u32 = 40;
@@ -364,7 +371,7 @@ impl Record {
     pub fn put_collection<T: Collection>(&mut self, value: &T) -> bool {
         let Some(small) = fitting(value) else { return false };
         let form = Form::of_small(T::TYPE, small.form);
-        if self.form() == form && self.fits(SMALL_HEAD + small.bytes.len()) {
+        if self.form() == form && self.fits_small(small.bytes.len()) {
             self.write_small(small);
         } else {
             let room = self.deadline().is_some();
@@ -394,7 +401,23 @@ impl Record {
 
     fn of_small(key: &[u8], kind: Type, small: Small<&[u8]>, room: bool) -> Record {
         let form = Form::of_small(kind, small.form);
-        let mut record = Record::allocate(key, form, SMALL_HEAD + small.bytes.len(), room);
+        let (start, len) = (head_for(key, form, room).key_at() + key.len(), small.bytes.len());
+        let together = size_class(start + SMALL_HEAD + len);
+        let is_apart = size_class(start + SMALL_APART) + size_class(len) < together;
+        let payload_len = if is_apart { SMALL_APART } else { SMALL_HEAD + len };
+        let mut record = Record::allocate(key, form, payload_len, room);
+        if is_apart {
+            record.set_head(Head(record.head().0 | APART));
+            let layout = apart_layout(len);
+            // SAFETY: the layout is never of size zero, and there is room for the pointer.
+            unsafe {
+                let block = alloc(layout);
+                if block.is_null() {
+                    handle_alloc_error(layout);
+                }
+                record.payload().add(SMALL_HEAD).cast::<*mut u8>().write_unaligned(block);
+            }
+        }
         record.write_small(small);
         record
     }
@@ -408,6 +431,15 @@ impl Record {
         known == payload_len || size_class(start + known) == size_class(start + payload_len)
     }
 
+    /// Would a small collection of so many bytes be kept in as much memory as this one?
+    #[inline]
+    fn fits_small(&self, len: usize) -> bool {
+        match self.head().0 & APART {
+            0 => self.fits(SMALL_HEAD + len),
+            _ => self.small().is_some_and(|known| size_class(known.bytes.len()) == size_class(len)),
+        }
+    }
+
     /// Writes a small collection for which there is the room.
     fn write_small(&mut self, small: Small<&[u8]>) {
         debug_assert!(small.bytes.len() <= SMALL_MAX && small.items <= SMALL_MAX);
@@ -417,7 +449,7 @@ impl Record {
         unsafe {
             payload.cast::<u16>().write_unaligned(small.bytes.len() as u16);
             payload.add(2).cast::<u16>().write_unaligned(small.items as u16);
-            let bytes = payload.add(SMALL_HEAD);
+            let bytes = self.small_bytes();
             bytes.copy_from_nonoverlapping(small.bytes.as_ptr(), small.bytes.len());
         }
     }
@@ -431,9 +463,23 @@ impl Record {
         let (items, bytes) = unsafe {
             let len = payload.cast::<u16>().read_unaligned() as usize;
             let items = payload.add(2).cast::<u16>().read_unaligned() as usize;
-            (items, std::slice::from_raw_parts(payload.add(SMALL_HEAD), len))
+            (items, std::slice::from_raw_parts(self.small_bytes(), len))
         };
         Some(Small { form, items, bytes })
+    }
+
+    /// Where the bytes of a small collection are.
+    #[inline]
+    fn small_bytes(&self) -> *mut u8 {
+        // SAFETY: a small collection has its bytes behind the payload's head, or else, as the flag says,
+        // a pointer.
+        unsafe {
+            let place = self.payload().add(SMALL_HEAD);
+            match self.head().0 & APART {
+                0 => place,
+                _ => place.cast::<*mut u8>().read_unaligned(),
+            }
+        }
     }
 
     /// The value as strings that equal values agree on.
@@ -610,11 +656,13 @@ impl Record {
             // SAFETY: the slots of a Long value are a Vec; it is only looked at.
             return own + size_class(unsafe { (*self.vec_place()).capacity() });
         }
-        own + whatever_it_holds!(
-            self,
-            T => self.large::<T>().map_or(0, |value| size_class(size_of::<T>()) + value.memory()),
-            text => 0
-        )
+        let apart = self.small().filter(|_| self.head().0 & APART != 0);
+        own + apart.map_or(0, |small| size_class(small.bytes.len()))
+            + whatever_it_holds!(
+                self,
+                T => self.large::<T>().map_or(0, |value| size_class(size_of::<T>()) + value.memory()),
+                text => 0
+            )
     }
 
     /// Starts loading the record, which will be wanted soon.
@@ -646,6 +694,7 @@ impl Record {
         let head = self.head();
         let payload_len = self.payload_len(head);
         let mut twin = Record::allocate(key, self.form(), payload_len, room);
+        twin.set_head(Head(twin.head().0 | head.0 & APART));
         // SAFETY: both have the same form, hence the same number of slots for the value, and the same
         // number of bytes behind the key; the two allocations do not overlap.
         unsafe {
@@ -672,15 +721,11 @@ impl Record {
 
     /// The value is left for the caller to initialise, before anything else is done with the record.
     fn allocate(key: &[u8], form: Form, payload_len: usize, room: bool) -> Record {
-        let is_long = key.len() > KEY_LEN_MAX;
-        let mut head = form as u64;
+        let mut head = head_for(key, form, room);
         if form.small().is_none() {
             debug_assert!(payload_len <= SHORT_MAX);
-            head |= (payload_len as u64) << VALUE_LEN;
+            head.0 |= (payload_len as u64) << VALUE_LEN;
         }
-        head |= if room { DEADLINE } else { 0 };
-        head |= if is_long { LONG_KEY } else { (key.len() as u64) << KEY_LEN };
-        let head = Head(head);
         let layout = layout(head.key_at() + key.len() + payload_len);
         // SAFETY: the layout is never of size zero. Head, key, ticket and the slots that are not the value's
         // are initialised before use.
@@ -694,7 +739,7 @@ impl Record {
                 record.slot(1).write(NO_DEADLINE as u64);
                 record.ticket_place().write(Ticket::NOWHERE);
             }
-            if is_long {
+            if head.0 & LONG_KEY != 0 {
                 record.slot(head.value_at() - 1).write(key.len() as u64);
             }
             record.byte(head.key_at()).copy_from_nonoverlapping(key.as_ptr(), key.len());
@@ -765,6 +810,7 @@ impl Record {
     #[inline]
     fn payload_len(&self, head: Head) -> usize {
         match self.small() {
+            Some(_) if head.0 & APART != 0 => SMALL_APART,
             Some(small) => SMALL_HEAD + small.bytes.len(),
             None => head.value_len(),
         }
@@ -828,6 +874,11 @@ impl Drop for Record {
                 },
                 text => ()
             );
+            if self.head().0 & APART != 0
+                && let Some(small) = self.small()
+            {
+                dealloc(self.small_bytes(), apart_layout(small.bytes.len()));
+            }
             dealloc(self.start.as_ptr().cast(), self.layout());
         }
     }
@@ -881,6 +932,20 @@ impl Head {
         let ticket = if self.0 & DEADLINE != 0 { TICKET } else { 0 };
         (self.value_at() + self.form().slots()) * SLOT + ticket
     }
+}
+
+/// The head of a new record, but for what depends on its value.
+#[inline]
+fn head_for(key: &[u8], form: Form, room: bool) -> Head {
+    let length = match key.len() > KEY_LEN_MAX {
+        true => LONG_KEY,
+        false => (key.len() as u64) << KEY_LEN,
+    };
+    Head(form as u64 | if room { DEADLINE } else { 0 } | length)
+}
+
+fn apart_layout(len: usize) -> Layout {
+    Layout::from_size_align(size_class(len), 1).expect("a small collection is small")
 }
 
 fn layout(bytes: usize) -> Layout {
