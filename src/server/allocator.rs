@@ -67,12 +67,21 @@ unsafe impl GlobalAlloc for Jemalloc {
     }
 }
 
-/// Gives back what has been free for long enough. jemalloc looks by itself only while it is asked for
-/// memory, and a server that has gone quiet asks for none.
+/// Gives back to the system what has been free for long enough.
 pub fn give_back() {
-    // Every arena is looked at; 4096 stands for all of them.
-    // SAFETY: the call neither reads nor writes a value.
-    let _ = unsafe { tikv_jemalloc_ctl::raw::write(b"arena.4096.decay\0", ()) };
+    of_all_arenas(b"arena.4096.decay\0");
+}
+
+/// Gives back everything that is free: jemalloc does that by itself only while it is asked for memory,
+/// and a server that has gone quiet asks for none.
+pub fn give_all_back() {
+    of_all_arenas(b"arena.4096.purge\0");
+}
+
+/// A call for every arena, for all of which 4096 stands.
+fn of_all_arenas(call: &[u8]) {
+    // SAFETY: the call neither reads nor writes a value. It fails only if there is no such call.
+    let _ = unsafe { tikv_jemalloc_ctl::raw::write(call, ()) };
 }
 
 #[inline]

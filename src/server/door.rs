@@ -148,11 +148,25 @@ impl Door {
     pub async fn tick(self) {
         let mut beat = tokio::time::interval(std::time::Duration::from_millis(100));
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut ran_before, mut quiet) = (0, false);
         loop {
             beat.tick().await;
             let now = self.now();
-            self.enter_at(now.mono_us, |engine| engine.tick(now));
-            allocator::give_back();
+            let ran = self.enter_at(now.mono_us, |engine| {
+                engine.tick(now);
+                engine.stats.processed
+            });
+            match ran == std::mem::replace(&mut ran_before, ran) {
+                true if !quiet => {
+                    allocator::give_all_back();
+                    quiet = true;
+                }
+                true => (),
+                false => {
+                    allocator::give_back();
+                    quiet = false;
+                }
+            }
         }
     }
 }

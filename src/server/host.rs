@@ -171,12 +171,7 @@ impl Host for Machine {
     }
 
     fn purge_memory(&self) {
-        // Every arena gives back what it keeps; 4096 stands for all of them.
-        #[expect(unsafe_code, reason = "jemalloc's control call takes and returns nothing here")]
-        // SAFETY: `arena.<all>.purge` neither reads nor writes a value.
-        unsafe {
-            let _ = tikv_jemalloc_ctl::raw::write(b"arena.4096.purge\0", ());
-        }
+        super::allocator::give_all_back();
     }
 
     fn facts(&self) -> &Facts {
