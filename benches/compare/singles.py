@@ -140,6 +140,18 @@ class Load:
             return time.perf_counter() - start, (server.cpu_us() - before) / 1e6
 
 
+def load(kinds, machine, load, rounds):
+    """Seconds until a fresh server holds it all, and of the server's processor time."""
+    seconds, cpu = ({kind.name: [] for kind in kinds} for _ in range(2))
+    for order in interleaved(kinds, rounds):
+        for kind in order:
+            with kind.start(machine) as server:
+                taken, used = load.send(server)
+            seconds[kind.name].append(taken)
+            cpu[kind.name].append(used)
+    return tuple({name: median(values) for name, values in figures.items()} for figures in (seconds, cpu))
+
+
 def longest_ping(kind, machine, load):
     """Milliseconds of the slowest PING while another client loads, and what the server says of its own steps."""
     with kind.start(machine) as server:
