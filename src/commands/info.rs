@@ -6,6 +6,7 @@ use crate::config::percentile;
 use crate::data::Type;
 use crate::engine::command::admin;
 use crate::engine::pubsub::Space;
+use crate::engine::stats::IoThread;
 use crate::engine::{Engine, Family, SessionKey};
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{C_DANGEROUS, Group, LOADING, STALE, string};
@@ -136,7 +137,7 @@ fn server(engine: &Engine, text: &mut String) {
     field(text, "lru_clock", engine.now.wall_us.div_euclid(1_000_000) & 0xff_ffff);
     field(text, "executable", &facts.executable);
     field(text, "config_file", &facts.config_file);
-    field(text, "io_threads_active", 0);
+    field(text, "io_threads_active", (config.io_threads > 1) as u8);
     let zone = String::from_utf8_lossy(&config.availability_zone);
     field(text, "availability_zone", zone);
     if config.port != 0 {
@@ -311,16 +312,16 @@ fn persistence(engine: &Engine, text: &mut String) {
 }
 
 fn threads(engine: &Engine, text: &mut String) {
-    field(
-        text,
-        "io_thread_0",
-        format_args!(
-            "clients={},reads={},writes={}",
-            engine.sessions.len(),
-            engine.stats.reads,
-            engine.stats.writes
-        ),
-    );
+    let mut clients = vec![0; engine.stats.threads.len()];
+    engine.sessions.iter().for_each(|session| clients[session.thread] += 1);
+    for (number, (thread, clients)) in engine.stats.threads.iter().zip(clients).enumerate() {
+        let (reads, writes) = (thread.reads, thread.writes);
+        field(
+            text,
+            &format!("io_thread_{number}"),
+            format_args!("clients={clients},reads={reads},writes={writes}"),
+        );
+    }
 }
 
 fn stats(engine: &Engine, text: &mut String) {
@@ -389,12 +390,15 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "unexpected_error_replies", 0);
     field(text, "total_error_replies", stats.error_replies);
     field(text, "dump_payload_sanitizations", 0);
-    field(text, "total_reads_processed", stats.reads);
-    field(text, "total_writes_processed", stats.writes);
-    // One thread serves all connections.
+    let reads = |threads: &[IoThread]| threads.iter().map(|thread| thread.reads).sum::<u64>();
+    let writes = |threads: &[IoThread]| threads.iter().map(|thread| thread.writes).sum::<u64>();
+    field(text, "total_reads_processed", reads(&stats.threads));
+    field(text, "total_writes_processed", writes(&stats.threads));
+    // Those of all threads but the first.
+    field(text, "io_threaded_reads_processed", reads(&stats.threads[1..]));
+    field(text, "io_threaded_writes_processed", writes(&stats.threads[1..]));
+    // Each thread does for its own clients whatever is to be done; nothing is handed over.
     for name in [
-        "io_threaded_reads_processed",
-        "io_threaded_writes_processed",
         "io_threaded_freed_objects",
         "io_threaded_accept_processed",
         "io_threaded_poll_processed",

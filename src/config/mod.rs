@@ -64,6 +64,9 @@ config! {
     unixsocketgroup: String,
     protected_mode: bool,
     tcp_backlog: u32,
+    /// Threads that have sockets, the first one included.
+    io_threads: u32,
+    busy_poll_us: u32,
     /// Seconds.
     tcp_keepalive: u32,
     /// Seconds; 0 means never.

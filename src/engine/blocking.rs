@@ -215,7 +215,7 @@ impl Engine {
         self.unblock(who);
         self.finish(who, 0, &mut out);
         let Some(session) = self.sessions.get_mut(who) else { return };
-        session.woken = true;
+        session.woken = !session.input.partial.is_empty();
         session.commands += 1;
         session.mailbox.ring();
         self.push_to(who, &out.bytes);

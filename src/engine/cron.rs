@@ -1,6 +1,6 @@
 //! What must happen when nobody asks: keys that are due, clients that idle, samples of rates.
 
-use super::{Engine, SessionKey};
+use super::{Engine, Session, SessionKey};
 use crate::world::host::Level;
 use crate::world::time::Now;
 
@@ -10,14 +10,25 @@ const SWEEP_SLICE_US: u64 = 250;
 /// So many deadlines are looked at between two looks at the stopwatch.
 const SWEEP_PIECE: usize = 128;
 
+/// When the next tick is due, if nothing happens before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rhythm {
+    /// Ten times a second: rates are measured, somebody may be too slow.
+    Busy,
+    /// Every second: clients may have been silent for too long.
+    Slow,
+    Never,
+}
+
 impl Engine {
-    /// Called about ten times a second.
-    pub fn tick(&mut self, now: Now) {
+    /// Called in a rhythm that it decides itself.
+    pub fn tick(&mut self, now: Now) -> Rhythm {
         let span_us = now.mono_us.saturating_sub(self.now_of_last_tick);
         self.now_of_last_tick = now.mono_us;
+        self.resting = false;
         self.set_now(now);
         if self.cron_paused {
-            return;
+            return Rhythm::Busy;
         }
         self.stats.sample(span_us);
         self.note_memory();
@@ -37,6 +48,41 @@ impl Engine {
         slow.into_iter().for_each(|who| self.bound_output(who));
         let micros = self.host.mono_us().saturating_sub(now.mono_us);
         self.stats.cycles.cron_micros += micros;
+        let rhythm = self.rhythm();
+        self.resting = rhythm != Rhythm::Busy;
+        rhythm
+    }
+
+    fn rhythm(&self) -> Rhythm {
+        // Memory is given back in ticks, so there must be some behind whatever is being freed.
+        let busy = !self.stats.instant.is_quiet()
+            || self.paused.is_some()
+            || self.host.pending_frees() > 0
+            || self.sessions.iter().any(|session| session.soft_limit_since_us.is_some());
+        let peaks_age = self.reply_peaks.resizes && self.reply_peaks.reset_after_us.is_some();
+        let ages = |session: &Session| peaks_age && session.reply_peak > 0;
+        if busy {
+            Rhythm::Busy
+        } else if self.sessions.iter().any(|it| self.config.timeout > 0 || ages(it)) {
+            Rhythm::Slow
+        } else {
+            Rhythm::Never
+        }
+    }
+
+    /// Something happens after a rest. The rates begin anew, as if ticks had gone on all the time.
+    #[cold]
+    pub(super) fn rouse(&mut self, now: Now) {
+        self.resting = false;
+        self.roused = true;
+        self.now_of_last_tick = now.mono_us;
+        self.stats.instant.forget();
+    }
+
+    /// Was the engine roused since this was last asked? Then ticks are wanted again.
+    #[inline]
+    pub fn take_roused(&mut self) -> bool {
+        std::mem::take(&mut self.roused)
     }
 
     /// Removes a slice of the keys that are due, or prepares for those that are next; says whether more

@@ -34,7 +34,7 @@ impl Engine {
              psub={} ssub={} multi={} watch={} qbuf={held} qbuf-free={} argv-mem={} \
              multi-mem={multi_memory} rbs={} rbp={} obl=0 oll={} omem={unread} tot-mem={} events={} \
              cmd={command} user=default redir=-1 resp={} lib-name={lib_name} lib-ver={lib_ver} \
-             io-thread=0 tot-net-in={} tot-net-out={} tot-cmds={} capa={}",
+             io-thread={} tot-net-in={} tot-net-out={} tot-cmds={} capa={}",
             session.id,
             session.peer.addr,
             session.peer.laddr,
@@ -56,6 +56,7 @@ impl Engine {
             total + session.argument_bytes,
             if unread > 0 { "rw" } else { "r" },
             if session.proto == Proto::Resp3 { 3 } else { 2 },
+            session.thread,
             session.net_in,
             session.net_out,
             session.commands,

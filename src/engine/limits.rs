@@ -27,7 +27,7 @@ impl Engine {
     /// The socket's owner holds so many bytes that the client has not read.
     pub fn set_in_flight(&mut self, who: SessionKey, bytes: usize) {
         let Some(session) = self.sessions.get_mut(who) else { return };
-        session.in_flight = bytes;
+        session.mailbox.set_in_flight(bytes);
         self.bound_output(who);
     }
 
@@ -35,8 +35,8 @@ impl Engine {
     pub fn take_outbox(&mut self, who: SessionKey) -> Outbox {
         let Some(session) = self.sessions.get_mut(who) else { return Outbox::default() };
         let outbox = std::mem::take(&mut session.outbox);
-        session.in_flight = outbox.len();
-        self.stats.writes += !outbox.is_empty() as u64;
+        session.mailbox.set_in_flight(outbox.len());
+        self.stats.threads[session.thread].writes += !outbox.is_empty() as u64;
         outbox
     }
 

@@ -89,6 +89,10 @@ pub struct Engine {
     /// Messages to that client, who gets them behind the answer to the request that runs.
     own_pushes: Vec<u8>,
     now_of_last_tick: u64,
+    /// Nothing has happened for a while, and the ticks have become rare.
+    resting: bool,
+    /// Something happened while the engine rested.
+    roused: bool,
     batch: Batch,
 }
 
@@ -173,7 +177,7 @@ impl Engine {
             limits: Limits::of(&config, 0),
             sessions: Sessions::default(),
             effects: Effects::default(),
-            stats: Stats::new(&table),
+            stats: Stats::new(&table, config.io_threads as usize),
             command_logs: Default::default(),
             latency_monitor: Default::default(),
             host,
@@ -195,6 +199,8 @@ impl Engine {
             running: None,
             own_pushes: Vec::new(),
             now_of_last_tick: now.mono_us,
+            resting: false,
+            roused: false,
             batch: Batch::default(),
             config,
         };
@@ -311,13 +317,25 @@ impl Engine {
         }
         *answers = out.bytes;
         self.bound_input(who);
-        self.stats.reads += 1;
-        self.stats.writes += !answers.is_empty() as u64;
+        if let Some(session) = self.sessions.get(who) {
+            let thread = &mut self.stats.threads[session.thread];
+            thread.reads += 1;
+            thread.writes += !answers.is_empty() as u64;
+        }
         self.count_answered(who, answers.len());
         if self.answers_fill_blocks && !answers.is_empty() {
             self.bound_block(who, answers);
         }
         self.queue_behind_unsent(who, answers);
+    }
+
+    /// The socket's owner looks in: it was rung for, or holds more unsent bytes than before. Answers
+    /// are left as by `receive`, messages in the outbox.
+    pub fn mail(&mut self, who: SessionKey, answers: &mut Vec<u8>, now: Now) {
+        if self.sessions.get(who).is_some_and(|session| session.mailbox.in_flight() > 0) {
+            self.bound_output(who);
+        }
+        self.resume(who, answers, now);
     }
 
     /// Goes on with what was put off, if it may.
@@ -502,6 +520,9 @@ impl Engine {
 
     /// The unit before is over and another may begin.
     pub(crate) fn set_now(&mut self, now: Now) {
+        if self.resting {
+            self.rouse(now);
+        }
         self.now = now;
         self.keyspace.begin(now.wall());
         let seconds = now.wall_us.div_euclid(1_000_000) as u32;

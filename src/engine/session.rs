@@ -13,7 +13,7 @@ use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Where a session is kept; reused when it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,8 +54,8 @@ pub struct Session {
     pub input: Input,
     /// What the socket's owner has not taken yet.
     pub outbox: Outbox,
-    /// Bytes that the socket's owner took and could not write yet.
-    pub in_flight: usize,
+    /// Which of the server's threads has the socket.
+    pub thread: usize,
     pub mailbox: Arc<Mailbox>,
     pub last_command: Option<&'static Command>,
     pub created_us: u64,
@@ -136,11 +136,13 @@ pub struct Input {
     pub peak: usize,
 }
 
-/// Tells the task that owns the socket that the engine has something for it.
+/// What the engine and the task that owns the socket share, whichever threads they run on: the engine
+/// rings when it has something for the task, and the task says what it holds.
 #[derive(Debug, Default)]
 pub struct Mailbox {
     waker: AtomicWaker,
     mail: AtomicBool,
+    in_flight: AtomicUsize,
 }
 
 impl Mailbox {
@@ -151,6 +153,16 @@ impl Mailbox {
 
     pub fn register(&self, waker: &std::task::Waker) {
         self.waker.register(waker);
+    }
+
+    /// Bytes that the socket's owner took and has not written yet.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Whoever holds more than before must tell the engine as well, which has bounds on it.
+    pub fn set_in_flight(&self, bytes: usize) {
+        self.in_flight.store(bytes, Ordering::Relaxed);
     }
 
     /// Takes the mark that there is mail.
@@ -188,7 +200,7 @@ impl Session {
             woken: false,
             input: Input::default(),
             outbox: Outbox::default(),
-            in_flight: 0,
+            thread: 0,
             mailbox: Arc::new(Mailbox::default()),
             last_command: None,
             created_us: now_us,
@@ -239,7 +251,7 @@ impl Session {
 
     /// Bytes that the client has not read.
     pub fn unread(&self) -> usize {
-        self.outbox.len() + self.in_flight
+        self.outbox.len() + self.mailbox.in_flight()
     }
 
     /// Bytes of the reply buffer, as CLIENT LIST's `rbs` shows them: what answers of late needed,

@@ -46,6 +46,13 @@ pub struct Cycles {
     processed: u64,
 }
 
+/// What a thread did for its clients.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IoThread {
+    pub reads: u64,
+    pub writes: u64,
+}
+
 /// Kinds of error that are told apart; beyond them, a flood of made-up ones would fill memory.
 const ERROR_KINDS_MAX: usize = 128;
 
@@ -65,8 +72,8 @@ pub struct Stats {
     pub query_limit_disconnections: u64,
     pub output_limit_disconnections: u64,
     pub acl_denied_auth: u64,
-    pub reads: u64,
-    pub writes: u64,
+    /// One for each thread that has sockets.
+    pub threads: Vec<IoThread>,
     /// Values that are freed in the background.
     pub given_away: u64,
     pub slow: SlowStat,
@@ -84,7 +91,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    pub fn new(table: &Table) -> Stats {
+    pub fn new(table: &Table, threads: usize) -> Stats {
         Stats {
             commands: vec![CommandStat::default(); table.all.len()],
             errors: Map::default(),
@@ -99,8 +106,7 @@ impl Stats {
             query_limit_disconnections: 0,
             output_limit_disconnections: 0,
             acl_denied_auth: 0,
-            reads: 0,
-            writes: 0,
+            threads: vec![IoThread::default(); threads],
             given_away: 0,
             slow: SlowStat::default(),
             parsed: 0,
@@ -127,8 +133,7 @@ impl Stats {
         self.query_limit_disconnections = 0;
         self.output_limit_disconnections = 0;
         self.acl_denied_auth = 0;
-        self.reads = 0;
-        self.writes = 0;
+        self.threads.fill(IoThread::default());
         self.given_away = 0;
         self.slow = SlowStat::default();
         self.parsed = 0;
@@ -269,6 +274,17 @@ impl Instantaneous {
     /// How long a cycle took of late, in microseconds.
     pub fn cycle_us(&self) -> u64 {
         self.cycle_micros.average() / self.cycles.average().max(1)
+    }
+
+    /// Was nothing asked of late?
+    pub fn is_quiet(&self) -> bool {
+        [&self.commands, &self.net_in, &self.net_out].iter().all(|rate| rate.average() == 0)
+    }
+
+    /// The server has rested since the last sample: nothing happened in all that time.
+    pub fn forget(&mut self) {
+        self.cycles.samples.fill(0);
+        self.cycle_micros.samples.fill(0);
     }
 
     pub fn commands_per_second(&self) -> u64 {

@@ -1,18 +1,23 @@
 //! One client's socket: read what is there, run it, write the answers.
 //!
 //! All connections of a thread share one buffer to read into and one to answer in. A connection
-//! costs memory of its own only while a frame is incomplete or an answer is not taken.
+//! costs memory of its own only while a frame is incomplete, an answer is not taken, or what it sent is
+//! left at the door for another thread to run. It leaves one thing at a time and reads on when it has
+//! the answer, so a client can make nobody keep more than one buffer of it.
 
 use super::door::Door;
+use super::poll;
 use crate::engine::session::Mailbox;
-use crate::engine::{Closing, Outbox, SessionKey};
+use crate::engine::{Closing, Engine, Outbox, SessionKey};
+use crate::world::time::Now;
 use std::cell::RefCell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
 
 const READ_BYTES: usize = 64 * 1024;
 /// An answer buffer that has grown beyond this is not kept.
@@ -33,9 +38,21 @@ struct Buffers {
 }
 
 /// Serves a client until one side ends the connection.
-pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, door: Door, who: SessionKey) {
-    let mailbox = door.enter(|engine| engine.sessions[who].mailbox.clone());
-    let mut connection = Connection { stream, door, who, mailbox, unsent: Outbox::default() };
+pub async fn serve<S>(stream: S, door: Door, who: SessionKey, mailbox: Arc<Mailbox>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut connection = Connection {
+        stream,
+        door,
+        who,
+        mailbox,
+        unsent: Outbox::default(),
+        grown: false,
+        more: false,
+        left: None,
+        closing: Closing::No,
+    };
     loop {
         match poll_fn(|cx| connection.turn(cx)).await {
             Ok(Turn::Again) => (),
@@ -44,7 +61,7 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, door: Door, who
             Ok(Turn::Over) | Err(_) => break,
         }
     }
-    connection.door.enter(|engine| engine.disconnect(who));
+    connection.door.soon(move |engine, _| engine.disconnect(who));
 }
 
 struct Connection<S> {
@@ -54,6 +71,22 @@ struct Connection<S> {
     mailbox: Arc<Mailbox>,
     /// What the socket did not take yet.
     unsent: Outbox,
+    /// That is more than the engine knows of.
+    grown: bool,
+    /// The outbox holds something, for when `unsent` is gone.
+    more: bool,
+    /// Another thread runs what this client sent.
+    left: Option<oneshot::Receiver<News>>,
+    closing: Closing,
+}
+
+/// What the engine has for a client.
+struct News {
+    closing: Closing,
+    /// To be sent behind the answers.
+    outbox: Outbox,
+    /// There is more, for when the socket has taken what was sent before.
+    more: bool,
 }
 
 enum Turn {
@@ -64,11 +97,27 @@ enum Turn {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn turn(&mut self, cx: &mut Context) -> Poll<io::Result<Turn>> {
-        if self.mailbox.take() {
+        if let Some(left) = &mut self.left {
+            let news = Pin::new(left).poll(cx);
+            if news.is_pending() {
+                if !self.unsent.is_empty() {
+                    self.flush(cx)?;
+                }
+                return Poll::Pending;
+            }
+            self.left = None;
+            // Nobody runs what is left any more: the server ends.
+            let Poll::Ready(Ok(news)) = news else { return Poll::Ready(Ok(Turn::Over)) };
+            return Poll::Ready(self.settle(&[], news, cx));
+        }
+        if !self.unsent.is_empty() {
+            self.flush(cx)?;
+        }
+        if self.mailbox.take() || self.grown || (self.more && self.unsent.is_empty()) {
             return Poll::Ready(self.mail(cx));
         }
-        if !self.unsent.is_empty() && self.flush(cx)? {
-            return Poll::Ready(Ok(self.fate()));
+        if self.is_over() {
+            return Poll::Ready(Ok(Turn::Over));
         }
         let turn = self.read(cx);
         if turn.is_pending() {
@@ -91,15 +140,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if fresh.is_empty() {
                 return Poll::Ready(Ok(Turn::Over));
             }
+            poll::note_event();
             let answers = &mut buffers.answers;
-            answers.clear();
-            let now = self.door.now();
-            let closing = self.door.enter_at(now.mono_us, |engine| {
-                engine.receive(self.who, fresh, answers, now);
-                engine.sessions[self.who].closing
-            });
             let full = fresh.len() == READ_BYTES;
-            let turn = self.answer(answers, closing, cx);
+            let turn = self.run(fresh, answers, cx);
             if answers.capacity() > ANSWER_BYTES_KEPT {
                 *answers = Vec::with_capacity(READ_BYTES);
             }
@@ -112,34 +156,64 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// The engine has something for this client: a message, a resumption, an end.
     fn mail(&mut self, cx: &mut Context) -> io::Result<Turn> {
-        let mut answers = Vec::new();
-        let idle = self.unsent.is_empty();
-        let closing = self.door.enter(|engine| {
-            if idle {
-                self.unsent = engine.take_outbox(self.who);
-            }
-            // What was taken is still in flight, so resumed answers may be in the outbox by now.
-            if engine.sessions[self.who].is_waiting() {
-                engine.resume(self.who, &mut answers, self.door.now());
-            }
-            engine.sessions[self.who].closing
-        });
-        if !answers.is_empty() {
-            return self.answer(&answers, closing, cx);
-        }
-        if closing == Closing::Now {
-            return Ok(Turn::Over);
-        }
-        let sent = idle && !self.unsent.is_empty() && self.flush(cx)?;
-        if sent && closing == Closing::No { Ok(Turn::Again) } else { Ok(self.fate()) }
+        self.grown = false;
+        self.run(&[], &mut Vec::new(), cx)
     }
 
-    /// Writes what the socket takes at once and keeps the rest. Answers only come here while nothing
-    /// is unsent.
-    fn answer(&mut self, answers: &[u8], closing: Closing, cx: &mut Context) -> io::Result<Turn> {
-        if closing == Closing::Now {
+    /// Brings the engine what was read, and the client what the engine has for it.
+    #[inline]
+    fn run(&mut self, fresh: &[u8], answers: &mut Vec<u8>, cx: &mut Context) -> io::Result<Turn> {
+        let who = self.who;
+        answers.clear();
+        let visit = |engine: &mut Engine, now| visit(engine, who, fresh, answers, now);
+        match self.door.try_enter(visit) {
+            Ok(news) => self.settle(answers, news, cx),
+            Err(_) => {
+                self.leave(fresh.to_vec());
+                Ok(Turn::Again)
+            }
+        }
+    }
+
+    /// Another thread is inside the engine, and runs what was read before it goes.
+    #[cold]
+    fn leave(&mut self, fresh: Vec<u8>) {
+        let (tell, told) = oneshot::channel();
+        let who = self.who;
+        self.left = Some(told);
+        self.door.leave(move |engine, now| {
+            let mut answers = Vec::new();
+            let mut news = visit(engine, who, &fresh, &mut answers, now);
+            if !answers.is_empty() {
+                news.outbox.copy(&answers);
+                engine.set_in_flight(who, news.outbox.len());
+            }
+            // A connection that broke meanwhile needs no answer.
+            let _ = tell.send(news);
+        });
+    }
+
+    /// Writes what the socket takes at once and keeps the rest. There are answers only while nothing
+    /// is unsent, and then there is nothing else.
+    fn settle(&mut self, answers: &[u8], news: News, cx: &mut Context) -> io::Result<Turn> {
+        self.closing = news.closing;
+        self.more = news.more;
+        if news.closing == Closing::Now {
             return Ok(Turn::Over);
         }
+        if !answers.is_empty() {
+            self.answer(answers, cx)?;
+        }
+        if !news.outbox.is_empty() {
+            assert!(self.unsent.is_empty(), "what comes later queues behind what is unsent");
+            self.unsent = news.outbox;
+            self.flush(cx)?;
+        }
+        // Mostly everything is written and nobody is leaving.
+        Ok(if self.is_over() { Turn::Over } else { Turn::Again })
+    }
+
+    fn answer(&mut self, answers: &[u8], cx: &mut Context) -> io::Result<()> {
         let mut sent = 0;
         while sent < answers.len() {
             match Pin::new(&mut self.stream).poll_write(cx, &answers[sent..]) {
@@ -149,18 +223,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Poll::Pending => break,
             }
         }
-        let left = answers.len() - sent;
-        if left > 0 {
+        if sent < answers.len() {
             assert!(self.unsent.is_empty(), "answers queue behind what is unsent");
             self.unsent.copy(&answers[sent..]);
-            self.door.enter(|engine| engine.set_in_flight(self.who, left));
+            self.mailbox.set_in_flight(self.unsent.len());
+            self.grown = true;
         }
-        // Mostly everything is written and nobody is leaving, and then the engine need not be asked.
-        if left == 0 && closing == Closing::No { Ok(Turn::Again) } else { Ok(self.fate()) }
+        Ok(())
     }
 
-    /// Goes on writing what the socket did not take; says whether all of it is gone now.
-    fn flush(&mut self, cx: &mut Context) -> io::Result<bool> {
+    /// Goes on writing what the socket did not take.
+    fn flush(&mut self, cx: &mut Context) -> io::Result<()> {
         while !self.unsent.is_empty() {
             match self.write_some(cx) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -169,16 +242,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Poll::Pending => break,
             }
         }
-        let left = self.unsent.len();
-        let more = self.door.enter(|engine| {
-            engine.set_in_flight(self.who, left);
-            left == 0 && !engine.sessions[self.who].outbox.is_empty()
-        });
-        if more {
-            // What piled up behind is the next mail.
-            self.mailbox.ring();
-        }
-        Ok(left == 0)
+        self.mailbox.set_in_flight(self.unsent.len());
+        Ok(())
     }
 
     fn write_some(&mut self, cx: &mut Context) -> Poll<io::Result<usize>> {
@@ -190,15 +255,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn fate(&self) -> Turn {
-        let (closing, waiting) = self.door.enter(|engine| {
-            let session = &engine.sessions[self.who];
-            (session.closing, session.unread() > 0)
-        });
-        match closing {
-            Closing::No => Turn::Again,
-            Closing::AfterReply if waiting => Turn::Again,
-            Closing::AfterReply | Closing::Now => Turn::Over,
+    /// The client has been told everything, the last word included.
+    fn is_over(&self) -> bool {
+        match self.closing {
+            Closing::No => false,
+            Closing::AfterReply => self.unsent.is_empty() && !self.more,
+            Closing::Now => true,
         }
     }
+}
+
+/// What a connection does in the engine, on whichever thread.
+#[inline]
+fn visit(
+    engine: &mut Engine,
+    who: SessionKey,
+    fresh: &[u8],
+    answers: &mut Vec<u8>,
+    now: Now,
+) -> News {
+    if engine.exit.is_some() {
+        // Nothing runs any more once the server has decided to end.
+        return News { closing: Closing::Now, outbox: Outbox::default(), more: false };
+    }
+    if fresh.is_empty() {
+        engine.mail(who, answers, now);
+    } else {
+        engine.receive(who, fresh, answers, now);
+    }
+    let session = &engine.sessions[who];
+    let (closing, mut more) = (session.closing, !session.outbox.is_empty());
+    let mut outbox = Outbox::default();
+    if more && session.mailbox.in_flight() == 0 {
+        outbox = engine.take_outbox(who);
+        more = false;
+        let session = &engine.sessions[who];
+        if !session.is_waiting() {
+            // It rang for what was taken now.
+            session.mailbox.take();
+        }
+    }
+    News { closing, outbox, more }
 }

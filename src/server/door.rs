@@ -1,84 +1,134 @@
 //! The one door to the engine.
 //!
-//! Connections and engine live on one thread, so entering is a borrow: no channel, no lock. The
-//! engine is entered once for each read, with everything that was read, and nobody awaits inside.
+//! The engine is entered once for each read, with everything that was read, and nobody awaits inside.
+//! With one thread the door is always open. With several (`io-threads`) it is a lock that is tried once:
+//! who finds it taken leaves its errand in a queue (`left.rs`) and goes on with other clients, and who is
+//! inside does what was left before it goes. So no thread ever sleeps for the engine.
 
 use super::alarm::Alarm;
-use super::allocator;
 use super::free::Freer;
+use super::left::{Errand, Left};
 use crate::engine::{Engine, Exit};
 use crate::world::time::Now;
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-use tokio::sync::Notify;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
+use tokio::sync::{Notify, oneshot};
 
+/// The door, as one of the threads knows it.
 #[derive(Clone)]
 pub struct Door {
-    room: Rc<Room>,
+    room: Arc<Room>,
+    thread: usize,
 }
 
 struct Room {
-    engine: RefCell<Engine>,
+    inside: Mutex<Inside>,
+    /// None while there is only one thread.
+    left: Option<Left>,
     clock: super::host::Clock,
-    freer: Freer,
-    exit: Cell<Option<Exit>>,
+    exit: OnceLock<Exit>,
     stop: Notify,
     /// Until when the sweeper sleeps, in milliseconds since 1970; it is woken for anything earlier.
-    sweep_at: Cell<i64>,
+    sweep_at: AtomicI64,
     sweep: Notify,
     /// Until when nobody who waits gives up, in microseconds of the monotonic clock.
-    give_up_at: Cell<u64>,
+    give_up_at: AtomicU64,
     give_up: Notify,
+    /// The engine was resting, and something happened.
+    roused: Notify,
 }
 
+struct Inside {
+    engine: Engine,
+    freer: Freer,
+    /// An empty list, to be exchanged for the one that errands were left in.
+    errands: Vec<Errand>,
+}
+
+/// How often who leaves looks whether something was left meanwhile, before another thread must see
+/// to it: with no bound its own clients could wait for ever, with none at all others would be woken
+/// for what was left in the last moment.
+const LOOKS_BACK: usize = 3;
+
 impl Door {
-    pub fn new(engine: Engine, clock: super::host::Clock) -> Door {
+    /// The door of the first of so many threads.
+    pub fn new(engine: Engine, clock: super::host::Clock, threads: usize) -> Door {
         Door {
-            room: Rc::new(Room {
-                engine: RefCell::new(engine),
+            room: Arc::new(Room {
+                inside: Mutex::new(Inside { engine, freer: Freer::default(), errands: Vec::new() }),
+                left: (threads > 1).then(|| Left::new(threads)),
                 clock,
-                freer: Freer::default(),
-                exit: Cell::new(None),
+                exit: OnceLock::new(),
                 stop: Notify::new(),
-                sweep_at: Cell::new(i64::MAX),
+                sweep_at: AtomicI64::new(i64::MAX),
                 sweep: Notify::new(),
-                give_up_at: Cell::new(u64::MAX),
+                give_up_at: AtomicU64::new(u64::MAX),
                 give_up: Notify::new(),
+                roused: Notify::new(),
             }),
+            thread: 0,
         }
     }
 
-    /// Does something with the engine, and carries out what it left to be done: one step.
-    pub fn enter<R>(&self, act: impl FnOnce(&mut Engine) -> R) -> R {
-        self.enter_at(self.room.clock.mono_us(), act)
+    /// The same door, for another thread.
+    pub fn of_thread(&self, thread: usize) -> Door {
+        Door { room: self.room.clone(), thread }
     }
 
-    /// As `enter`, for those who have just looked at the stopwatch anyway.
+    pub fn thread(&self) -> usize {
+        self.thread
+    }
+
+    /// Does something with the engine, and carries out what it left to be done: one step. If
+    /// another thread is inside, the errand is handed back, to be left with `leave`.
     #[inline]
-    pub fn enter_at<R>(&self, began_us: u64, act: impl FnOnce(&mut Engine) -> R) -> R {
-        let mut engine = self.room.engine.borrow_mut();
-        let result = act(&mut engine);
-        if !engine.trash.is_empty() {
-            self.room.freer.free(std::mem::take(&mut engine.trash));
+    pub fn try_enter<R, F: FnOnce(&mut Engine, Now) -> R>(&self, act: F) -> Result<R, F> {
+        let room = &*self.room;
+        let Some(mut inside) = room.try_lock() else { return Err(act) };
+        let Some(left) = &room.left else { return Ok(room.step(&mut inside, act)) };
+        room.run_left(left, &mut inside);
+        let result = room.step(&mut inside, act);
+        room.go(left, inside);
+        Ok(result)
+    }
+
+    /// Leaves an errand to whoever is inside.
+    pub fn leave(&self, act: impl FnOnce(&mut Engine, Now) + Send + 'static) {
+        let left = self.room.left.as_ref().expect("alone one finds the door open");
+        left.push(Errand { thread: self.thread, act: Box::new(act) });
+        // It may have gone just before the errand was there; then it has not seen it.
+        self.look(left);
+    }
+
+    /// Does something with the engine now or soon; nobody waits for it.
+    pub fn soon(&self, act: impl FnOnce(&mut Engine, Now) + Send + 'static) {
+        if let Err(act) = self.try_enter(act) {
+            self.leave(act);
         }
-        if engine.exit.is_some() && self.room.exit.get().is_none() {
-            self.room.exit.set(engine.exit);
-            self.room.stop.notify_one();
+    }
+
+    /// Does something with the engine and waits until it is done.
+    pub async fn enter<R: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Engine, Now) -> R + Send + 'static,
+    ) -> R {
+        let act = match self.try_enter(act) {
+            Ok(result) => return result,
+            Err(act) => act,
+        };
+        let (tell, told) = oneshot::channel();
+        self.leave(move |engine, now| drop(tell.send(act(engine, now))));
+        told.await.expect("what is left at the door is done")
+    }
+
+    /// Sees to it, for ever, that what this thread left is done, whenever somebody who had no time
+    /// for it asks.
+    pub async fn see_to_left(self) {
+        let Some(left) = &self.room.left else { return };
+        loop {
+            left.asked(self.thread).await;
+            self.look(left);
         }
-        if let Some(deadline) = engine.keyspace.take_filed()
-            && deadline.0 < self.room.sweep_at.get()
-        {
-            self.room.sweep_at.set(deadline.0);
-            self.room.sweep.notify_one();
-        }
-        if let Some(deadline_us) = engine.waiters.take_filed()
-            && deadline_us < self.room.give_up_at.get()
-        {
-            self.room.give_up_at.set(deadline_us);
-            self.room.give_up.notify_one();
-        }
-        engine.stats.end_step(began_us, self.room.clock.mono_us());
-        result
     }
 
     pub fn now(&self) -> Now {
@@ -89,16 +139,21 @@ impl Door {
     pub async fn stopped(&self) -> Exit {
         loop {
             if let Some(exit) = self.room.exit.get() {
-                return exit;
+                return *exit;
             }
             self.room.stop.notified().await;
         }
     }
 
+    /// Waits until something happens while the engine rests.
+    pub async fn roused(&self) {
+        self.room.roused.notified().await;
+    }
+
     /// Removes keys when their time has come, a slice at a time, so that other work gets its turn.
     pub async fn sweep(self, alarm: Alarm) {
         loop {
-            let at = self.room.sweep_at.get();
+            let at = self.room.sweep_at.load(Ordering::Relaxed);
             if self.now().wall().0 < at {
                 tokio::select! {
                     rang = alarm.wait_until(at), if at != i64::MAX => if let Err(error) = rang {
@@ -108,15 +163,16 @@ impl Door {
                     () = self.room.sweep.notified() => (),
                 }
             }
-            let now = self.now();
-            if now.wall().0 < self.room.sweep_at.get() {
+            if self.now().wall().0 < self.room.sweep_at.load(Ordering::Relaxed) {
                 continue;
             }
-            self.enter_at(now.mono_us, |engine| {
+            let room = self.room.clone();
+            let sweep = move |engine: &mut Engine, now| {
                 engine.sweep(now);
                 let next = engine.keyspace.next_deadline();
-                self.room.sweep_at.set(next.map_or(i64::MAX, |next| next.0));
-            });
+                room.sweep_at.store(next.map_or(i64::MAX, |next| next.0), Ordering::Relaxed);
+            };
+            self.enter(sweep).await;
             tokio::task::yield_now().await;
         }
     }
@@ -124,7 +180,7 @@ impl Door {
     /// Tells clients that wait for a key when their time is up.
     pub async fn time_out(self) {
         loop {
-            let deadline_us = self.room.give_up_at.get();
+            let deadline_us = self.room.give_up_at.load(Ordering::Relaxed);
             let wait_us = deadline_us.saturating_sub(self.now().mono_us);
             if deadline_us == u64::MAX {
                 self.room.give_up.notified().await;
@@ -136,36 +192,101 @@ impl Door {
                     () = self.room.give_up.notified() => continue,
                 }
             }
-            let now = self.now();
-            self.enter_at(now.mono_us, |engine| {
+            let room = self.room.clone();
+            let time_out = move |engine: &mut Engine, now| {
                 engine.time_out(now);
-                self.room.give_up_at.set(engine.waiters.next_deadline().unwrap_or(u64::MAX));
-            });
+                let next = engine.waiters.next_deadline().unwrap_or(u64::MAX);
+                room.give_up_at.store(next, Ordering::Relaxed);
+            };
+            self.enter(time_out).await;
         }
     }
 
-    /// Ten times a second: time-outs, rates, the end of a pause.
-    pub async fn tick(self) {
-        let mut beat = tokio::time::interval(std::time::Duration::from_millis(100));
-        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let (mut ran_before, mut quiet) = (0, false);
-        loop {
-            beat.tick().await;
-            let now = self.now();
-            let ran = self.enter_at(now.mono_us, |engine| {
-                engine.tick(now);
-                engine.stats.processed
-            });
-            match ran == std::mem::replace(&mut ran_before, ran) {
-                true if !quiet => {
-                    allocator::give_all_back();
-                    quiet = true;
-                }
-                true => (),
-                false => {
-                    allocator::give_back();
-                    quiet = false;
-                }
+    /// Does what was left, unless somebody is inside: then it is theirs.
+    fn look(&self, left: &Left) {
+        fence(Ordering::SeqCst);
+        if let Some(mut inside) = self.room.try_lock() {
+            self.room.run_left(left, &mut inside);
+            self.room.go(left, inside);
+        }
+    }
+}
+
+impl Room {
+    #[inline]
+    fn try_lock(&self) -> Option<MutexGuard<'_, Inside>> {
+        match self.inside.try_lock() {
+            Ok(inside) => Some(inside),
+            // Somebody panicked inside. Release builds end there; others are tests that want to know.
+            Err(TryLockError::Poisoned(broken)) => Some(broken.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    #[inline]
+    fn step<R>(&self, inside: &mut Inside, act: impl FnOnce(&mut Engine, Now) -> R) -> R {
+        let now = self.clock.now();
+        let engine = &mut inside.engine;
+        let result = act(engine, now);
+        if !engine.trash.is_empty() {
+            inside.freer.free(std::mem::take(&mut engine.trash));
+        }
+        if let Some(exit) = engine.exit
+            && self.exit.set(exit).is_ok()
+        {
+            self.stop.notify_one();
+        }
+        if let Some(deadline) = engine.keyspace.take_filed()
+            && deadline.0 < self.sweep_at.load(Ordering::Relaxed)
+        {
+            self.sweep_at.store(deadline.0, Ordering::Relaxed);
+            self.sweep.notify_one();
+        }
+        if let Some(deadline_us) = engine.waiters.take_filed()
+            && deadline_us < self.give_up_at.load(Ordering::Relaxed)
+        {
+            self.give_up_at.store(deadline_us, Ordering::Relaxed);
+            self.give_up.notify_one();
+        }
+        if engine.take_roused() {
+            self.roused.notify_one();
+        }
+        engine.stats.end_step(now.mono_us, self.clock.mono_us());
+        result
+    }
+
+    /// Does what others left, in the order in which they did. What they leave meanwhile is not done,
+    /// so that who is inside comes to an end.
+    #[inline]
+    fn run_left(&self, left: &Left, inside: &mut Inside) {
+        if left.is_empty() {
+            return;
+        }
+        let mut errands = std::mem::take(&mut inside.errands);
+        left.take(&mut errands);
+        for errand in errands.drain(..) {
+            self.step(inside, errand.act);
+        }
+        inside.errands = errands;
+    }
+
+    /// Opens the door for others. Whoever left something looked at the door afterwards and found it
+    /// closed, or the errand is seen here: each of the two writes before a fence, and reads behind it.
+    fn go<'a>(&'a self, left: &Left, mut inside: MutexGuard<'a, Inside>) {
+        for look in 0.. {
+            self.run_left(left, &mut inside);
+            drop(inside);
+            fence(Ordering::SeqCst);
+            if left.is_empty() {
+                return;
+            }
+            if look == LOOKS_BACK {
+                return left.ask();
+            }
+            match self.try_lock() {
+                Some(again) => inside = again,
+                // Somebody else is inside, and will come by here.
+                None => return,
             }
         }
     }

@@ -1,15 +1,16 @@
 //! Listening sockets: TCP on several addresses, and a Unix socket.
 
-use super::connection;
-use super::door::Door;
+use super::crew::{Client, Crew, Stream};
 use crate::config::Config;
-use crate::engine::Peer;
+use crate::engine::{Engine, Peer};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::oneshot;
 
 const DENIED: &str = "-DENIED Russet is running in protected mode because protected mode is \
 enabled and no password is set for the default user. In this mode connections are only accepted \
@@ -100,28 +101,37 @@ pub fn give_to_group(path: &str, group: &str) -> io::Result<()> {
     std::os::unix::fs::chown(path, None, Some(gid))
 }
 
-/// Accepts clients until the task is dropped.
-pub async fn accept_tcp(listener: std::net::TcpListener, door: Door) {
+/// Accepts clients until the other end of `over` is dropped. A client that was accepted by then is
+/// welcomed all the same.
+pub async fn accept_tcp(
+    listener: std::net::TcpListener,
+    crew: Rc<Crew>,
+    mut over: oneshot::Receiver<()>,
+) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::warn!("Cannot listen: {error}"),
     };
     loop {
-        match listener.accept().await {
-            Ok((stream, addr)) => welcome_tcp(stream, addr, &door),
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = &mut over => return,
+        };
+        match accepted {
+            Ok((stream, addr)) => welcome_tcp(stream, addr, &crew).await,
             Err(error) => not_accepted(error).await,
         }
     }
 }
 
-pub async fn accept_unix(listener: std::os::unix::net::UnixListener, path: String, door: Door) {
+pub async fn accept_unix(listener: std::os::unix::net::UnixListener, path: String, crew: Rc<Crew>) {
     let listener = match UnixListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::warn!("Cannot listen: {error}"),
     };
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => welcome_unix(stream, &path, &door),
+            Ok((stream, _)) => welcome_unix(stream, &path, &crew).await,
             Err(error) => not_accepted(error).await,
         }
     }
@@ -185,7 +195,7 @@ fn is_missing_address(error: &io::Error) -> bool {
     )
 }
 
-fn welcome_tcp(stream: TcpStream, addr: SocketAddr, door: &Door) {
+async fn welcome_tcp(stream: TcpStream, addr: SocketAddr, crew: &Crew) {
     let local = stream.local_addr().ok();
     // An IPv4 address that came in through IPv6 is still an IPv4 address.
     let ip = addr.ip().to_canonical();
@@ -196,7 +206,7 @@ fn welcome_tcp(stream: TcpStream, addr: SocketAddr, door: &Door) {
         unix: false,
         loopback: ip.is_loopback(),
     };
-    let keepalive = door.enter(|engine| engine.config.tcp_keepalive);
+    let keepalive = crew.door().enter(|engine, _| engine.config.tcp_keepalive).await;
     let socket = SockRef::from(&stream);
     let _ = socket.set_tcp_nodelay(true);
     if keepalive > 0 {
@@ -207,18 +217,10 @@ fn welcome_tcp(stream: TcpStream, addr: SocketAddr, door: &Door) {
             .with_retries(3);
         let _ = socket.set_tcp_keepalive(&probes);
     }
-    let refusal = refusal(door, &peer);
-    match refusal {
-        Some(text) => drop(stream.try_write(text)),
-        None => {
-            let now = door.now();
-            let who = door.enter(|engine| engine.connect(peer, now));
-            tokio::task::spawn_local(connection::serve(stream, door.clone(), who));
-        }
-    }
+    welcome(Stream::Tcp(stream), peer, crew).await;
 }
 
-fn welcome_unix(stream: UnixStream, path: &str, door: &Door) {
+async fn welcome_unix(stream: UnixStream, path: &str, crew: &Crew) {
     let peer = Peer {
         addr: format!("{path}:0"),
         laddr: format!("{path}:0"),
@@ -226,30 +228,40 @@ fn welcome_unix(stream: UnixStream, path: &str, door: &Door) {
         unix: true,
         loopback: true,
     };
-    match refusal(door, &peer) {
-        Some(text) => drop(stream.try_write(text)),
+    welcome(Stream::Unix(stream), peer, crew).await;
+}
+
+/// Opens a session and gives the client to a thread; or tells the client why not.
+async fn welcome(stream: Stream, peer: Peer, crew: &Crew) {
+    let berth = crew.berth();
+    let thread = berth.thread();
+    let connect = move |engine: &mut Engine, now| match refusal(engine, &peer) {
+        Some(refusal) => Err(refusal),
         None => {
-            let now = door.now();
-            let who = door.enter(|engine| engine.connect(peer, now));
-            tokio::task::spawn_local(connection::serve(stream, door.clone(), who));
+            let who = engine.connect(peer, now);
+            let session = &mut engine.sessions[who];
+            session.thread = thread;
+            Ok((who, session.mailbox.clone()))
         }
+    };
+    match crew.door().enter(connect).await {
+        Ok((who, mailbox)) => crew.give(berth, Client { stream, who, mailbox }),
+        Err(refusal) => stream.try_write(refusal),
     }
 }
 
 /// What to tell a client that may not come in.
-fn refusal(door: &Door, peer: &Peer) -> Option<&'static [u8]> {
-    door.enter(|engine| {
-        let config = &engine.config;
-        let refused = if engine.sessions.len() >= config.maxclients as usize {
-            FULL
-        } else if config.protected_mode && config.requirepass.is_empty() && !peer.loopback {
-            DENIED.as_bytes()
-        } else {
-            return None;
-        };
-        engine.stats.rejected_connections += 1;
-        Some(refused)
-    })
+fn refusal(engine: &mut Engine, peer: &Peer) -> Option<&'static [u8]> {
+    let config = &engine.config;
+    let refused = if engine.sessions.len() >= config.maxclients as usize {
+        FULL
+    } else if config.protected_mode && config.requirepass.is_empty() && !peer.loopback {
+        DENIED.as_bytes()
+    } else {
+        return None;
+    };
+    engine.stats.rejected_connections += 1;
+    Some(refused)
 }
 
 /// Out of file descriptors, most likely: trying again at once would only burn the processor.

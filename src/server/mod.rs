@@ -2,14 +2,18 @@
 
 pub mod alarm;
 pub mod allocator;
+pub mod beat;
 pub mod connection;
 pub mod crash;
+pub mod crew;
 pub mod daemon;
 pub mod door;
 pub mod free;
 pub mod host;
+pub mod left;
 pub mod listen;
 pub mod log;
+pub mod poll;
 pub mod run;
 pub mod signals;
 pub mod title;

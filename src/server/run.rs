@@ -2,9 +2,10 @@
 #![expect(clippy::disallowed_methods, reason = "the seed of all dice is thrown here")]
 
 use super::alarm::Alarm;
+use super::crew::Crew;
 use super::door::Door;
 use super::host::{Clock, Machine};
-use super::{crash, daemon, listen, log, signals, title};
+use super::{beat, crash, daemon, listen, log, signals, title};
 use crate::commands;
 use crate::config::{self, Config, Includes, Invocation};
 use crate::engine::Engine;
@@ -14,7 +15,8 @@ use std::cell::RefCell;
 use std::io::Read;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
-use tokio::task::{AbortHandle, LocalSet};
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
 
 /// The version of Redis whose commands and replies this server has.
 pub use crate::commands::info::REDIS_VERSION;
@@ -145,6 +147,7 @@ async fn serve(
     let seed = rand::random();
     let (pidfile, unixsocket) = (pidfile(&config), config.unixsocket.clone());
     let supervised = config.supervised;
+    let (threads, busy_poll_us) = (config.io_threads as usize, config.busy_poll_us as u64);
     let mut engine = Engine::new(config, commands::TABLE, Box::new(machine), seed);
     if let Err(error) = rename(&mut engine, &loaded) {
         eprintln!("\n*** FATAL CONFIG FILE ERROR ({}) ***\n{error}", config::PRODUCT);
@@ -155,17 +158,19 @@ async fn serve(
     {
         tracing::warn!("Failed to write PID file: {error}");
     }
-    let door = Door::new(engine, clock);
+    let door = Door::new(engine, clock, threads);
+    let crew = Crew::start(door.clone(), threads, busy_poll_us).context("cannot start threads")?;
+    let crew = Rc::new(crew);
 
     tracing::info!("Server initialized");
-    let accepting: Rc<RefCell<Vec<AbortHandle>>> = Rc::default();
+    let accepting: Rc<RefCell<Vec<oneshot::Sender<()>>>> = Rc::default();
     let listens_on_tcp = !opened.is_empty();
-    accept_all(opened, &door, &accepting);
+    accept_all(opened, &crew, &accepting);
     if listens_on_tcp {
         tracing::info!("Ready to accept connections tcp");
     }
     if let Some(listener) = unix {
-        tokio::task::spawn_local(listen::accept_unix(listener, unixsocket.clone(), door.clone()));
+        tokio::task::spawn_local(listen::accept_unix(listener, unixsocket.clone(), crew.clone()));
         tracing::info!("Ready to accept connections unix");
     }
     daemon::tell_supervisor(supervised);
@@ -173,13 +178,12 @@ async fn serve(
     let alarm = Alarm::new().context("cannot make a timer")?;
     tokio::task::spawn_local(door.clone().sweep(alarm));
     tokio::task::spawn_local(door.clone().time_out());
-    tokio::task::spawn_local(door.clone().tick());
+    tokio::task::spawn_local(beat::keep(door.clone()));
     tokio::task::spawn_local(signals::watch(door.clone()));
-    let others = door.clone();
     tokio::task::spawn_local(async move {
         while let Some(fresh) = other_sockets.recv().await {
-            accepting.borrow_mut().drain(..).for_each(|task| task.abort());
-            accept_all(fresh, &others, &accepting);
+            accepting.borrow_mut().clear();
+            accept_all(fresh, &crew, &accepting);
         }
     });
 
@@ -214,12 +218,13 @@ fn fit_clients(config: &mut Config) {
 
 fn accept_all(
     listeners: Vec<std::net::TcpListener>,
-    door: &Door,
-    accepting: &RefCell<Vec<AbortHandle>>,
+    crew: &Rc<Crew>,
+    accepting: &RefCell<Vec<oneshot::Sender<()>>>,
 ) {
     for listener in listeners {
-        let task = tokio::task::spawn_local(listen::accept_tcp(listener, door.clone()));
-        accepting.borrow_mut().push(task.abort_handle());
+        let (end, over) = oneshot::channel();
+        tokio::task::spawn_local(listen::accept_tcp(listener, crew.clone(), over));
+        accepting.borrow_mut().push(end);
     }
 }
 

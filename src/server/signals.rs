@@ -16,6 +16,6 @@ pub async fn watch(door: Door) -> std::io::Result<()> {
             _ = hangup.recv() => continue,
         };
         tracing::warn!("Received {name} scheduling shutdown...");
-        door.enter(|engine| engine.exit = Some(Exit { code: 0 }));
+        door.soon(|engine, _| engine.exit = Some(Exit { code: 0 }));
     }
 }

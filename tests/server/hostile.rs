@@ -161,7 +161,7 @@ fn strangers_may_announce_little() {
 }
 
 #[test]
-fn half_frames_of_many_clients_wait_in_peace() {
+pub fn half_frames_of_many_clients_wait_in_peace() {
     let _alone = ALONE.lock();
     let server = russet(&[]);
     let before = resident(server.pid());
@@ -211,7 +211,7 @@ fn ten_thousand_silent_clients() {
 }
 
 #[test]
-fn one_client_too_many_is_told_so() {
+pub fn one_client_too_many_is_told_so() {
     let server = russet(&["--maxclients", "3"]);
     // The one that waited for the first PONG may not have been let go yet.
     let mut here: Vec<Client> = Vec::new();
@@ -245,7 +245,7 @@ fn web_pages_may_not_speak_to_us() {
 }
 
 #[test]
-fn a_reader_that_does_not_read_is_cut_off() {
+pub fn a_reader_that_does_not_read_is_cut_off() {
     let _alone = ALONE.lock();
     let server = russet(&["--client-output-buffer-limit", "normal 4mb 0 0"]);
     let mut client = server.connect();
@@ -273,7 +273,7 @@ fn a_reader_that_does_not_read_is_cut_off() {
 }
 
 #[test]
-fn a_large_pipeline_of_a_slow_reader_is_bounded_in_one_read() {
+pub fn a_large_pipeline_of_a_slow_reader_is_bounded_in_one_read() {
     let _alone = ALONE.lock();
     let server = russet(&["--client-output-buffer-limit", "normal 4mb 0 0"]);
     let mut client = server.connect();
@@ -296,13 +296,13 @@ fn a_large_pipeline_of_a_slow_reader_is_bounded_in_one_read() {
 /// A client that writes on before it has read what it asked for gets all of it, in order: also when
 /// a request arrives in pieces, or has no answer, so that there is a read without one in between.
 #[test]
-fn answers_wait_in_line_behind_what_is_unread() {
+pub fn answers_wait_in_line_behind_what_is_unread() {
     unread_answers_survive(b"", &[b"*2\r\n$3\r\nGET\r\n", b"$5\r\nsmall\r\n"], b"$4\r\ntail\r\n");
 }
 
 /// The end of a connection that was asked for waits until everything before it has been read.
 #[test]
-fn a_silent_end_waits_for_what_is_unread() {
+pub fn a_silent_end_waits_for_what_is_unread() {
     unread_answers_survive(b"CLIENT REPLY OFF\r\n", &[b"QUIT\r\n"], b"");
 }
 

@@ -2,6 +2,7 @@
 //! them.
 
 mod hostile;
+mod idle;
 mod process;
 mod pubsub;
 mod queues;
@@ -9,3 +10,4 @@ mod startup;
 mod steps;
 #[path = "../support/mod.rs"]
 mod support;
+mod threads;

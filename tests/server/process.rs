@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::support::client::{Address, Client};
+use crate::support::server::more_args;
 use crate::support::value::Value;
 
 /// Longer than any start or end takes, short enough for a person to wait.
@@ -33,6 +34,7 @@ impl Process {
         let output = File::create(dir.path().join("output")).expect("a file");
         let mut child = Command::new(env!("CARGO_BIN_EXE_russet-server"))
             .args(args.iter().map(|arg| arg.replace("{dir}", &here)))
+            .args(more_args())
             .current_dir(dir.path())
             .stdin(Stdio::piped())
             .stdout(output.try_clone().expect("a second handle"))

@@ -29,7 +29,7 @@ fn payload(number: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_subscriber_that_does_not_read_holds_up_nobody() {
+pub fn a_subscriber_that_does_not_read_holds_up_nobody() {
     let _alone = ALONE.lock();
     let server = russet(&["--client-output-buffer-limit", "pubsub 2mb 0 0"]);
     let count = connections(AUDIENCE);
@@ -67,7 +67,7 @@ fn a_subscriber_that_does_not_read_holds_up_nobody() {
 }
 
 #[test]
-fn a_message_to_many_is_held_once() {
+pub fn a_message_to_many_is_held_once() {
     let _alone = ALONE.lock();
     const STUCK: usize = 50;
     let server = russet(&[]);
@@ -94,7 +94,7 @@ fn a_message_to_many_is_held_once() {
 
 /// The transcripts cannot see where a push stands among answers.
 #[test]
-fn messages_to_oneself_come_right_behind_the_answer() {
+pub fn messages_to_oneself_come_right_behind_the_answer() {
     const SAID: &[&[&str]] = &[
         &["SUBSCRIBE", "a", "b"],
         &["PSUBSCRIBE", "*"],

@@ -55,7 +55,7 @@ fn no_job_is_lost_or_done_twice_while_workers_and_producers_die() {
     }
 }
 
-fn stress(server: &Server, pushes: usize) {
+pub fn stress(server: &Server, pushes: usize) {
     let scene = &Scene::new(server);
     let mut control = server.connect();
     let mut outcome = thread::scope(|scope| {
@@ -323,7 +323,7 @@ impl Outcome {
 /// All who wait are served in the order in which they came, whatever they wait with; who is killed,
 /// unblocked, gone or out of time has no turn any more and takes nothing away.
 #[test]
-fn who_came_first_is_served_first() {
+pub fn who_came_first_is_served_first() {
     for program in PROGRAMS {
         let Some(server) = start(program) else { continue };
         let name = program.name();
@@ -401,7 +401,7 @@ fn who_came_first_is_served_first() {
 
 /// One push of many jobs is handed out from the end each worker asked for, in the order of arrival.
 #[test]
-fn one_push_serves_all_who_wait() {
+pub fn one_push_serves_all_who_wait() {
     for program in PROGRAMS {
         let Some(server) = start(program) else { continue };
         let name = program.name();

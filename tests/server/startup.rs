@@ -76,7 +76,7 @@ fn a_port_that_is_taken_is_fatal() {
 }
 
 #[test]
-fn a_unix_socket_has_its_mode_and_goes_with_the_server() {
+pub fn a_unix_socket_has_its_mode_and_goes_with_the_server() {
     let args = ["--port", "0", "--unixsocket", "{dir}/socket", "--unixsocketperm", "700"];
     let mut server = Process::start(&[], &args, "");
     let path = server.path("socket");
@@ -130,7 +130,7 @@ fn strangers_are_denied_until_there_is_a_password() {
 }
 
 #[test]
-fn signals_end_the_server_in_order() {
+pub fn signals_end_the_server_in_order() {
     for (signal, name) in [("-TERM", "SIGTERM"), ("-INT", "SIGINT")] {
         let port = free_port();
         let args = [
@@ -240,7 +240,7 @@ fn commands_have_the_names_that_the_configuration_gives_them() {
 }
 
 #[test]
-fn a_port_can_be_changed_while_clients_are_there() {
+pub fn a_port_can_be_changed_while_clients_are_there() {
     let (port, other) = (free_port(), free_port());
     let args = ["--bind", "127.0.0.1", "--port", &port.to_string()];
     let mut server = Process::start(&[], &args, "");

@@ -1,6 +1,7 @@
 //! Servers for tests: ours and, where they are installed, the peers we are compared with. Each runs
 //! in a temporary folder on a port of its own and ends with the value that stands for it.
 
+use std::cell::RefCell;
 use std::env;
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -19,6 +20,24 @@ const START_UP: Duration = Duration::from_secs(10);
 
 /// A free port can be taken by somebody else before the server binds it.
 const ATTEMPTS: usize = 3;
+
+thread_local! {
+    static MORE_ARGS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs a test in which our servers are started with more arguments than the test gives them.
+pub fn with_args(args: &[&str], test: impl FnOnce()) {
+    MORE_ARGS.set(args.iter().map(ToString::to_string).collect());
+    test();
+    MORE_ARGS.take();
+}
+
+/// The arguments that every server of ours gets at the moment. RUSSET_TEST_ARGS adds some for a whole run.
+pub fn more_args() -> Vec<String> {
+    let always = env::var("RUSSET_TEST_ARGS").unwrap_or_default();
+    let always = always.split_whitespace().map(String::from);
+    always.chain(MORE_ARGS.with_borrow(Vec::clone)).collect()
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
@@ -127,6 +146,7 @@ impl Server {
             .args(["--appendonly", "no", "--enable-debug-command", "yes", "--dir"])
             .arg(dir.path())
             .args(extra)
+            .args(if program == Program::Russet { more_args() } else { Vec::new() })
             .current_dir(dir.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(tell)?)

@@ -70,10 +70,20 @@ pub(super) const NETWORK: &[Directive] = &[
         "io-threads",
         Kind::Number(1, 256),
         "1",
-        Home::Later("more I/O threads"),
-        "Threads that own connections; the dataset has one owner at any time.",
+        at!(io_threads),
+        "Threads that serve connections, the first one included. Each reads, writes and parses for its \
+         own clients; commands run one at a time, on whichever thread has the dataset.",
     )
     .because("one, because it serves connections and dataset with no hand-over between them"),
+    fixed(
+        "busy-poll-us",
+        Kind::Number(0, 1000),
+        "0",
+        at!(busy_poll_us),
+        "Microseconds to go on looking for requests before sleeping: answers come sooner, where a \
+         core is to spare. It stops by itself while that does not pay; 0 sleeps at once.",
+    )
+    .because("no peer has it; 0, because an idle server should cost nothing"),
     fixed(
         "mptcp",
         Kind::Switch,
