@@ -291,3 +291,99 @@ impl Room {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands;
+    use crate::config::Config;
+    use crate::server::host::{Clock, Machine};
+    use crate::world::host::Facts;
+    use std::thread;
+    use std::time::Duration;
+    use tokio::task::{LocalSet, spawn_local};
+    use tokio::time::timeout;
+
+    const THREADS: usize = 2;
+
+    fn door() -> Door {
+        let clock = Clock::start();
+        let machine = Machine::new(clock, Facts::default(), Box::new(|_| Ok(())));
+        let engine = Engine::new(Config::default(), commands::TABLE, Box::new(machine), 1);
+        Door::new(engine, clock, THREADS)
+    }
+
+    /// Nobody is inside any more when the errand is there: it must not wait for the next who enters.
+    #[test]
+    fn who_comes_too_late_to_leave_something_does_it() {
+        let door = door();
+        let (tell, told) = std::sync::mpsc::channel();
+        door.leave(move |_, _| tell.send(()).unwrap());
+        assert!(told.try_recv().is_ok());
+    }
+
+    /// Errands that are left while errands are done: who is inside sees to some of them when it goes, and
+    /// has the others seen to, so that it comes to an end.
+    #[test]
+    fn what_is_left_meanwhile_is_done_by_turns() {
+        const ERRANDS: usize = 50;
+        let done = Arc::new(AtomicU64::new(0));
+        fn chain(door: Door, done: Arc<AtomicU64>, more: usize) {
+            let next = door.clone();
+            door.soon(move |_, _| {
+                done.fetch_add(1, Ordering::Relaxed);
+                if more > 1 {
+                    chain(next, done, more - 1);
+                }
+            });
+        }
+        let door = door();
+        chain(door.clone(), done.clone(), ERRANDS);
+        let at_once = done.load(Ordering::Relaxed);
+        assert!((2..10).contains(&at_once), "{at_once} errands at one go");
+        on_runtime(async move {
+            spawn_local(door.see_to_left());
+            let rest = async {
+                while done.load(Ordering::Relaxed) < ERRANDS as u64 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(Duration::from_secs(5), rest).await.expect("all are done");
+        });
+    }
+
+    /// All threads enter at once, and nobody comes by until all are done.
+    #[test]
+    fn nothing_is_left_behind() {
+        const ROUNDS: u64 = 50_000;
+        let (door, arrived) = (door(), AtomicU64::new(0));
+        let take_part = |thread: usize| {
+            let door = door.of_thread(thread);
+            let arrived = &arrived;
+            on_runtime(async move {
+                spawn_local(door.clone().see_to_left());
+                for round in 1..=ROUNDS {
+                    let act = door.enter(|engine, _| engine.stats.connections += 1);
+                    timeout(Duration::from_secs(5), act).await.expect("it was left behind");
+                    arrived.fetch_add(1, Ordering::Relaxed);
+                    while arrived.load(Ordering::Relaxed) < round * THREADS as u64 {
+                        thread::yield_now();
+                    }
+                }
+            });
+        };
+        thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let take_part = &take_part;
+                scope.spawn(move || take_part(thread));
+            }
+        });
+        let counted = door.try_enter(|engine, _| engine.stats.connections).ok().unwrap();
+        assert_eq!(counted, THREADS as u64 * ROUNDS);
+    }
+
+    fn on_runtime(work: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        LocalSet::new().block_on(&runtime, work);
+    }
+}
