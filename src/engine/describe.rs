@@ -21,8 +21,10 @@ impl Engine {
         );
         let multi = session.multi.as_ref();
         let multi_memory = multi.map_or(0, |transaction| transaction.memory());
-        // What is being run was taken out of the buffer, but it is not done with yet.
-        let held = session.input.partial.len() + session.input.running;
+        // What is being run was taken out of the buffer, but it is not done with yet. With several
+        // threads Redis has let go of it by then, and so says this.
+        let running = if self.config.io_threads > 1 { 0 } else { session.input.running };
+        let held = session.input.partial.len() + running;
         let room = session.input.partial.capacity().saturating_sub(session.input.partial.len());
         let unread = session.unread();
         let total = size_of::<Session>() + held + room + unread + multi_memory;

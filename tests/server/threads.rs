@@ -92,7 +92,7 @@ fn pipelines_of_many_clients_count_to_the_exact_sum() {
         });
         let mut client = server.connect();
         for (key, each) in [("sum", ROUNDS * INCREMENTS), ("left", ROUNDS), ("right", ROUNDS)] {
-            assert_eq!(client.call(&["GET", key]), Value::bulk(&(CLIENTS * each).to_string()));
+            assert_eq!(client.call(&["GET", key]), Value::bulk((CLIENTS * each).to_string()));
         }
     }
 }
@@ -122,7 +122,7 @@ fn what_is_left_behind_a_long_command_is_done_when_it_ends() {
             assert_eq!(client.read_reply().expect("it answers"), Value::bulk("behind"));
         }
         assert_eq!(sleeper.read_reply().expect("it wakes up"), Value::simple("OK"));
-        assert_eq!(sleeper.call(&["GET", "sum"]), Value::bulk(&(round * 800).to_string()));
+        assert_eq!(sleeper.call(&["GET", "sum"]), Value::bulk((round * 800).to_string()));
     }
 }
 
