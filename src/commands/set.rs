@@ -268,12 +268,13 @@ fn spop_many(cx: &mut Ctx, key: &[u8], count: usize, out: Reply) -> Done {
     let mut list = out.set(count);
     let mut told: Vec<Vec<u8>> = Vec::new();
     let (set, dice) = edit.with_dice();
-    set.pop_many(count, &mut throws_of(dice), &cx.limits.set, |member| {
+    let rest = set.pop_many(count, &mut throws_of(dice), &cx.limits.set, |member| {
         if cx.effects.wanted {
             told.push(member.to_vec());
         }
         list.text(member);
     });
+    edit.leave(rest);
     edit.done(Event::set("spop"));
     for some in told.chunks(TOLD_AT_ONCE) {
         let mut words: Vec<&[u8]> = vec![b"SREM", key];

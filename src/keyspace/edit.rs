@@ -155,6 +155,16 @@ impl<'a, T: Kind> Edit<'a, T> {
         matches!(self.at, At::New { .. })
     }
 
+    /// Takes what a change left over and nobody wants, to be freed where it holds nobody up.
+    pub fn leave(&mut self, rest: Option<T>)
+    where
+        T: Collection,
+    {
+        if let Some(rest) = rest {
+            free(Record::of_collection(b"", rest), self.trash);
+        }
+    }
+
     /// Says which part of the value, such as a field, changes: once for each, before `done`.
     #[inline]
     pub fn part(&mut self, part: &[u8]) {

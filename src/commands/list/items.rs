@@ -136,7 +136,8 @@ fn ltrim(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let Some(mut list) = cx.edit::<List>(key)? else { return out.ok() };
     let (first, count) = span(start, stop, list.len());
     let changes = count < list.len();
-    list.keep(first, count, &limits);
+    let rest = list.keep(first, count, &limits);
+    list.leave(rest);
     list.done_if(changes, LTRIM);
     if !changes {
         // Nothing is gone, and listeners hear of it nevertheless.

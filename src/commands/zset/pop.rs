@@ -78,7 +78,8 @@ fn zpop(cx: &mut Ctx, args: Args, out: Reply, end: End) -> Done {
         }
         Some(_) => members(out, walk, true),
     };
-    set.remove_range(ranks);
+    let rest = set.remove_range(ranks);
+    set.leave(rest);
     set.done(end.event());
     done
 }
@@ -115,7 +116,8 @@ fn bzpop(cx: &mut Ctx, args: Args, out: Reply, end: End) -> Done {
             list.double(score);
         }
         let done = list.end();
-        set.remove_range(ranks);
+        let rest = set.remove_range(ranks);
+        set.leave(rest);
         set.done(end.event());
         cx.effects.instead(&[end.command(), key]);
         return done;
@@ -180,7 +182,8 @@ impl<'a> Several<'a> {
             }
             pairs.close();
             let done = list.end();
-            set.remove_range(ranks);
+            let rest = set.remove_range(ranks);
+            set.leave(rest);
             set.done(self.end.event());
             let popped = popped.to_string();
             cx.effects.instead(&[self.end.command(), key, popped.as_bytes()]);

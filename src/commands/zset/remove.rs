@@ -33,7 +33,8 @@ fn remove(cx: &mut Ctx, key: &[u8], span: Span, out: Reply, event: &'static str)
     let ranks = span.find(&set, false);
     let removed = ranks.len();
     if removed > 0 {
-        set.remove_range(ranks);
+        let rest = set.remove_range(ranks);
+        set.leave(rest);
     }
     set.done_if(removed > 0, Event::zset(event));
     out.int(removed as i64)

@@ -22,11 +22,11 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// A chain of this block alone, if there is anything in it.
-    pub fn of(block: Packed, limits: &ListLimits) -> Chain {
-        let len = block.len();
-        let blocks = if len > 0 { [block].into() } else { VecDeque::new() };
-        Chain { blocks, len, block: limits.block }
+    /// A chain of these blocks, but for those in which there is nothing.
+    pub fn of(mut blocks: Vec<Packed>, limits: &ListLimits) -> Chain {
+        blocks.retain(|block| !block.is_empty());
+        let len = blocks.iter().map(Packed::len).sum();
+        Chain { blocks: blocks.into(), len, block: limits.block }
     }
 
     pub fn len(&self) -> usize {
@@ -145,11 +145,12 @@ impl Chain {
         }
     }
 
-    /// Removes so many items from a number on; fewer if there are not as many.
-    pub fn remove(&mut self, start: usize, count: usize) {
+    /// Removes so many items from a number on; fewer if there are not as many. Hands over the
+    /// blocks that go as a whole.
+    pub fn remove(&mut self, start: usize, count: usize) -> Vec<Packed> {
         let mut left = count.min(self.len.saturating_sub(start));
         if left == 0 {
-            return;
+            return Vec::new();
         }
         let (mut block, index) = self.locate(start);
         self.len -= left;
@@ -167,10 +168,11 @@ impl Chain {
             left -= packed.len();
             end += 1;
         }
-        self.blocks.drain(block..end);
+        let whole = self.blocks.drain(block..end).collect();
         if left > 0 {
             self.blocks[block].remove_some(0, left);
         }
+        whole
     }
 
     /// Removes items that equal `wanted`, at most so many, looking from one end.

@@ -239,12 +239,16 @@ impl List {
         self.shrink(limits);
     }
 
-    /// Keeps so many items from a number on, and no others.
-    pub fn keep(&mut self, start: usize, count: usize, limits: &ListLimits) {
+    /// Keeps so many items from a number on, and no others. Whole blocks of those that go are
+    /// handed over, since freeing them may take long.
+    #[must_use = "it may be much"]
+    pub fn keep(&mut self, start: usize, count: usize, limits: &ListLimits) -> Option<List> {
         let len = self.len();
         let end = start.saturating_add(count).min(len);
-        self.remove(end, len - end, limits);
-        self.remove(0, start, limits);
+        let (after, before) = (self.remove_some(end, len - end), self.remove_some(0, start));
+        self.shrink(limits);
+        let blocks: Vec<Packed> = before.into_iter().chain(after).collect();
+        (!blocks.is_empty()).then(|| List { form: Form::Many(Box::new(Chain::of(blocks, limits))) })
     }
 
     /// Removes items that equal `wanted`, at most so many, looking from one end. Says how many.
@@ -281,12 +285,14 @@ impl List {
         }
     }
 
-    fn remove_some(&mut self, start: usize, count: usize) {
+    /// What is left of this are blocks that went as a whole.
+    fn remove_some(&mut self, start: usize, count: usize) -> Vec<Packed> {
         match &mut self.form {
             Form::One(block) => {
                 if let Some(at) = block.seek(start) {
                     block.remove_some(at, count);
                 }
+                Vec::new()
             }
             Form::Many(chain) => chain.remove(start, count),
         }
@@ -334,7 +340,7 @@ impl List {
 
     fn become_many(&mut self, limits: &ListLimits) -> &mut Chain {
         if let Form::One(block) = &mut self.form {
-            self.form = Form::Many(Box::new(Chain::of(std::mem::take(block), limits)));
+            self.form = Form::Many(Box::new(Chain::of(vec![std::mem::take(block)], limits)));
         }
         match &mut self.form {
             Form::Many(chain) => chain,

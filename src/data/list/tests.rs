@@ -95,7 +95,9 @@ fn apply(list: &mut List, model: &mut Vec<Vec<u8>>, step: Step, limits: &ListLim
         }
         Step::Keep(at, count) => {
             let at = at % (len + 1);
-            list.keep(at, count, limits);
+            let rest = list.keep(at, count, limits);
+            let removed = len - count.min(len - at);
+            assert!(rest.is_none_or(|rest| rest.len() <= removed && !rest.is_empty()));
             model.truncate(at + count);
             model.drain(..at);
         }

@@ -361,14 +361,15 @@ impl Set {
     }
 
     /// Takes so many members out, or all if there are no more. What stays of a large set may be a
-    /// small one then.
+    /// small one then, and the large one is handed over, since freeing it may take long.
+    #[must_use = "it may be much"]
     pub fn pop_many(
         &mut self,
         count: usize,
         below: &mut impl FnMut(u64) -> u64,
         limits: &SetLimits,
         mut visit: impl FnMut(Text),
-    ) {
+    ) -> Option<Set> {
         let len = self.len();
         let count = count.min(len);
         let mut choice = Choice::new(count, len);
@@ -402,7 +403,7 @@ impl Set {
                         rest.insert(member, limits);
                     }
                 }
-                *self = rest;
+                return Some(std::mem::replace(self, rest));
             }
             Form::Large(large) if count >= len / TAKE_BY_WALK => large.retain(|member| {
                 let taken = choice.falls_on_next(below);
@@ -417,6 +418,7 @@ impl Set {
                 }
             }
         }
+        None
     }
 
     // ── moving on to another form ───────────────────────────────────────────────────────────

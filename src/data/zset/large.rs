@@ -32,6 +32,11 @@ impl table::Entry for Entry {
     }
 }
 
+/// Fewer members are removed one by one.
+const MANY: usize = 256;
+/// If at most so many times more members stay than are removed, these become a new set.
+const STAYS_FOR_REMOVED: usize = 3;
+
 /// How many records ahead of a walk memory is asked for.
 const LOOK_AHEAD: usize = 6;
 
@@ -118,11 +123,24 @@ impl Large {
         self.forget(id);
     }
 
-    pub fn remove_range(&mut self, ranks: Range<usize>) {
-        if ranks.len() >= self.len() {
-            *self = Large::new(self.table.seed());
-            return;
+    /// A new set of what stays when a range of ranks goes, if that takes less time than to remove
+    /// them: a removal reads and changes three or four cold places, and what stays is read in order.
+    pub fn rest_without(&self, ranks: Range<usize>) -> Option<Large> {
+        let stays = self.len() - ranks.len();
+        if stays > 0 && (ranks.len() < MANY || stays > ranks.len() * STAYS_FOR_REMOVED) {
+            return None;
         }
+        let mut rest = Large::new(self.table.seed());
+        if stays > 0 {
+            rest = Large::with_capacity(self.table.seed(), stays);
+            let (before, after) = (0..ranks.start, ranks.end..self.len());
+            let both = self.walk(before, false).chain(self.walk(after, false));
+            both.for_each(|(member, score)| rest.insert(member, score));
+        }
+        Some(rest)
+    }
+
+    pub fn remove_range(&mut self, ranks: Range<usize>) {
         for _ in ranks.clone() {
             if let Some(id) = self.tree.remove_at(&self.members, ranks.start) {
                 self.forget(id);

@@ -265,12 +265,21 @@ impl ZSet {
         if rank < self.len() { self.walk(rank..rank + 1, false).next() } else { None }
     }
 
-    /// Removes a range of ranks; O(log n) for each member.
-    pub fn remove_range(&mut self, ranks: Range<usize>) {
+    /// Removes a range of ranks; O(log n) for each member, or for each that stays where these are
+    /// fewer. The members may be handed over, since freeing them may take long.
+    #[must_use = "it may be much"]
+    pub fn remove_range(&mut self, ranks: Range<usize>) -> Option<ZSet> {
         match &mut self.0 {
             Form::Small(small) => small.remove_range(ranks),
-            Form::Large(large) => large.remove_range(ranks),
+            Form::Large(large) => {
+                let rest = large.rest_without(ranks.clone());
+                if let Some(rest) = rest {
+                    return Some(ZSet(Form::Large(std::mem::replace(large, Box::new(rest)))));
+                }
+                large.remove_range(ranks);
+            }
         }
+        None
     }
 
     /// One step of a walk that may be interrupted by changes. It begins with cursor 0 and is over

@@ -172,7 +172,8 @@ proptest! {
                     Step::RemoveRange(at, count) => {
                         let start = at % (model.len() + 1);
                         let end = (start + count % 700).min(model.len());
-                        set.remove_range(start..end);
+                        let rest = set.remove_range(start..end);
+                        prop_assert!(rest.is_none_or(|rest| rest.len() == model.len()));
                         model.drain(start..end);
                     }
                     Step::Copy => set = set.clone(),
