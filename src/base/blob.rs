@@ -12,6 +12,7 @@
 //!   initialised.
 #![expect(unsafe_code, reason = "one allocation and one word for each entry of a table")]
 
+use super::memory_size::size_class;
 use super::prefetch::prefetch;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::NonNull;
@@ -75,7 +76,7 @@ impl Blob {
 
     /// Bytes of heap.
     pub fn memory(&self) -> usize {
-        HEAD + self.len()
+        size_class(HEAD + self.len())
     }
 
     /// Starts loading the first bytes, which will be wanted soon.

@@ -1,8 +1,9 @@
 //! Amounts of memory: as people write them in a configuration (`512mb`, `1g`, `4096`), and as the
-//! allocator deals them out.
+//! allocator hands them out.
 
-/// What the allocator makes of a request: multiples of eight bytes up to 64, and from there on four
-/// classes to each doubling. Asking for all of a class costs nothing.
+/// What the allocator makes of a request: the least multiple of 8 up to 64, and from there on one of
+/// four sizes to each doubling. Asking for all of it costs nothing, and what a value takes is the sum
+/// of these. `server/allocator.rs` holds it against the allocator itself.
 #[inline]
 pub const fn size_class(bytes: usize) -> usize {
     if bytes <= 64 {
@@ -10,6 +11,11 @@ pub const fn size_class(bytes: usize) -> usize {
     }
     let step = 1usize << ((bytes - 1).ilog2() - 2);
     bytes.next_multiple_of(step)
+}
+
+/// What the memory behind a vector of this capacity takes: nothing, if there is no room in it.
+pub const fn of_array<T>(capacity: usize) -> usize {
+    if capacity == 0 { 0 } else { size_class(capacity.saturating_mul(size_of::<T>())) }
 }
 
 /// Reads digits and an optional unit, in any case: `k`, `m` and `g` are powers of 1000, `kb`, `mb`

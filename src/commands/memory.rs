@@ -65,11 +65,8 @@ pub const FAMILY: Family = Family {
     ],
 };
 
-/// A key's share of the dictionary: a slot and its tag, at the usual filling.
-const SLOT: usize = 10;
-
-/// SAMPLES is read and has no use: no value keeps its parts in so many places that its size had to
-/// be guessed.
+/// SAMPLES is read and has no use: how much is in a large value is counted as it changes, so nothing
+/// need be guessed from some of its elements.
 fn usage(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let mut rest = args.after(2);
     while rest.left() > 0 {
@@ -82,7 +79,7 @@ fn usage(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         return Err(Error::Syntax.into());
     }
     match cx.keyspace.record(cx.db, args.get(2)) {
-        Some(record) => out.int((record.memory() + SLOT) as i64),
+        Some(record) => out.int(cx.keyspace.db(cx.db).memory_of(record) as i64),
         None => out.null(),
     }
 }

@@ -22,7 +22,7 @@
 
 use super::string::{Text, canonical_int};
 use super::{Buffer, Small, SmallForm};
-use crate::base::memory_size::size_class;
+use crate::base::memory_size::{of_array, size_class};
 use std::borrow::Cow;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Packed {
     /// Bytes of heap.
     pub fn memory(&self) -> usize {
         match &self.bytes {
-            Cow::Owned(own) => own.capacity(),
+            Cow::Owned(own) => of_array::<u8>(own.capacity()),
             Cow::Borrowed(_) => 0,
         }
     }

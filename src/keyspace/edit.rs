@@ -161,7 +161,7 @@ impl<'a, T: Kind> Edit<'a, T> {
         T: Collection,
     {
         if let Some(rest) = rest {
-            free(Record::of_collection(b"", rest), self.trash);
+            free(Record::of_collection(b"", rest), self.tools.trash);
         }
     }
 

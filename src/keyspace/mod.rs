@@ -761,6 +761,16 @@ impl Db {
         self.deadlines.memory()
     }
 
+    /// Bytes that a key with its value takes, and its share of the dictionary and of the index of
+    /// deadlines.
+    pub fn memory_of(&self, record: &Record) -> usize {
+        let deadline = match record.deadline() {
+            Some(_) => self.deadlines.memory() / self.expires.max(1),
+            None => 0,
+        };
+        record.memory() + self.table.memory_each() + deadline
+    }
+
     /// How large the values are.
     pub fn sizes(&self) -> &Sizes {
         &self.sizes

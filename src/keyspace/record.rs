@@ -651,7 +651,7 @@ impl Record {
 
     /// Bytes that the allocator gave.
     pub fn memory(&self) -> usize {
-        let own = self.layout().size();
+        let own = size_class(self.layout().size());
         if self.form() == Form::Long {
             // SAFETY: the slots of a Long value are a Vec; it is only looked at.
             return own + size_class(unsafe { (*self.vec_place()).capacity() });

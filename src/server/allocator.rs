@@ -92,6 +92,23 @@ fn flags(layout: Layout) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::memory_size::size_class;
+
+    /// What values are said to take is what the allocator gives for them.
+    #[test]
+    fn sizes_are_rounded_as_the_core_believes() {
+        let sizes = (1..40_000).chain((1..400).map(|step| step * 64_321));
+        for bytes in sizes {
+            // SAFETY: the size is not zero, and the alignment is a power of two.
+            let (plain, aligned) = unsafe {
+                let aligned = jemalloc::nallocx(bytes * 64, jemalloc::MALLOCX_ALIGN(64));
+                (jemalloc::nallocx(bytes, 0), aligned)
+            };
+            assert_eq!(size_class(bytes), plain, "{bytes}");
+            // The table's buckets are lines of the cache.
+            assert_eq!(size_class(bytes * 64), aligned, "{bytes} lines");
+        }
+    }
 
     /// Blocks of every size and alignment are aligned, do not overlap, and keep their bytes.
     #[test]

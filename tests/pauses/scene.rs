@@ -94,9 +94,9 @@ impl Scene {
         }
     }
 
-    /// Runs a command and takes its time; `@LATER` is the sweep, when something is due.
+    /// Runs a command and takes its time.
     pub fn step(&mut self, words: &[&str], steps: &mut Steps) {
-        if words == ["@LATER"] {
+        if words == [LATER] {
             self.clock.pass(10_000);
             let now = self.clock.now();
             let begun = Instant::now();
@@ -143,6 +143,9 @@ impl Scene {
         }
     }
 }
+
+/// In place of a command: the sweep, when something has fallen due.
+pub const LATER: &str = "(later)";
 
 const NUMBER: &str = "NNNNNNNNNN";
 const SCORE: &str = "SSSSSSSSSS";

@@ -3,6 +3,7 @@
 
 mod hostile;
 mod idle;
+mod memory;
 mod process;
 mod pubsub;
 mod queues;

@@ -35,6 +35,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
+use super::memory_size::of_array;
 use bucket::{Bucket, SLOTS};
 pub use cursor::position;
 use segment::{MAX_BUCKETS, Segment, Spot};
@@ -159,9 +160,16 @@ impl<E: Entry> Table<E> {
     /// Bytes of our own, without the entries' own memory.
     pub fn memory(&self) -> usize {
         let segments: usize = self.segments.iter().map(Segment::memory).sum();
-        self.directory.capacity() * size_of::<u32>()
-            + self.segments.capacity() * size_of::<Segment<E>>()
+        of_array::<u32>(self.directory.capacity())
+            + of_array::<Segment<E>>(self.segments.capacity())
             + segments
+    }
+
+    /// An entry's share of our bytes, without a walk over the segments: all but what is stashed and
+    /// the directory, which are a thirtieth.
+    pub fn memory_each(&self) -> usize {
+        let buckets = self.buckets * size_of::<Bucket<E>>();
+        (buckets + buckets / 30).div_ceil(self.len.max(1))
     }
 
     #[inline(always)]

@@ -15,6 +15,7 @@
 use super::Entry;
 use super::bucket::{Bucket, SLOTS, tag_of};
 use super::cursor::{self, POSITION_SHIFT};
+use crate::base::memory_size::of_array;
 use crate::base::prefetch::prefetch;
 
 /// No segment has more buckets. The longest that a command can wait for the table is a rebuild of so
@@ -98,7 +99,7 @@ impl<E: Entry> Segment<E> {
 
     /// Bytes on the heap.
     pub fn memory(&self) -> usize {
-        size_of_val(&*self.buckets) + self.stash.capacity() * size_of::<(u64, E)>()
+        of_array::<Bucket<E>>(self.buckets.len()) + of_array::<(u64, E)>(self.stash.capacity())
     }
 
     /// The home bucket of a hash in our range. Only the bits that a cursor can express take part, so

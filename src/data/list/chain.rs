@@ -10,6 +10,7 @@
 //! Invariants: no block is empty, and `len` is the sum of their lengths.
 
 use super::{End, Side};
+use crate::base::memory_size::{of_array, size_class};
 use crate::data::limits::{ListBlock, ListLimits};
 use crate::data::packed::{Packed, Position};
 use std::collections::VecDeque;
@@ -38,8 +39,10 @@ impl Chain {
     }
 
     pub fn memory(&self) -> usize {
-        let table = self.blocks.capacity() * size_of::<Packed>();
-        size_of::<Chain>() + table + self.blocks.iter().map(Packed::memory).sum::<usize>()
+        let table = of_array::<Packed>(self.blocks.capacity());
+        size_class(size_of::<Chain>())
+            + table
+            + self.blocks.iter().map(Packed::memory).sum::<usize>()
     }
 
     /// The block that holds an item, and the item's number in it; from the end of the chain on the

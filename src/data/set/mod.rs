@@ -21,6 +21,7 @@ use super::string::{Digits, Text, canonical_int};
 use super::{Buffer, Collection, Small, SmallForm, Type};
 use crate::base::blob::Blob;
 use crate::base::map;
+use crate::base::memory_size::size_class;
 use crate::base::table::{self, Entry, Table};
 
 #[derive(Clone)]
@@ -113,7 +114,9 @@ impl Collection for Set {
         match &self.0 {
             Form::Ints(ints) => ints.memory(),
             Form::Packed(packed) => packed.memory(),
-            Form::Large(large) => size_of::<Large>() + large.table.memory() + large.bytes,
+            Form::Large(large) => {
+                size_class(size_of::<Large>()) + large.table.memory() + large.bytes
+            }
         }
     }
 

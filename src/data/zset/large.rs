@@ -10,6 +10,7 @@
 
 use super::members::{Id, Members};
 use super::tree::{Probe, Tree};
+use crate::base::memory_size::size_class;
 use crate::base::table::{self, Table};
 use std::ops::Range;
 
@@ -58,7 +59,10 @@ impl Large {
     }
 
     pub fn memory(&self) -> usize {
-        size_of::<Large>() + self.members.memory() + self.tree.memory() + self.table.memory()
+        size_class(size_of::<Large>())
+            + self.members.memory()
+            + self.tree.memory()
+            + self.table.memory()
     }
 
     /// About as many pieces of heap: chunks, leaves, and segments of the table.

@@ -18,6 +18,7 @@
 //! the moves. With a move for each removal, ZPOPMIN in a set of a million took half as long again as the
 //! peers take for it; with holes, as long.
 
+use crate::base::memory_size::{of_array, size_class};
 use crate::base::prefetch::prefetch;
 use std::num::NonZeroU32;
 
@@ -90,12 +91,15 @@ impl Members {
 
     /// Bytes of heap.
     pub fn memory(&self) -> usize {
-        let numbers = |array: &Array| array.chunks.capacity() + array.known_holes.capacity();
+        let numbers = |array: &Array| {
+            of_array::<u32>(array.chunks.capacity()) + of_array::<Id>(array.known_holes.capacity())
+        };
         let arrays: usize = self.arrays.iter().map(numbers).sum();
         self.bytes
-            + self.chunks.capacity() * size_of::<Chunk>()
-            + self.arrays.capacity() * size_of::<Array>()
-            + (arrays + self.vacant.capacity()) * size_of::<u32>()
+            + arrays
+            + of_array::<Chunk>(self.chunks.capacity())
+            + of_array::<Array>(self.arrays.capacity())
+            + of_array::<u32>(self.vacant.capacity())
     }
 
     #[inline(always)]
@@ -304,11 +308,11 @@ impl Members {
                 return number;
             }
             if needed <= full {
-                let before = chunk.capacity();
+                let before = of_array::<u8>(chunk.capacity());
                 // Only the first chunk of an array grows; it does so by a half.
                 let wanted = size_class(needed + needed / 2).min(full);
                 chunk.reserve_exact(wanted - chunk.len());
-                self.bytes += chunk.capacity() - before;
+                self.bytes += of_array::<u8>(chunk.capacity()) - before;
                 return number;
             }
         }
@@ -321,7 +325,7 @@ impl Members {
     fn open_chunk(&mut self, size: usize, capacity: usize) -> u32 {
         let size = u32::try_from(size).expect("a member came in a frame, and frames are bounded");
         let chunk = Chunk { bytes: Vec::with_capacity(capacity), size };
-        self.bytes += chunk.bytes.capacity();
+        self.bytes += of_array::<u8>(chunk.bytes.capacity());
         match self.vacant.pop() {
             Some(number) => {
                 self.chunks[number as usize] = chunk;
@@ -338,7 +342,7 @@ impl Members {
 
     fn close_chunk(&mut self, number: usize) {
         let chunk = std::mem::take(&mut self.chunks[number]);
-        self.bytes -= chunk.bytes.capacity();
+        self.bytes -= of_array::<u8>(chunk.bytes.capacity());
         self.vacant.push(number as u32);
     }
 }
@@ -368,12 +372,6 @@ fn chunk_bytes(size: usize) -> usize {
     let most = (SLOTS_MAX * size).min(CHUNK_BYTES_MAX);
     let step = (1usize << most.ilog2()) / 4;
     (most - most % step) / size * size
-}
-
-/// The size class of the allocator for this many bytes, of which there are four to each doubling.
-fn size_class(bytes: usize) -> usize {
-    let step = (bytes.max(64) - 1).next_power_of_two() / 8;
-    bytes.next_multiple_of(step.max(16))
 }
 
 #[cfg(test)]
@@ -408,7 +406,8 @@ mod tests {
                     prop_assert_eq!(members.get(*id), (*score, &member[..]));
                 }
             }
-            let bytes: usize = members.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum();
+            let bytes: usize =
+                members.chunks.iter().map(|chunk| of_array::<u8>(chunk.bytes.capacity())).sum();
             prop_assert_eq!(bytes, members.bytes);
             for array in &members.arrays {
                 prop_assert!(array.holes * HOLES_ONE_OF <= array.slots && array.slots > 0);

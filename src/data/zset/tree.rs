@@ -13,6 +13,7 @@
 //! before it a higher one. It may be lower than the first score of the child after removals.
 
 use super::members::{Id, Members};
+use crate::base::memory_size::of_array;
 use std::cmp::Ordering;
 
 /// Ids in a leaf's memory. One place stays free, so that an insertion can come before the repair.
@@ -443,15 +444,14 @@ impl Inner {
     }
 
     fn memory(&self) -> usize {
-        let own =
-            self.lows.capacity() * size_of::<f64>() + self.counts.capacity() * size_of::<u32>();
+        let own = of_array::<f64>(self.lows.capacity()) + of_array::<u32>(self.counts.capacity());
         own + match &self.children {
             Children::Leaves(leaves) => {
-                leaves.capacity() * size_of::<Leaf>() + leaves.len() * LEAF * size_of::<Id>()
+                of_array::<Leaf>(leaves.capacity()) + leaves.len() * of_array::<Id>(LEAF)
             }
             Children::Inners(inners) => {
                 let below: usize = inners.iter().map(Inner::memory).sum();
-                inners.capacity() * size_of::<Inner>() + below
+                of_array::<Inner>(inners.capacity()) + below
             }
         }
     }

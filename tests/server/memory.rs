@@ -1,0 +1,145 @@
+//! MEMORY USAGE against the allocator: what all keys are said to take is what was taken for them.
+
+use crate::hostile::ALONE;
+use crate::support::client::{Client, encode};
+use crate::support::server::{Program, Server};
+use crate::support::value::Value;
+
+const KEYS: usize = 20_000;
+/// In a pipeline.
+const AT_ONCE: usize = 1000;
+/// Of what was taken.
+const TOLERANCE: f64 = 0.05;
+
+/// A shape, how many keys of it there are, and a request that makes one: `#` stands for the key's
+/// number.
+type Shape = (&'static str, usize, fn(usize) -> Vec<Vec<String>>);
+
+const SHAPES: &[Shape] = &[
+    ("integers", KEYS, |n| vec![words(&["SET", &format!("k:{n}"), &n.to_string()])]),
+    ("short strings", KEYS, |n| vec![words(&["SET", &format!("key:{n:012}"), "some value"])]),
+    ("strings of 100", KEYS, |n| vec![words(&["SET", &format!("key:{n}"), &"x".repeat(100)])]),
+    ("strings of 1000", KEYS, |n| vec![words(&["SET", &format!("key:{n}"), &"x".repeat(1000)])]),
+    ("strings of many lengths", KEYS, |n| {
+        vec![words(&["SET", &format!("key:{n}"), &"x".repeat(n % 700)])]
+    }),
+    ("long keys", KEYS, |n| vec![words(&["SET", &format!("{n:0200}"), "value"])]),
+    ("strings with a TTL", KEYS, |n| {
+        vec![words(&["SET", &format!("key:{n}"), "value", "EX", &(1000 + n).to_string()])]
+    }),
+    ("strings that get a TTL", KEYS, |n| {
+        let key = format!("key:{n}");
+        vec![words(&["SET", &key, "value"]), words(&["EXPIRE", &key, &(1000 + n % 77).to_string()])]
+    }),
+    ("appended strings", KEYS, |n| {
+        let key = format!("key:{n}");
+        vec![words(&["APPEND", &key, "value"]), words(&["APPEND", &key, &"more".repeat(n % 30)])]
+    }),
+    ("small lists", KEYS, |n| vec![filled("RPUSH", n, 8, |at| vec![format!("item {at}")])]),
+    ("large lists", 100, |n| {
+        vec![filled("RPUSH", n, 2000, |at| vec![format!("item number {at}")])]
+    }),
+    ("small hashes", KEYS, |n| {
+        vec![filled("HSET", n, 5, |at| vec![format!("field{at}"), format!("value{at}")])]
+    }),
+    ("large hashes", 100, |n| {
+        vec![filled("HSET", n, 1000, |at| vec![format!("field:{at}"), format!("value:{at}")])]
+    }),
+    ("small sets", KEYS, |n| vec![filled("SADD", n, 8, |at| vec![format!("member{at}")])]),
+    ("large sets", 100, |n| vec![filled("SADD", n, 1000, |at| vec![format!("member:{at}")])]),
+    ("sets of integers", KEYS, |n| vec![filled("SADD", n, 20, |at| vec![(at * 1000).to_string()])]),
+    ("small sorted sets", KEYS, |n| {
+        vec![filled("ZADD", n, 8, |at| vec![at.to_string(), format!("member{at}")])]
+    }),
+    ("large sorted sets", 100, |n| {
+        vec![filled("ZADD", n, 1000, |at| {
+            vec![(at * 7919 % 1000).to_string(), format!("member:{at}")]
+        })]
+    }),
+];
+
+#[test]
+fn usage_is_what_the_allocator_gave() {
+    let _alone = ALONE.lock();
+    let mut wrong = Vec::new();
+    for (name, count, make) in SHAPES {
+        let server = Server::start(Program::Russet, &[]).expect("a server");
+        let mut client = server.connect();
+        // Buffers are as large as they will be before anybody looks.
+        let warm: Vec<Vec<String>> = (0..AT_ONCE).flat_map(make).collect();
+        pipeline(&mut client, &warm);
+        client.call(&["FLUSHALL", "SYNC"]);
+        let before = used(&mut client);
+        let dataset_before = stat(&mut client, "dataset.bytes");
+        for first in (0..*count).step_by(AT_ONCE) {
+            let some: Vec<Vec<String>> =
+                (first..(first + AT_ONCE).min(*count)).flat_map(make).collect();
+            pipeline(&mut client, &some);
+        }
+        let taken = used(&mut client) - before;
+        let dataset = stat(&mut client, "dataset.bytes") - dataset_before;
+        let shares = stat(&mut client, "overhead.db.hashtable.lut");
+        let keys: Vec<Vec<String>> = (0..*count)
+            .map(|n| make(n)[0][1].clone())
+            .map(|key| words(&["MEMORY", "USAGE", &key]))
+            .collect();
+        let said: i64 = keys.chunks(AT_ONCE).map(|some| pipeline(&mut client, some)).sum();
+        println!(
+            "{name:25} {taken} bytes taken, {said} said; {dataset} are values, {}",
+            said - shares
+        );
+        for (what, off) in
+            [("MEMORY USAGE", said - taken), ("dataset.bytes", dataset - said + shares)]
+        {
+            if off.abs() as f64 > TOLERANCE * taken as f64 {
+                wrong.push(format!("{name}: {what} is off by {off} of {taken}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| word.to_string()).collect()
+}
+
+/// A command that gives the key of a number some elements.
+fn filled(
+    command: &str,
+    number: usize,
+    count: usize,
+    element: impl Fn(usize) -> Vec<String>,
+) -> Vec<String> {
+    let mut line = words(&[command, &format!("key:{number}")]);
+    line.extend((0..count).flat_map(element));
+    line
+}
+
+/// Sends requests at once; the sum of the integers that are answered.
+fn pipeline(client: &mut Client, requests: &[Vec<String>]) -> i64 {
+    let mut frame = Vec::new();
+    requests.iter().for_each(|request| encode(request, &mut frame));
+    client.write_raw(&frame).expect("the server reads");
+    let answers = requests.iter().map(|request| {
+        let answer = client.read_reply().expect("the server answers");
+        assert!(!answer.is_error(), "{request:?}: {answer:?}");
+        number(&answer)
+    });
+    answers.sum()
+}
+
+fn used(client: &mut Client) -> i64 {
+    stat(client, "total.allocated")
+}
+
+/// A figure of MEMORY STATS.
+fn stat(client: &mut Client, name: &str) -> i64 {
+    let stats = client.call(&["MEMORY", "STATS"]);
+    let pairs = stats.pairs().expect("a map");
+    let found = pairs.iter().find(|(key, _)| key.text() == Some(name.as_bytes()));
+    number(found.unwrap_or_else(|| panic!("no {name}")).1)
+}
+
+fn number(value: &Value) -> i64 {
+    if let Value::Int(number) = value { *number } else { 0 }
+}
