@@ -288,7 +288,7 @@ impl Index {
             }
         }
         // The highest page is emptied into the others, which must have room for it, and given back.
-        let is_loose = self.chunks.idle() > self.chunks.in_use() / 8 + PAGE + SLACK;
+        let is_loose = self.chunks.idle() > self.chunks.in_use() / 16 + PAGE + SLACK;
         self.chunks.highest().filter(|_| is_loose)
     }
 
