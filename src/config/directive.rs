@@ -89,6 +89,8 @@ pub enum Follow {
     MaxMemoryPolicy,
     /// The rhythm of background work.
     Hz,
+    /// Start or stop the allocator's own thread.
+    AllocatorThread,
     ProcessTitle,
     KeyspaceEvents,
     Save,

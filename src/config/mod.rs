@@ -122,6 +122,7 @@ config! {
     lfu_log_factor: u32,
     /// Minutes.
     lfu_decay_time: u32,
+    jemalloc_bg_thread: bool,
 
     /// Microseconds; 0 logs every command, -1 none.
     slowlog_log_slower_than: i64,

@@ -63,6 +63,10 @@ impl Engine {
                 self.host.show_title(&self.config);
                 Ok(())
             }
+            Follow::AllocatorThread => {
+                self.host.purge_elsewhere(self.config.jemalloc_bg_thread);
+                Ok(())
+            }
             Follow::LogLevel => {
                 self.host.set_log_level(self.config.loglevel);
                 Ok(())

@@ -5,8 +5,8 @@
 //! aligned to 16, which is true of the usual quantum only. Whoever needs more than eight is given it
 //! here by asking for it.
 //!
-//! It also gives pages back to the system sooner than jemalloc does by itself, and lays more small
-//! blocks side by side in a slab, since each slab costs 128 bytes of description.
+//! The same file has it give pages back to the system sooner than by itself, and lay more blocks side by
+//! side in a slab, since each slab costs 128 bytes of description.
 #![expect(
     unsafe_code,
     reason = "an allocator is unsafe by its trait; this one only passes calls on"
@@ -67,21 +67,26 @@ unsafe impl GlobalAlloc for Jemalloc {
     }
 }
 
-/// Gives back to the system what has been free for long enough.
-pub fn give_back() {
-    of_all_arenas(b"arena.4096.decay\0");
+/// Whether a thread of jemalloc's own gives pages back to the system when they have been free for a
+/// tenth of a second. It sleeps while there are none. Otherwise whoever asks for memory does that, the
+/// engine above all, and a gigabyte takes long to give back.
+pub fn give_back_elsewhere(elsewhere: bool) {
+    // SAFETY: both take a value of this type. The first fails where there is no such thread, and then
+    // all is as it was.
+    let done = unsafe {
+        tikv_jemalloc_ctl::raw::write(b"max_background_threads\0", 1usize)
+            .and_then(|()| tikv_jemalloc_ctl::raw::write(b"background_thread\0", elsewhere))
+    };
+    if let Err(error) = done {
+        tracing::warn!("Memory is given back by the engine's thread: {error}");
+    }
 }
 
-/// Gives back everything that is free: jemalloc does that by itself only while it is asked for memory,
-/// and a server that has gone quiet asks for none.
+/// Gives back everything that is free at once.
 pub fn give_all_back() {
-    of_all_arenas(b"arena.4096.purge\0");
-}
-
-/// A call for every arena, for all of which 4096 stands.
-fn of_all_arenas(call: &[u8]) {
+    // Every arena is looked at; 4096 stands for all of them.
     // SAFETY: the call neither reads nor writes a value. It fails only if there is no such call.
-    let _ = unsafe { tikv_jemalloc_ctl::raw::write(call, ()) };
+    let _ = unsafe { tikv_jemalloc_ctl::raw::write(b"arena.4096.purge\0", ()) };
 }
 
 #[inline]

@@ -171,6 +171,10 @@ impl Host for Machine {
         }
     }
 
+    fn purge_elsewhere(&self, elsewhere: bool) {
+        super::allocator::give_back_elsewhere(elsewhere);
+    }
+
     fn purge_memory(&self) {
         super::allocator::give_all_back();
     }

@@ -5,7 +5,7 @@ use super::alarm::Alarm;
 use super::crew::Crew;
 use super::door::Door;
 use super::host::{Clock, Machine};
-use super::{beat, crash, daemon, listen, log, signals, title};
+use super::{allocator, beat, crash, daemon, listen, log, signals, title};
 use crate::commands;
 use crate::config::{self, Config, Includes, Invocation};
 use crate::engine::Engine;
@@ -146,7 +146,7 @@ async fn serve(
     let machine = Machine::new(clock, facts(&config, file), relisten);
     let seed = rand::random();
     let (pidfile, unixsocket) = (pidfile(&config), config.unixsocket.clone());
-    let supervised = config.supervised;
+    let (supervised, purges_elsewhere) = (config.supervised, config.jemalloc_bg_thread);
     let (threads, busy_poll_us) = (config.io_threads as usize, config.busy_poll_us as u64);
     let mut engine = Engine::new(config, commands::TABLE, Box::new(machine), seed);
     if let Err(error) = rename(&mut engine, &loaded) {
@@ -173,6 +173,7 @@ async fn serve(
         tokio::task::spawn_local(listen::accept_unix(listener, unixsocket.clone(), crew.clone()));
         tracing::info!("Ready to accept connections unix");
     }
+    allocator::give_back_elsewhere(purges_elsewhere);
     daemon::tell_supervisor(supervised);
 
     let alarm = Alarm::new().context("cannot make a timer")?;

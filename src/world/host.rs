@@ -39,6 +39,8 @@ pub trait Host: Send {
     fn allocator_report(&self) -> String;
     /// Gives memory that is free back to the system.
     fn purge_memory(&self);
+    /// Whether it is given back by a thread of its own, or by whoever asks for memory.
+    fn purge_elsewhere(&self, elsewhere: bool);
     /// Facts of the process that do not change: for INFO.
     fn facts(&self) -> &Facts;
 }

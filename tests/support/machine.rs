@@ -93,6 +93,7 @@ impl Host for Machine {
     }
 
     fn purge_memory(&self) {}
+    fn purge_elsewhere(&self, _: bool) {}
     fn facts(&self) -> &Facts {
         &self.facts
     }

@@ -63,9 +63,10 @@ pub(super) const MEMORY: &[Directive] = &[
         "jemalloc-bg-thread",
         Kind::Switch,
         "yes",
-        Home::Idle("the allocator sees to it"),
+        at!(jemalloc_bg_thread),
         "Give memory back to the system from a thread of its own.",
-    ),
+    )
+    .then(Follow::AllocatorThread),
 ];
 
 pub(super) const LAZY: &[Directive] = &[
