@@ -102,7 +102,7 @@ impl Large {
 
     pub fn set_score(&mut self, id: Id, score: f64) {
         let (old, member) = self.members.get(id);
-        let Some((leaf, at)) = self.tree.place_of(&self.members, old, member) else { return };
+        let Some((leaf, at)) = self.tree.place_of(&self.members, id) else { return };
         // Mostly a score changes by little, and its member keeps its place.
         let stays = at > 0
             && leaf.get(at + 1).is_some_and(|&after| {
@@ -159,12 +159,11 @@ impl Large {
         let size = self.members.size(id);
         self.members.remove(id);
         while let Some((from, to)) = self.members.next_move(size) {
-            let (score, member) = self.members.get(from);
-            if let Some((leaf, at)) = self.tree.place_of(&self.members, score, member) {
-                debug_assert_eq!(leaf[at], from);
-                leaf[at] = to;
+            match self.tree.place_of(&self.members, from) {
+                Some((leaf, at)) => leaf[at] = to,
+                None => debug_assert!(false, "a record is in the tree"),
             }
-            let hash = spread(self.hash(member));
+            let hash = spread(self.hash(self.members.get(from).1));
             if let Some(entry) = self.table.find_mut(hash, |entry| entry.id == from) {
                 entry.id = to;
             }

@@ -152,13 +152,10 @@ impl Tree {
         Some(id)
     }
 
-    /// The leaf that holds a member, and the index in it.
-    pub fn place_of(
-        &mut self,
-        members: &Members,
-        score: f64,
-        member: &[u8],
-    ) -> Option<(&mut [Id], usize)> {
+    /// The leaf that holds an id, and the index in it. In the leaf the id itself is looked for, since
+    /// comparing with the others would read their records, which are cold.
+    pub fn place_of(&mut self, members: &Members, id: Id) -> Option<(&mut [Id], usize)> {
+        let (score, member) = members.get(id);
         let probe = Probe::Both { score, member, through: true };
         let mut node = &mut self.root;
         loop {
@@ -166,9 +163,9 @@ impl Tree {
             match &mut node.children {
                 Children::Inners(inners) => node = &mut inners[child],
                 Children::Leaves(leaves) => {
-                    let leaf = &mut leaves[child];
-                    let at = leaf.rank(members, &probe).checked_sub(1)?;
-                    return Some((&mut leaf.0, at));
+                    let leaf = &mut leaves[child].0;
+                    let at = leaf.iter().position(|other| *other == id)?;
+                    return Some((leaf, at));
                 }
             }
         }
