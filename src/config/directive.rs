@@ -89,6 +89,8 @@ pub enum Follow {
     MaxMemoryPolicy,
     /// The rhythm of background work.
     Hz,
+    /// How long to go on looking for requests.
+    BusyPoll,
     /// Start or stop the allocator's own thread.
     AllocatorThread,
     ProcessTitle,

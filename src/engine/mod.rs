@@ -371,6 +371,7 @@ impl Engine {
     ) -> usize {
         let mut batch = std::mem::take(&mut self.batch);
         // A request of a hundred thousand words must not be paid for for ever.
+        batch.spans.clear();
         batch.spans.shrink_to(SPANS_KEPT);
         let mut at = 0;
         // A pipeline is mostly one command over and over, which need not be looked up each time.

@@ -63,6 +63,10 @@ impl Engine {
                 self.host.show_title(&self.config);
                 Ok(())
             }
+            Follow::BusyPoll => {
+                self.host.busy_poll(self.config.busy_poll_us as u64);
+                Ok(())
+            }
             Follow::AllocatorThread => {
                 self.host.purge_elsewhere(self.config.jemalloc_bg_thread);
                 Ok(())

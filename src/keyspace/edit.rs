@@ -95,8 +95,11 @@ impl<T: Collection> Kind for T {
         edit.keep_buffer(value);
     }
     fn settle(record: &mut Record) -> bool {
-        record.settle::<T>();
-        record.large::<T>().is_none_or(|value| !value.is_empty())
+        let is_left = record.large::<T>().is_none_or(|value| !value.is_empty());
+        if is_left {
+            record.settle::<T>();
+        }
+        is_left
     }
 }
 

@@ -57,18 +57,18 @@ enum Unbound {
 
 impl Crew {
     /// Starts the threads behind the first, on which this runs.
-    pub fn start(door: Door, threads: usize, busy_poll_us: u64) -> io::Result<Crew> {
+    pub fn start(door: Door, threads: usize) -> io::Result<Crew> {
         let mut others = Vec::new();
         for thread in 1..threads {
             let (send, moving) = unbounded_channel();
             let door = door.of_thread(thread);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             std::thread::Builder::new().name(format!("io_thd_{thread}")).spawn(move || {
-                LocalSet::new().block_on(&runtime, work(door, moving, busy_poll_us));
+                LocalSet::new().block_on(&runtime, work(door, moving));
             })?;
             others.push(send);
         }
-        start_chores(&door, busy_poll_us);
+        start_chores(&door);
         Ok(Crew { door, clients: (0..threads).map(|_| Arc::default()).collect(), others })
     }
 
@@ -141,8 +141,8 @@ impl Drop for Berth {
 }
 
 /// What a thread behind the first does: it serves the clients that it is given.
-async fn work(door: Door, mut moving: UnboundedReceiver<Moving>, busy_poll_us: u64) {
-    start_chores(&door, busy_poll_us);
+async fn work(door: Door, mut moving: UnboundedReceiver<Moving>) {
+    start_chores(&door);
     while let Some(Moving { stream, who, mailbox, berth }) = moving.recv().await {
         match stream.bind() {
             Ok(stream) => {
@@ -157,11 +157,9 @@ async fn work(door: Door, mut moving: UnboundedReceiver<Moving>, busy_poll_us: u
 }
 
 /// What every thread does beside serving.
-fn start_chores(door: &Door, busy_poll_us: u64) {
+fn start_chores(door: &Door) {
     tokio::task::spawn_local(door.clone().see_to_left());
-    if busy_poll_us > 0 {
-        tokio::task::spawn_local(poll::spin(door.clone(), busy_poll_us));
-    }
+    tokio::task::spawn_local(poll::spin(door.clone()));
 }
 
 /// A client from beginning to end, in a task of its own on its thread, with its session open already.

@@ -3,6 +3,7 @@
 //! It starts with the first need and then sleeps between needs. Whoever gives something away goes on
 //! at once, however much is still waiting.
 
+use super::allocator;
 use crate::engine::Trash;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +30,8 @@ impl Freer {
             *lots = None;
             PENDING_FREES.fetch_sub(values, Ordering::Relaxed);
         }
+        // What was freed is of no use to this thread, so it must not keep any of it for itself.
+        allocator::give_up_cache();
     }
 }
 

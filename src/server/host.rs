@@ -171,6 +171,10 @@ impl Host for Machine {
         }
     }
 
+    fn busy_poll(&self, micros: u64) {
+        super::poll::set_limit(micros);
+    }
+
     fn purge_elsewhere(&self, elsewhere: bool) {
         super::allocator::give_back_elsewhere(elsewhere);
     }

@@ -9,8 +9,10 @@
 use super::door::Door;
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Poll, Waker};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How often looking ended, in one way or the other, before it is judged.
 const JUDGED_AFTER: u32 = 64;
@@ -46,10 +48,26 @@ pub fn note_event() {
     });
 }
 
-/// Keeps this thread awake for so long after each read, while that pays.
-pub async fn spin(door: Door, limit_us: u64) {
+/// So long a thread is kept awake after each read; 0 while it is not.
+static LIMIT_US: AtomicU64 = AtomicU64::new(0);
+static LIMIT_SET: Notify = Notify::const_new();
+
+/// From now on threads are kept awake for so long after each read.
+pub fn set_limit(micros: u64) {
+    LIMIT_US.store(micros, Ordering::SeqCst);
+    LIMIT_SET.notify_waiters();
+}
+
+/// Keeps this thread awake for a while after each read, while that pays.
+pub async fn spin(door: Door) {
     let mut rest = REST_MIN;
     loop {
+        let is_set = LIMIT_SET.notified();
+        let limit_us = LIMIT_US.load(Ordering::SeqCst);
+        if limit_us == 0 {
+            is_set.await;
+            continue;
+        }
         if pays(&door, limit_us).await {
             rest = REST_MIN;
         } else {

@@ -5,7 +5,7 @@ use super::alarm::Alarm;
 use super::crew::Crew;
 use super::door::Door;
 use super::host::{Clock, Machine};
-use super::{allocator, beat, crash, daemon, listen, log, signals, title};
+use super::{allocator, beat, crash, daemon, listen, log, poll, signals, title};
 use crate::commands;
 use crate::config::{self, Config, Includes, Invocation};
 use crate::engine::Engine;
@@ -147,7 +147,8 @@ async fn serve(
     let seed = rand::random();
     let (pidfile, unixsocket) = (pidfile(&config), config.unixsocket.clone());
     let (supervised, purges_elsewhere) = (config.supervised, config.jemalloc_bg_thread);
-    let (threads, busy_poll_us) = (config.io_threads as usize, config.busy_poll_us as u64);
+    let threads = config.io_threads as usize;
+    poll::set_limit(config.busy_poll_us as u64);
     let mut engine = Engine::new(config, commands::TABLE, Box::new(machine), seed);
     if let Err(error) = rename(&mut engine, &loaded) {
         eprintln!("\n*** FATAL CONFIG FILE ERROR ({}) ***\n{error}", config::PRODUCT);
@@ -159,7 +160,7 @@ async fn serve(
         tracing::warn!("Failed to write PID file: {error}");
     }
     let door = Door::new(engine, clock, threads);
-    let crew = Crew::start(door.clone(), threads, busy_poll_us).context("cannot start threads")?;
+    let crew = Crew::start(door.clone(), threads).context("cannot start threads")?;
     let crew = Rc::new(crew);
 
     tracing::info!("Server initialized");

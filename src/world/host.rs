@@ -37,6 +37,8 @@ pub trait Host: Send {
     fn pending_frees(&self) -> u64;
     /// What the allocator says of itself, at length.
     fn allocator_report(&self) -> String;
+    /// For how many microseconds threads go on looking for requests before they sleep.
+    fn busy_poll(&self, micros: u64);
     /// Gives memory that is free back to the system.
     fn purge_memory(&self);
     /// Whether it is given back by a thread of its own, or by whoever asks for memory.

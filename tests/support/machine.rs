@@ -92,6 +92,7 @@ impl Host for Machine {
         "___ Begin jemalloc statistics ___\n".into()
     }
 
+    fn busy_poll(&self, _: u64) {}
     fn purge_memory(&self) {}
     fn purge_elsewhere(&self, _: bool) {}
     fn facts(&self) -> &Facts {

@@ -75,7 +75,7 @@ pub(super) const NETWORK: &[Directive] = &[
          own clients; commands run one at a time, on whichever thread has the dataset.",
     )
     .because("one, because it serves connections and dataset with no hand-over between them"),
-    fixed(
+    live(
         "busy-poll-us",
         Kind::Number(0, 1000),
         "0",
@@ -83,6 +83,7 @@ pub(super) const NETWORK: &[Directive] = &[
         "Microseconds to go on looking for requests before sleeping: answers come sooner, where a \
          core is to spare. It stops by itself while that does not pay; 0 sleeps at once.",
     )
+    .then(Follow::BusyPoll)
     .because("no peer has it; 0, because an idle server should cost nothing"),
     fixed(
         "mptcp",
