@@ -39,6 +39,9 @@ const LINE_MAX: usize = 64 * 1024;
 const STRANGER_ARGS_MAX: i64 = 10;
 const STRANGER_BULK_MAX: i64 = 16 * 1024;
 
+/// Room for so many words is kept by a client that sent a request in pieces.
+const SPANS_KEPT: usize = 64;
+
 /// Where a line or a string must end and does not. A server that took any two bytes there would see
 /// other requests than a proxy in front of it that does not.
 const NO_LINE_BREAK: &str = "invalid CRLF in request";
@@ -94,7 +97,10 @@ impl Parser {
             if whole {
                 spans.extend(words.drain(..).map(|(from, to)| (from + base, to + base)));
             }
-            self.spans = words;
+            // A client whose one large request is over holds no memory for the next.
+            if !whole || words.capacity() <= SPANS_KEPT {
+                self.spans = words;
+            }
             return Ok(if whole {
                 Parsed::Request { end: start + self.at }
             } else {
