@@ -274,7 +274,8 @@ fn memory(engine: &Engine, text: &mut String) {
     field(text, "active_defrag_running", 0);
     let pending = engine.host.pending_frees();
     field(text, "lazyfree_pending_objects", pending);
-    field(text, "lazyfreed_objects", engine.stats.given_away.saturating_sub(pending));
+    // Those that wait are among them: whoever flushed and asks finds all that he gave away.
+    field(text, "lazyfreed_objects", engine.stats.given_away);
 }
 
 fn persistence(engine: &Engine, text: &mut String) {
