@@ -216,10 +216,6 @@ impl Collection for Hash {
         Hash { form: Form::Small(Packed::of_small(small)) }
     }
 
-    fn empty_in(buffer: Vec<u8>) -> Hash {
-        Hash { form: Form::Small(Packed::empty_in(buffer)) }
-    }
-
     fn into_buffer(self) -> Option<Buffer> {
         match self.form {
             Form::Small(packed) => Some(packed.into_buffer()),

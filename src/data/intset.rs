@@ -34,12 +34,6 @@ impl IntSet {
         IntSet { bytes: small.bytes }
     }
 
-    /// An empty set in this memory.
-    pub fn empty_in(mut buffer: Vec<u8>) -> IntSet {
-        buffer.clear();
-        IntSet { bytes: Cow::Owned(buffer) }
-    }
-
     pub fn small(&self) -> Small<&[u8]> {
         Small { form: SmallForm::Ints, items: 0, bytes: &self.bytes }
     }

@@ -52,6 +52,14 @@ pub struct Small<B> {
     pub bytes: B,
 }
 
+impl Small<Buffer> {
+    /// Nothing yet, in this memory.
+    pub fn empty(form: SmallForm, mut buffer: Vec<u8>) -> Small<Buffer> {
+        buffer.clear();
+        Small { form, items: 0, bytes: Cow::Owned(buffer) }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SmallForm {
     /// A block of `packed.rs`.
@@ -63,6 +71,8 @@ pub enum SmallForm {
 /// A value with elements. An empty one is no value: its key goes with its last element.
 pub trait Collection: Clone + Default + Send + 'static {
     const TYPE: Type;
+    /// The form in which a value begins.
+    const EMPTY: SmallForm = SmallForm::Packed;
 
     /// How many elements there are.
     fn len(&self) -> usize;
@@ -78,7 +88,9 @@ pub trait Collection: Clone + Default + Send + 'static {
     fn of_small(small: Small<Buffer>) -> Self;
 
     /// An empty value that will lie in this memory while it is small.
-    fn empty_in(buffer: Vec<u8>) -> Self;
+    fn empty_in(buffer: Vec<u8>) -> Self {
+        Self::of_small(Small::empty(Self::EMPTY, buffer))
+    }
 
     /// Gives up the memory of a small value, to be used again.
     fn into_buffer(self) -> Option<Buffer>;

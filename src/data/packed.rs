@@ -62,12 +62,6 @@ impl Packed {
         Packed { bytes: small.bytes, len: small.items as u32 }
     }
 
-    /// An empty block in this memory.
-    pub fn empty_in(mut buffer: Vec<u8>) -> Packed {
-        buffer.clear();
-        Packed { bytes: Cow::Owned(buffer), len: 0 }
-    }
-
     pub fn small(&self) -> Small<&[u8]> {
         Small { form: SmallForm::Packed, items: self.len(), bytes: &self.bytes }
     }

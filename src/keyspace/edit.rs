@@ -77,7 +77,7 @@ impl<T: Collection> Kind for T {
             return false;
         }
         match edit.at {
-            At::There(_) => match edit.record_mut().put_collection(&value) {
+            At::There { .. } => match edit.record_mut().put_collection(&value) {
                 true => edit.keep_buffer(value),
                 false => edit.record_mut().put_large(value),
             },
@@ -118,8 +118,6 @@ pub struct Edit<'a, T: Kind> {
     touched: bool,
     /// Somebody did, and nobody was told yet.
     changed: bool,
-    /// Where the value was counted when the edit began.
-    bin: Option<Bin>,
 }
 
 /// What an edit needs of the keyspace.
@@ -134,13 +132,10 @@ pub(super) struct Tools<'a> {
 
 #[derive(Clone, Copy)]
 enum At<'a> {
-    There(Place),
+    /// The value is here, and this is where it was counted when the edit began.
+    There { place: Place, bin: Bin },
     /// There was no value; this is its key, with the hash of it and the age that it begins with.
-    New {
-        key: &'a [u8],
-        hash: u64,
-        age: u32,
-    },
+    New { key: &'a [u8], hash: u64, age: u32 },
 }
 
 /// A buffer that has grown beyond this is not kept.
@@ -149,8 +144,8 @@ const BUFFER_KEPT: usize = 4096;
 impl<'a, T: Kind> Edit<'a, T> {
     pub(super) fn open(tools: Tools<'a>, db: usize, place: Place) -> Self {
         let record = tools.home.table.at(place).expect("an edit's record stays");
-        let (bin, apart) = (Some(Bin::of(record)), T::copy(record, tools.buffer));
-        Edit { tools, db, at: At::There(place), apart, touched: false, changed: false, bin }
+        let (bin, apart) = (Bin::of(record), T::copy(record, tools.buffer));
+        Edit { tools, db, at: At::There { place, bin }, apart, touched: false, changed: false }
     }
 
     /// Was there no value before this edit?
@@ -208,11 +203,9 @@ impl<'a, T: Kind> Edit<'a, T> {
                 return;
             }
             At::New { key, .. } => key,
-            At::There(place) => {
+            At::There { place, bin } => {
                 let record = home.table.at(place).expect("an edit's record stays");
-                if let Some(bin) = self.bin {
-                    home.sizes.shift(bin, Bin::of(record));
-                }
+                home.sizes.shift(bin, Bin::of(record));
                 record.key()
             }
         };
@@ -224,7 +217,7 @@ impl<'a, T: Kind> Edit<'a, T> {
             false => changes.also(self.db, key, event),
         }
         // The key goes, because nothing is left of its value.
-        if let (false, At::There(place)) = (is_left, self.at)
+        if let (false, At::There { place, .. }) = (is_left, self.at)
             && let Some(record) = home.remove_at(place)
         {
             changes.also(self.db, record.key(), Event::DEL);
@@ -234,13 +227,13 @@ impl<'a, T: Kind> Edit<'a, T> {
 
     #[inline]
     fn record(&self) -> &Record {
-        let At::There(place) = self.at else { unreachable!("a new value is held apart") };
+        let At::There { place, .. } = self.at else { unreachable!("a new value is held apart") };
         self.tools.home.table.at(place).expect("an edit's record stays where it is")
     }
 
     #[inline]
     fn record_mut(&mut self) -> &mut Record {
-        let At::There(place) = self.at else { unreachable!("a new value is held apart") };
+        let At::There { place, .. } = self.at else { unreachable!("a new value is held apart") };
         self.tools.home.table.at_mut(place).expect("an edit's record stays where it is")
     }
 
@@ -262,7 +255,7 @@ impl<'a, T: Collection> Edit<'a, T> {
     ) -> Self {
         let apart = Some(T::empty_in(std::mem::take(tools.buffer)));
         let at = At::New { key, hash, age };
-        Edit { tools, db, at, apart, touched: false, changed: false, bin: None }
+        Edit { tools, db, at, apart, touched: false, changed: false }
     }
 
     /// The value, and dice to choose from it.
@@ -271,7 +264,7 @@ impl<'a, T: Collection> Edit<'a, T> {
         self.changed = true;
         let value = match (&mut self.apart, self.at) {
             (Some(value), _) => value,
-            (None, At::There(place)) => {
+            (None, At::There { place, .. }) => {
                 let record = self.tools.home.table.at_mut(place).expect("an edit's record stays");
                 record.large_mut().expect("what is not held apart is large")
             }

@@ -76,10 +76,6 @@ impl Collection for List {
         List { form: Form::One(Packed::of_small(small)) }
     }
 
-    fn empty_in(buffer: Vec<u8>) -> List {
-        List { form: Form::One(Packed::empty_in(buffer)) }
-    }
-
     fn into_buffer(self) -> Option<Buffer> {
         match self.form {
             Form::One(block) => Some(block.into_buffer()),

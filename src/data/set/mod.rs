@@ -74,6 +74,7 @@ impl Default for Set {
 
 impl Collection for Set {
     const TYPE: Type = Type::Set;
+    const EMPTY: SmallForm = SmallForm::Ints;
 
     fn len(&self) -> usize {
         match &self.0 {
@@ -96,10 +97,6 @@ impl Collection for Set {
             SmallForm::Ints => Form::Ints(IntSet::of_small(small)),
             SmallForm::Packed => Form::Packed(Packed::of_small(small)),
         })
-    }
-
-    fn empty_in(buffer: Vec<u8>) -> Set {
-        Set(Form::Ints(IntSet::empty_in(buffer)))
     }
 
     fn into_buffer(self) -> Option<Buffer> {
@@ -149,9 +146,9 @@ impl Set {
         debug_assert!(self.is_empty());
         let buffer = std::mem::take(self).into_buffer().unwrap_or_default().into_owned();
         *self = if int_of(first).is_some() && count <= limits.intset_entries {
-            Set::empty_in(buffer)
+            Set::of_small(Small::empty(SmallForm::Ints, buffer))
         } else if count <= limits.packed.entries {
-            Set(Form::Packed(Packed::empty_in(buffer)))
+            Set::of_small(Small::empty(SmallForm::Packed, buffer))
         } else {
             Set(Form::Large(Box::new(Large::new(count, limits))))
         };

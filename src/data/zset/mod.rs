@@ -362,10 +362,6 @@ impl Collection for ZSet {
         ZSet(Form::Small(Small::of(Packed::of_small(small))))
     }
 
-    fn empty_in(buffer: Vec<u8>) -> ZSet {
-        ZSet(Form::Small(Small::of(Packed::empty_in(buffer))))
-    }
-
     fn into_buffer(self) -> Option<Buffer> {
         match self.0 {
             Form::Small(small) => Some(small.into_packed().into_buffer()),
