@@ -33,13 +33,18 @@
 //!   owns that box. The slots of a `Long` value are a `Vec<u8>` that the record owns.
 #![expect(unsafe_code, reason = "one allocation per key; tested against a model and under ASan")]
 
+mod head;
+#[cfg(test)]
+mod tests;
+
 use super::expiry::Ticket;
 use super::lent::Lent;
 use crate::base::memory_size::size_class;
 use crate::base::prefetch::prefetch;
 use crate::data::string::{Text, canonical_int};
-use crate::data::{Collection, Small, SmallForm, Type};
+use crate::data::{Collection, Small, Type};
 use crate::world::Millis;
+use head::{AGE, APART, DEADLINE, FORM, Form, Head, LONG_KEY, SLOT, TICKET, VALUE_LEN, head_for};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::borrow::Cow;
 use std::mem::ManuallyDrop;
@@ -48,25 +53,6 @@ use std::ptr::NonNull;
 /// Owns one key and its value; the size of a pointer, never null.
 pub struct Record {
     start: NonNull<u64>,
-}
-
-/// How the value is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Int = 0,
-    Short = 1,
-    /// Short, but changed in place, which OBJECT ENCODING calls `raw`.
-    ShortRaw = 2,
-    Long = 3,
-    List = 4,
-    Set = 5,
-    ZSet = 6,
-    Hash = 7,
-    SmallList = 8,
-    SmallInts = 9,
-    SmallSet = 10,
-    SmallZSet = 11,
-    SmallHash = 12,
 }
 
 /// Does something with the type of collection that a record holds: the only list of them.
@@ -94,62 +80,6 @@ macro_rules! whatever_it_holds {
     };
 }
 
-impl Form {
-    /// Slots that the value takes.
-    #[inline]
-    fn slots(self) -> usize {
-        match self {
-            Form::Int | Form::List | Form::Set | Form::ZSet | Form::Hash => 1,
-            Form::Long => 3,
-            _ => 0,
-        }
-    }
-
-    #[inline]
-    fn kind(self) -> Type {
-        match self {
-            Form::Int | Form::Short | Form::ShortRaw | Form::Long => Type::String,
-            Form::List | Form::SmallList => Type::List,
-            Form::Set | Form::SmallInts | Form::SmallSet => Type::Set,
-            Form::ZSet | Form::SmallZSet => Type::ZSet,
-            Form::Hash | Form::SmallHash => Type::Hash,
-        }
-    }
-
-    /// The form of a small collection that its record holds in itself.
-    #[inline]
-    fn small(self) -> Option<SmallForm> {
-        match self {
-            Form::SmallInts => Some(SmallForm::Ints),
-            Form::SmallList | Form::SmallSet | Form::SmallZSet | Form::SmallHash => {
-                Some(SmallForm::Packed)
-            }
-            _ => None,
-        }
-    }
-
-    fn of_small(kind: Type, small: SmallForm) -> Form {
-        match (kind, small) {
-            (_, SmallForm::Ints) => Form::SmallInts,
-            (Type::List, _) => Form::SmallList,
-            (Type::Set, _) => Form::SmallSet,
-            (Type::ZSet, _) => Form::SmallZSet,
-            (Type::Hash, _) => Form::SmallHash,
-            (Type::String, _) => unreachable!("a string is no collection"),
-        }
-    }
-
-    fn of_large(kind: Type) -> Form {
-        match kind {
-            Type::String => Form::Long,
-            Type::List => Form::List,
-            Type::Set => Form::Set,
-            Type::ZSet => Form::ZSet,
-            Type::Hash => Form::Hash,
-        }
-    }
-}
-
 /// A value of more bytes than this has an allocation of its own.
 const SHORT_MAX: usize = 192;
 /// A small collection of more bytes than this is no longer kept in its record: copying it would begin
@@ -165,19 +95,6 @@ const SMALL_APART: usize = SMALL_HEAD + size_of::<*mut u8>();
 /// OBJECT ENCODING says `embstr` up to here.
 const EMBSTR_MAX: usize = 44;
 const NO_DEADLINE: i64 = i64::MAX;
-
-/// There are a slot for a deadline and four bytes for its ticket.
-const DEADLINE: u64 = 1 << 4;
-/// There is a slot for the length of the key.
-const LONG_KEY: u64 = 1 << 5;
-/// The bytes of the small collection are an allocation of their own.
-const APART: u64 = 1 << 6;
-const VALUE_LEN: u32 = 8;
-const KEY_LEN: u32 = 16;
-const AGE: u32 = 40;
-const KEY_LEN_MAX: usize = (1 << (AGE - KEY_LEN)) - 1;
-const SLOT: usize = size_of::<u64>();
-const TICKET: usize = size_of::<u32>();
 
 // SAFETY: a record owns everything it points to, and nothing in it is shared or thread-bound.
 unsafe impl Send for Record {}
@@ -884,66 +801,6 @@ impl Drop for Record {
     }
 }
 
-/// The first eight bytes, from which all else is computed.
-#[derive(Clone, Copy)]
-struct Head(u64);
-
-const FORM: u64 = 0xf;
-
-impl Head {
-    #[inline]
-    fn form(self) -> Form {
-        match self.0 & FORM {
-            0 => Form::Int,
-            1 => Form::Short,
-            2 => Form::ShortRaw,
-            3 => Form::Long,
-            4 => Form::List,
-            5 => Form::Set,
-            6 => Form::ZSet,
-            7 => Form::Hash,
-            8 => Form::SmallList,
-            9 => Form::SmallInts,
-            10 => Form::SmallSet,
-            11 => Form::SmallZSet,
-            _ => Form::SmallHash,
-        }
-    }
-
-    #[inline]
-    fn value_len(self) -> usize {
-        (self.0 >> VALUE_LEN) as u8 as usize
-    }
-
-    #[inline]
-    fn short_key_len(self) -> usize {
-        (self.0 >> KEY_LEN) as usize & KEY_LEN_MAX
-    }
-
-    /// The first slot of the value.
-    #[inline]
-    fn value_at(self) -> usize {
-        1 + (self.0 & DEADLINE != 0) as usize + (self.0 & LONG_KEY != 0) as usize
-    }
-
-    /// The first byte of the key.
-    #[inline]
-    fn key_at(self) -> usize {
-        let ticket = if self.0 & DEADLINE != 0 { TICKET } else { 0 };
-        (self.value_at() + self.form().slots()) * SLOT + ticket
-    }
-}
-
-/// The head of a new record, but for what depends on its value.
-#[inline]
-fn head_for(key: &[u8], form: Form, room: bool) -> Head {
-    let length = match key.len() > KEY_LEN_MAX {
-        true => LONG_KEY,
-        false => (key.len() as u64) << KEY_LEN,
-    };
-    Head(form as u64 | if room { DEADLINE } else { 0 } | length)
-}
-
 fn apart_layout(len: usize) -> Layout {
     Layout::from_size_align(size_class(len), 1).expect("a small collection is small")
 }
@@ -951,260 +808,4 @@ fn apart_layout(len: usize) -> Layout {
 fn layout(bytes: usize) -> Layout {
     Layout::from_size_align(size_class(bytes), align_of::<u64>())
         .expect("a key came in a frame, and frames are bounded")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[derive(Clone, Debug)]
-    enum Step {
-        Set(Vec<u8>),
-        SetInt(i64),
-        Append(Vec<u8>),
-        Poke(usize, u8),
-        Deadline(Option<i64>),
-        File(u32),
-        Age(u32),
-        Copy,
-        Rename(Vec<u8>),
-    }
-
-    fn value() -> impl Strategy<Value = Vec<u8>> {
-        prop_oneof![
-            any::<i64>().prop_map(|int| int.to_string().into_bytes()),
-            proptest::collection::vec(any::<u8>(), 0..60),
-            proptest::collection::vec(any::<u8>(), 150..260),
-        ]
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![
-            value().prop_map(Step::Set),
-            any::<i64>().prop_map(Step::SetInt),
-            value().prop_map(Step::Append),
-            (any::<usize>(), any::<u8>()).prop_map(|(at, byte)| Step::Poke(at, byte)),
-            proptest::option::of(0..i64::MAX).prop_map(Step::Deadline),
-            any::<u32>().prop_map(Step::File),
-            (0..1u32 << 24).prop_map(Step::Age),
-            Just(Step::Copy),
-            proptest::collection::vec(any::<u8>(), 0..40).prop_map(Step::Rename),
-        ]
-    }
-
-    proptest! {
-        /// A record is a byte string with a deadline, its ticket and an age, whatever form it takes.
-        #[test]
-        fn behaves_like_a_plain_string(
-            mut key in proptest::collection::vec(any::<u8>(), 0..40),
-            first in value(),
-            steps in proptest::collection::vec(step(), 0..40),
-        ) {
-            let mut record = Record::string(&key, &first);
-            let (mut model, mut deadline, mut age) = (first, None, 0);
-            // Whoever takes a deadline away or gives the first one files it, so between the two the
-            // ticket says nothing.
-            let mut ticket = Ticket::NOWHERE;
-            for step in steps {
-                match step {
-                    Step::Set(value) => {
-                        record.set_text(&value);
-                        model = value;
-                    }
-                    Step::SetInt(int) => {
-                        record.set_int(int);
-                        model = int.to_string().into_bytes();
-                    }
-                    Step::Append(more) => {
-                        record.with_vec(|value| value.extend_from_slice(&more));
-                        model.extend_from_slice(&more);
-                    }
-                    Step::Poke(at, byte) if !model.is_empty() => {
-                        let at = at % model.len();
-                        record.bytes_mut()[at] = byte;
-                        model[at] = byte;
-                    }
-                    Step::Poke(..) => (),
-                    Step::Deadline(at) => {
-                        let first = deadline.is_none();
-                        deadline = at.map(Millis);
-                        record.set_deadline(deadline);
-                        if first {
-                            ticket = Ticket(7);
-                            record.set_ticket(ticket);
-                        }
-                    }
-                    Step::File(number) => {
-                        record.set_ticket(Ticket(number));
-                        ticket = Ticket(number);
-                    }
-                    Step::Age(new) => {
-                        age = new;
-                        record.set_age(age);
-                    }
-                    Step::Copy => {
-                        record = record.copy_as(&key);
-                        ticket = Ticket::NOWHERE;
-                    }
-                    Step::Rename(new) => {
-                        record = record.renamed(&new);
-                        key = new;
-                    }
-                }
-                prop_assert_eq!(record.key(), &key[..]);
-                prop_assert_eq!(record.text().to_vec(), &model[..]);
-                prop_assert_eq!(record.text().len(), model.len());
-                prop_assert_eq!(record.deadline(), deadline);
-                prop_assert_eq!(record.ticket(), deadline.map(|_| ticket));
-                prop_assert_eq!(record.age(), age);
-            }
-        }
-    }
-
-    /// Lengths of keys that the head cannot hold have a slot of their own.
-    #[test]
-    fn a_key_may_be_long() {
-        for len in [KEY_LEN_MAX, KEY_LEN_MAX + 1] {
-            let key = vec![b'k'; len];
-            let mut record = Record::string(&key, b"value");
-            record.set_deadline(Some(Millis(7)));
-            record.set_text(b"12");
-            let record = record.copy_as(&key).renamed(&key);
-            assert_eq!((record.key().len(), record.text().as_int()), (len, Some(12)));
-            assert_eq!(record.deadline(), Some(Millis(7)));
-        }
-    }
-
-    #[derive(Clone, Debug)]
-    enum Change {
-        Insert(Vec<u8>),
-        InsertInt(i64),
-        Remove(usize),
-        Deadline(Option<i64>),
-        Copy,
-        Rename(Vec<u8>),
-    }
-
-    fn change() -> impl Strategy<Value = Change> {
-        prop_oneof![
-            4 => proptest::collection::vec(any::<u8>(), 0..60).prop_map(Change::Insert),
-            4 => any::<i64>().prop_map(Change::InsertInt),
-            6 => any::<usize>().prop_map(Change::Remove),
-            1 => proptest::option::of(0..i64::MAX).prop_map(Change::Deadline),
-            1 => Just(Change::Copy),
-            1 => proptest::collection::vec(any::<u8>(), 0..40).prop_map(Change::Rename),
-        ]
-    }
-
-    proptest! {
-        /// A set is a set, wherever its record keeps it: in itself, or elsewhere.
-        #[test]
-        fn behaves_like_a_plain_set(
-            mut key in proptest::collection::vec(any::<u8>(), 0..40),
-            changes in proptest::collection::vec(change(), 0..120),
-        ) {
-            use crate::data::set::Set;
-            use std::collections::BTreeSet;
-            let limits = Default::default();
-            let mut buffer = Vec::new();
-            let mut record = Record::of_collection(&key, Set::default());
-            let (mut model, mut deadline) = (BTreeSet::<Vec<u8>>::new(), None);
-            let edit = |record: &mut Record, buffer: &mut Vec<u8>, act: &dyn Fn(&mut Set)| {
-                match record.copy_small::<Set>(buffer) {
-                    Some(mut set) => {
-                        act(&mut set);
-                        match record.put_collection(&set) {
-                            true => *buffer = set.into_buffer().unwrap().into_owned(),
-                            false => record.put_large(set),
-                        }
-                    }
-                    None => {
-                        act(record.large_mut().unwrap());
-                        record.settle::<Set>();
-                    }
-                }
-            };
-            for change in changes {
-                match change {
-                    Change::Insert(member) => {
-                        edit(&mut record, &mut buffer, &|set| {
-                            set.insert(Text::Bytes(&member), &limits);
-                        });
-                        model.insert(member);
-                    }
-                    Change::InsertInt(int) => {
-                        edit(&mut record, &mut buffer, &|set| {
-                            set.insert(Text::Int(int), &limits);
-                        });
-                        model.insert(int.to_string().into_bytes());
-                    }
-                    Change::Remove(which) if !model.is_empty() => {
-                        let member = model.iter().nth(which % model.len()).unwrap().clone();
-                        model.remove(&member);
-                        edit(&mut record, &mut buffer, &|set| {
-                            assert!(set.remove(Text::Bytes(&member)));
-                        });
-                    }
-                    Change::Remove(_) => (),
-                    Change::Deadline(at) => {
-                        deadline = at.map(Millis);
-                        record.set_deadline(deadline);
-                    }
-                    Change::Copy => record = record.copy_as(&key),
-                    Change::Rename(new) => {
-                        record = record.renamed(&new);
-                        key = new;
-                    }
-                }
-                prop_assert_eq!(record.key(), &key[..]);
-                prop_assert_eq!(record.deadline(), deadline);
-                prop_assert_eq!(record.size(), model.len());
-                let members: Vec<Vec<u8>> = model.iter().cloned().collect();
-                prop_assert_eq!(record.parts(), members);
-                let bytes = record.collection::<Set>().small().map(|small| small.bytes.len());
-                prop_assert!(bytes.is_none_or(|len| len > SMALL_AGAIN || record.small().is_some()));
-            }
-        }
-    }
-
-    /// What reads a small collection has no memory of its own, and a copy of it does.
-    #[test]
-    fn a_copy_of_what_is_lent_is_its_own() {
-        let mut hash = crate::data::hash::Hash::default();
-        hash.set(b"field", b"value", Default::default());
-        let record = Record::of_collection(b"key", hash);
-        let copy = {
-            let lent = record.collection::<crate::data::hash::Hash>();
-            assert_eq!(lent.memory(), 0);
-            crate::data::hash::Hash::clone(&lent)
-        };
-        drop(record);
-        assert_eq!(copy.get(b"field").map(|value| value.to_vec()), Some(b"value".to_vec()));
-    }
-
-    /// A collection is dropped once, whatever became of its record.
-    #[test]
-    fn a_collection_moves_with_its_record() {
-        let mut list = crate::data::list::List::default();
-        list.push(crate::data::list::End::Right, [&b"one"[..]].into_iter(), &Default::default());
-        let mut record = Record::of_collection(b"key", list);
-        record.set_deadline(Some(Millis(1)));
-        let record = record.renamed(b"another key");
-        let copy = record.copy_as(b"key");
-        drop(record);
-        assert_eq!((copy.size(), copy.deadline()), (1, Some(Millis(1))));
-    }
-
-    #[test]
-    fn names_its_encoding_as_redis_does() {
-        let encoding = |value: &[u8]| Record::string(b"k", value).encoding();
-        assert_eq!(encoding(b"12345"), "int");
-        assert_eq!(encoding(b"012345"), "embstr");
-        assert_eq!(encoding(&[b'x'; 44]), "embstr");
-        assert_eq!(encoding(&[b'x'; 45]), "raw");
-        let mut changed = Record::string(b"k", b"abc");
-        changed.bytes_mut()[0] = b'x';
-        assert_eq!(changed.encoding(), "raw");
-    }
 }
