@@ -54,10 +54,8 @@ impl Engine {
     }
 
     fn rhythm(&self) -> Rhythm {
-        // Memory is given back in ticks, so there must be some behind whatever is being freed.
         let busy = !self.stats.instant.is_quiet()
             || self.paused.is_some()
-            || self.host.pending_frees() > 0
             || self.sessions.iter().any(|session| session.soft_limit_since_us.is_some());
         let peaks_age = self.reply_peaks.resizes && self.reply_peaks.reset_after_us.is_some();
         let ages = |session: &Session| peaks_age && session.reply_peak > 0;
