@@ -1,5 +1,8 @@
 """The workloads: a command for the load generator, and the data that must be there for it."""
 
+import hashlib
+import shlex
+
 from servers import chunks_of, encode
 
 # Both load generators put a number of twelve digits here, another one in each request.
@@ -10,14 +13,14 @@ VALUE = "xxx"
 class Workload:
     def __init__(self, name, line, fill=None, refill=None):
         """`fill(keys)` says what is there before the first round; `refill(requests)` before each."""
-        self.name, self.line, self.fill, self.refill = name, line.split(), fill, refill
+        self.name, self.line, self.fill, self.refill = name, shlex.split(line), fill, refill
 
     def prepare(self, server, keys):
         """Empties the server and fills it; says whether the server knows the command."""
         with server.connect() as client:
             client.ask("FLUSHALL")
             sample = [word.replace(RANDOM, "000000000001") for word in self.line]
-            if client.ask(*sample).startswith(b"-"):
+            if client.ask(*sample).startswith(b"-ERR unknown command"):
                 return False
             client.ask("FLUSHALL")
             if self.fill:
@@ -64,6 +67,54 @@ def of_size(fill, count):
     return lambda _: fill(count)
 
 
+def stream(prepared):
+    """A stream with a group. Its ids are 0-N, so that the load generator can name them."""
+
+    def fill(count):
+        yield encode(("DEL", "stream"))
+        yield encode(("XGROUP", "CREATE", "stream", "group", "0", "MKSTREAM"))
+        for number in range(1, count + 1):
+            yield encode(("XADD", "stream", f"0-{number}", "field", VALUE))
+        if prepared == "delivered":
+            yield encode(("XREADGROUP", "GROUP", "group", "reader", "COUNT", count, "STREAMS", "stream", ">"))
+
+    return fill
+
+
+def places(count):
+    """Points in an area of about a hundred kilometres, spread evenly and in no order."""
+    yield encode(("DEL", "places"))
+    for number in range(count):
+        longitude, latitude = 13 + (number * 7919 % 10007) / 10007, 52 + (number * 104729 % 10009) / 10009
+        yield encode(("GEOADD", "places", f"{longitude:.6f}", f"{latitude:.6f}", element(number)))
+
+
+NEARBY = "GEOSEARCH places FROMLONLAT 13.5 52.5 BYRADIUS"
+
+
+def visitors(keys):
+    """Two dense counters, and one that is sparse."""
+    for name, count in (("visitors:1", 50_000), ("visitors:2", 50_000), ("visitors:few", 100)):
+        for first in range(0, count, 100):
+            yield encode(("PFADD", name, *(f"{name}:{number}" for number in range(first, min(first + 100, count)))))
+
+
+INCR_SCRIPT = "return redis.call('INCR',KEYS[1])"
+# What queues do on each job, in small: several commands, arguments and a table.
+JOB_SCRIPT = (
+    "local id = redis.call('INCR', KEYS[1]) redis.call('HSET', KEYS[2], 'id', id, 'data', ARGV[1]) "
+    "redis.call('LPUSH', KEYS[3], id) redis.call('LTRIM', KEYS[3], 0, 99) return {id, ARGV[1]}"
+)
+
+
+def digest(script):
+    return hashlib.sha1(script.encode()).hexdigest()
+
+
+def loaded(script):
+    return lambda _: [encode(("SCRIPT", "LOAD", script))]
+
+
 LIST = collection("RPUSH", "list", lambda number: [VALUE])
 SET = collection("SADD", "set", lambda number: [element(number)])
 HASH = collection("HSET", "hash", lambda number: [element(number), VALUE])
@@ -98,5 +149,23 @@ ALL = [
     Workload("ZPOPMIN", "ZPOPMIN sorted", refill=SORTED),
     Workload("ZRANGE of 100", "ZRANGE sorted 100 199", fill=of_size(BOARD, 1000)),
     Workload("ZRANGEBYSCORE of 100", "ZRANGEBYSCORE sorted 100 199", fill=of_size(BOARD, 1000)),
+    Workload("XADD", f"XADD stream * field {VALUE}", refill=emptied("stream")),
+    Workload("XADD with MAXLEN ~", f"XADD stream MAXLEN ~ 1000 * field {VALUE}", refill=emptied("stream")),
+    Workload("XRANGE of 100", "XRANGE stream - + COUNT 100", fill=of_size(stream("new"), 1000)),
+    Workload("XREADGROUP", "XREADGROUP GROUP group reader COUNT 1 STREAMS stream >", refill=stream("new")),
+    Workload("XACK", f"XACK stream group 0-{RANDOM}", refill=stream("delivered")),
+    Workload("EVAL of 1", "EVAL 'return 1' 0"),
+    Workload("EVAL of INCR", f'EVAL "{INCR_SCRIPT}" 1 counter:{RANDOM}'),
+    Workload("EVALSHA of INCR", f"EVALSHA {digest(INCR_SCRIPT)} 1 counter:{RANDOM}", fill=loaded(INCR_SCRIPT)),
+    Workload(
+        "EVALSHA of a job", f"EVALSHA {digest(JOB_SCRIPT)} 3 ids job:{RANDOM} jobs {VALUE}", fill=loaded(JOB_SCRIPT)
+    ),
+    Workload("GEOADD", f"GEOADD places 13.5 52.5 element:{RANDOM}", refill=emptied("places")),
+    Workload("GEOSEARCH of 30", f"{NEARBY} 9 km ASC", fill=of_size(places, 1000)),
+    Workload("GEOSEARCH of 10 in 100 k", f"{NEARBY} 0.5 km ASC", fill=of_size(places, 100_000)),
+    Workload("PFADD", f"PFADD visitors element:{RANDOM}", refill=emptied("visitors")),
+    Workload("PFCOUNT", "PFCOUNT visitors:1", fill=visitors),
+    Workload("PFCOUNT of 3", "PFCOUNT visitors:1 visitors:2 visitors:few", fill=visitors),
+    Workload("PFMERGE of 3", "PFMERGE visitors:all visitors:1 visitors:2 visitors:few", fill=visitors),
 ]
 QUICK = ["SET", "GET", "LPUSH", "HSET", "ZADD", "LRANGE of 100"]
