@@ -136,13 +136,6 @@ pub const FAMILY: Family = Family {
             .complexity("O(1)")
             .summary("Chooses whether what this connection reads stays young.")
             .args(ON_OFF),
-        admin("CLIENT|GETREDIR", get_redir)
-            .arity(2)
-            .flags(NOSCRIPT | LOADING | STALE)
-            .categories(C_CONNECTION)
-            .since("6.0.0")
-            .complexity("O(1)")
-            .summary("Says which connection gets this one's invalidation messages."),
         admin("CLIENT|CAPA", capa)
             .arity(-3)
             .flags(NOSCRIPT | LOADING | STALE | ALLOW_BUSY)
@@ -379,10 +372,6 @@ fn no_touch(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Don
     switch(engine, who, args, out, |session| &mut session.no_touch)
 }
 
-fn get_redir(_: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
-    out.int(-1)
-}
-
 fn capa(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
     // A capability that this server has never heard of does no harm.
     if args.tail(2).iter().any(|capability| capability.eq_ignore_ascii_case(b"redirect")) {
@@ -418,6 +407,8 @@ fn help(_: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
     out.help(
         "CLIENT",
         &[
+            "CACHING (YES|NO)",
+            "    Track what the next command reads, or do not: where tracking is OPTIN or OPTOUT.",
             "CAPA <capability> [<capability> ...]",
             "    Say what this client can do: REDIRECT.",
             "GETNAME",
@@ -456,6 +447,14 @@ fn help(_: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
             "    Say which library speaks on this connection.",
             "SETNAME <name>",
             "    Give this connection a name.",
+            "TRACKING (ON|OFF) [<option> ...]",
+            "    Be told when what this connection has read changes, or what has a prefix. Options:",
+            "    * REDIRECT <client-id>: another connection is told",
+            "    * BCAST, PREFIX <prefix>: all keys with this prefix; it may be given again",
+            "    * OPTIN, OPTOUT: only, or all but, what CLIENT CACHING was sent before",
+            "    * NOLOOP: nothing is told of what this connection changes itself",
+            "TRACKINGINFO",
+            "    Say what is tracked.",
             "UNBLOCK <client-id> [TIMEOUT|ERROR]",
             "    End the waiting of a blocked client.",
             "UNPAUSE",

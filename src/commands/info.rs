@@ -170,7 +170,7 @@ fn clients(engine: &Engine, text: &mut String) {
         "blocked_clients",
         sessions().filter(|it| it.postponed || it.blocked.is_some()).count(),
     );
-    field(text, "tracking_clients", 0);
+    field(text, "tracking_clients", engine.trackers.clients());
     field(text, "pubsub_clients", engine.pubsub.clients());
     field(text, "watching_clients", watching);
     field(text, "clients_in_timeout_table", engine.waiters.timed());
@@ -385,9 +385,9 @@ fn stats(engine: &Engine, text: &mut String) {
     ] {
         field(text, name, 0);
     }
-    field(text, "tracking_total_keys", 0);
-    field(text, "tracking_total_items", 0);
-    field(text, "tracking_total_prefixes", 0);
+    field(text, "tracking_total_keys", engine.trackers.keys());
+    field(text, "tracking_total_items", engine.trackers.pairs());
+    field(text, "tracking_total_prefixes", engine.trackers.prefixes());
     field(text, "unexpected_error_replies", 0);
     field(text, "total_error_replies", stats.error_replies);
     field(text, "dump_payload_sanitizations", 0);

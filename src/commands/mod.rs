@@ -37,6 +37,7 @@ pub mod transaction;
 pub mod client;
 mod client_filter;
 pub mod connection;
+pub mod tracking;
 
 pub mod pubsub;
 
@@ -78,6 +79,7 @@ const FAMILIES: &[Family] = &[
     zset::FAMILY,
     transaction::FAMILY,
     client::FAMILY,
+    tracking::FAMILY,
     connection::FAMILY,
     pubsub::FAMILY,
     config::FAMILY,

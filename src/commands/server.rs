@@ -76,6 +76,7 @@ fn flushall(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done 
     for db in 0..engine.keyspace.databases() {
         empty(engine, db, sync);
     }
+    engine.tell_trackers_of_flush();
     tell_as_sent(engine, args);
     out.ok()
 }
@@ -83,6 +84,7 @@ fn flushall(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done 
 fn flushdb(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
     let sync = is_sync(args)?;
     empty(engine, engine.sessions[who].db, sync);
+    engine.tell_trackers_of_flush();
     tell_as_sent(engine, args);
     out.ok()
 }
@@ -120,6 +122,10 @@ fn swapdb(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
         engine.tell_watchers_of_swap(left, right);
     }
     engine.keyspace.swap(left, right);
+    // Copies of keys do not say which database they are of.
+    if left != right {
+        engine.tell_trackers_of_flush();
+    }
     engine.waiters.make_all_ready(left);
     engine.waiters.make_all_ready(right);
     tell_as_sent(engine, args);

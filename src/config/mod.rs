@@ -99,6 +99,8 @@ config! {
     client_query_buffer_limit: u64,
     /// Bytes.
     proto_max_bulk_len: u64,
+    /// 0 means no limit.
+    tracking_table_max_keys: u64,
 
     import_mode: bool,
 

@@ -200,14 +200,14 @@ impl Engine {
     fn try_again(&mut self, who: SessionKey) {
         let Some(blocked) = self.sessions[who].blocked.take() else { return };
         let mut out = self.sessions[who].out();
-        let outer = self.begin_request(who);
+        self.begin_request(who);
         let waits = self.call_woken(who, blocked.command, blocked.line.args(), &mut out);
         self.sessions[who].blocked = Some(blocked);
         if waits.is_none() {
             self.effects.seal();
             self.answer_waiting(who, out);
         }
-        self.end_request(who, outer);
+        self.end_request(who);
     }
 
     /// A waiting client gets its answer, and goes on with what it sent meanwhile.

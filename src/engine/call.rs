@@ -50,6 +50,13 @@ impl Engine {
             self.reject(who, Some(command), &error, out);
             return self.finish(who, start, out);
         }
+        let mut start = start;
+        if self.trackers.clients() > 0 {
+            // What is dropped concerns answers of before, and comes ahead of the next one.
+            self.bound_reads();
+            self.tell_own_pushes(out);
+            start = out.len();
+        }
         if self.is_paused_for(who, command) {
             self.sessions[who].postponed = true;
             return Flow::Postponed;
@@ -124,6 +131,9 @@ impl Engine {
         };
         let outcome = self.settle_answer(result, start, out);
         self.follow_up(db, Some(args));
+        if self.trackers.clients() > 0 {
+            self.remember_reads(who, command, args);
+        }
         let end_us = self.host.mono_us();
         let micros = end_us.saturating_sub(began);
         // Inside a unit time stands still for commands, but not for the stopwatch; between units
@@ -192,6 +202,7 @@ impl Engine {
         if !self.keyspace.changes.is_empty() {
             self.tell_watchers();
             self.tell_waiters();
+            self.tell_trackers();
             self.publish_events();
         }
         self.effects.settle(db, args, &self.keyspace.changes);
@@ -243,6 +254,7 @@ impl Engine {
                 session.replies = Replies::On;
             }
         }
+        session.end_caching();
         session.reply_peak = session.reply_peak.max(out.len() - start.min(out.len()));
         if session.closing != Closing::No {
             return Flow::Close;

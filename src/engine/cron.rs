@@ -36,6 +36,7 @@ impl Engine {
         if self.paused.is_some_and(|pause| now.mono_us >= pause.until_us) {
             self.unpause();
         }
+        self.bound_reads();
         self.close_idle();
         let peaks = self.reply_peaks;
         let mut slow: Vec<SessionKey> = Vec::new();
@@ -56,6 +57,7 @@ impl Engine {
     fn rhythm(&self) -> Rhythm {
         let busy = !self.stats.instant.is_quiet()
             || self.paused.is_some()
+            || self.has_too_many_reads()
             || self.sessions.iter().any(|session| session.soft_limit_since_us.is_some());
         let peaks_age = self.reply_peaks.resizes && self.reply_peaks.reset_after_us.is_some();
         let ages = |session: &Session| peaks_age && session.reply_peak > 0;
@@ -98,6 +100,7 @@ impl Engine {
         };
         while !more && !is_over(self) && self.keyspace.prepare(SWEEP_PIECE) {}
         self.effects.seal();
+        self.tell_followers();
         let micros = self.host.mono_us().saturating_sub(now.mono_us);
         self.stats.cycles.cron_micros += micros;
         self.stats.expire_micros += micros;

@@ -1,6 +1,7 @@
 //! One line about a client: CLIENT LIST, CLIENT INFO and the log.
 
 use super::pubsub::Space;
+use super::tracking::Mode;
 use super::{Closing, Engine, Session, SessionKey};
 use crate::base::bytes;
 use crate::resp::Proto;
@@ -27,7 +28,8 @@ impl Engine {
         let held = session.input.partial.len() + running;
         let room = session.input.partial.capacity().saturating_sub(session.input.partial.len());
         let unread = session.unread();
-        let total = size_of::<Session>() + held + room + unread + multi_memory;
+        let tracking = session.tracking.as_ref().map_or(0, |tracking| tracking.memory());
+        let total = size_of::<Session>() + held + room + unread + multi_memory + tracking;
         let command = session
             .last_command
             .map_or("NULL".to_string(), |last| self.known(last).spec.lower_name());
@@ -35,7 +37,7 @@ impl Engine {
             "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={} db={} sub={} \
              psub={} ssub={} multi={} watch={} qbuf={held} qbuf-free={} argv-mem={} \
              multi-mem={multi_memory} rbs={} rbp={} obl=0 oll={} omem={unread} tot-mem={} events={} \
-             cmd={command} user=default redir=-1 resp={} lib-name={lib_name} lib-ver={lib_ver} \
+             cmd={command} user=default redir={} resp={} lib-name={lib_name} lib-ver={lib_ver} \
              io-thread={} tot-net-in={} tot-net-out={} tot-cmds={} capa={}",
             session.id,
             session.peer.addr,
@@ -57,6 +59,7 @@ impl Engine {
             (unread > 0) as u8,
             total + session.argument_bytes,
             if unread > 0 { "rw" } else { "r" },
+            session.redirect(),
             if session.proto == Proto::Resp3 { 3 } else { 2 },
             session.thread,
             session.net_in,
@@ -83,6 +86,11 @@ impl Engine {
         add(session.subscriptions.is_some(), 'P');
         add(session.multi.is_some(), 'x');
         add(session.postponed || session.blocked.is_some(), 'b');
+        if let Some(tracking) = &session.tracking {
+            add(true, 't');
+            add(tracking.redirect_broken, 'R');
+            add(tracking.mode == Mode::Broadcast, 'B');
+        }
         add(session.watch_broken, 'd');
         add(session.closing == Closing::AfterReply, 'c');
         add(session.closing == Closing::Now, 'A');

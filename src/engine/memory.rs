@@ -21,6 +21,7 @@ impl Session {
             + self.unread()
             + self.blocked.as_ref().map_or(0, |blocked| blocked.memory())
             + self.subscriptions.as_ref().map_or(0, |own| own.memory())
+            + self.tracking.as_ref().map_or(0, |tracking| tracking.memory())
             + self.multi.as_ref().map_or(0, |transaction| transaction.memory())
             + self
                 .watched

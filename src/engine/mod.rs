@@ -25,6 +25,7 @@ pub mod reconfigure;
 pub mod redact;
 pub mod session;
 pub mod stats;
+pub mod tracking;
 pub mod transaction;
 pub mod watch;
 
@@ -69,6 +70,7 @@ pub struct Engine {
     pub waiters: Waiters,
     pub monitors: Vec<SessionKey>,
     pub pubsub: pubsub::PubSub,
+    pub trackers: tracking::Trackers,
     /// Somebody asked the server to stop.
     pub exit: Option<Exit>,
     /// What was removed as a whole, for the shell to free where it holds nobody up.
@@ -88,6 +90,8 @@ pub struct Engine {
     running: Option<SessionKey>,
     /// Messages to that client, who gets them behind the answer to the request that runs.
     own_pushes: Vec<u8>,
+    /// Whose requests go on when those of the client that is running are over.
+    outer: Vec<pubsub::Outer>,
     now_of_last_tick: u64,
     /// Nothing has happened for a while, and the ticks have become rare.
     resting: bool,
@@ -187,6 +191,7 @@ impl Engine {
             waiters: Waiters::default(),
             monitors: Vec::new(),
             pubsub: Default::default(),
+            trackers: tracking::Trackers::new(seed),
             exit: None,
             trash: Vec::new(),
             started: now,
@@ -198,6 +203,7 @@ impl Engine {
             in_exec: false,
             running: None,
             own_pushes: Vec::new(),
+            outer: Vec::new(),
             now_of_last_tick: now.mono_us,
             resting: false,
             roused: false,
@@ -256,6 +262,7 @@ impl Engine {
             self.unwatch(who);
             self.stop_monitor(who);
             self.unsubscribe_from_all(who);
+            self.forget_tracker(who);
             self.sessions.close(who);
         }
     }
@@ -263,6 +270,7 @@ impl Engine {
     /// Ends a client's connection without another word. It counts as gone from here on.
     pub fn kill(&mut self, who: SessionKey) {
         self.unsubscribe_from_all(who);
+        self.forget_tracker(who);
         self.sessions[who].kill();
     }
 
@@ -272,6 +280,7 @@ impl Engine {
         self.sessions[who].multi = None;
         self.unwatch(who);
         self.unsubscribe_from_all(who);
+        self.forget_tracker(who);
         let authenticated = self.config.requirepass.is_empty();
         self.sessions[who].reset(authenticated);
     }
@@ -353,9 +362,11 @@ impl Engine {
     /// Runs all complete requests of the input; says how many bytes of it are done with.
     fn run(&mut self, who: SessionKey, input: &[u8], parser: &mut Parser, out: &mut Out) -> usize {
         self.sessions[who].input.running = input.len();
-        let outer = self.begin_request(who);
+        self.begin_request(who);
         let done = self.run_requests(who, input, parser, out);
-        self.end_request(who, outer);
+        self.tell_followers();
+        self.tell_own_pushes(out);
+        self.end_request(who);
         if let Some(session) = self.sessions.get_mut(who) {
             session.input.running = 0;
         }

@@ -178,13 +178,17 @@ impl Engine {
     }
 
     /// Requests of a client run, inside of another's or not: what is sent to it meanwhile waits.
-    pub(super) fn begin_request(&mut self, who: SessionKey) -> Outer {
-        Outer { running: self.running.replace(who), pushes: std::mem::take(&mut self.own_pushes) }
+    pub(super) fn begin_request(&mut self, who: SessionKey) {
+        if let Some(running) = self.running.replace(who) {
+            self.outer.push(Outer { running, pushes: std::mem::take(&mut self.own_pushes) });
+        }
     }
 
-    pub(super) fn end_request(&mut self, who: SessionKey, outer: Outer) {
-        self.running = outer.running;
-        let pushes = std::mem::replace(&mut self.own_pushes, outer.pushes);
+    pub(super) fn end_request(&mut self, who: SessionKey) {
+        let outer = self.outer.pop();
+        self.running = outer.as_ref().map(|outer| outer.running);
+        let waiting = outer.map(|outer| outer.pushes).unwrap_or_default();
+        let pushes = std::mem::replace(&mut self.own_pushes, waiting);
         if !pushes.is_empty() {
             self.push_to(who, &pushes);
         }
@@ -240,17 +244,31 @@ impl Engine {
     }
 
     fn send_frame(&mut self, who: SessionKey, frame: &mut Frame) {
+        let session = &self.sessions[who];
+        if session.closing == Closing::No {
+            self.deliver(who, frame.bytes(session.proto));
+        }
+    }
+
+    /// Sends a message that others may be sent as well. To whoever's request is running it comes
+    /// behind the answer to that.
+    pub(super) fn deliver(&mut self, who: SessionKey, message: &Bytes) {
         let session = &mut self.sessions[who];
         if session.closing != Closing::No {
             return;
         }
-        let message = frame.bytes(session.proto);
-        if self.running == Some(who) {
+        let pushes = match self.running == Some(who) {
+            true => Some(&mut self.own_pushes),
+            false => {
+                self.outer.iter_mut().find(|outer| outer.running == who).map(|it| &mut it.pushes)
+            }
+        };
+        if let Some(pushes) = pushes {
             // It is counted with the answers, once it is behind them.
-            self.own_pushes.extend_from_slice(message);
-            let (held, limit) = (self.own_pushes.len(), session.output_limit(&self.config).hard);
+            pushes.extend_from_slice(message);
+            let (held, limit) = (pushes.len(), session.output_limit(&self.config).hard);
             if limit > 0 && held as u64 > limit {
-                self.own_pushes = Vec::new();
+                *pushes = Vec::new();
                 self.cut_slow_reader(who, held);
             }
             return;
@@ -263,7 +281,7 @@ impl Engine {
 
 /// Whose requests ran before others began, and what was sent to it.
 pub(super) struct Outer {
-    running: Option<SessionKey>,
+    running: SessionKey,
     pushes: Vec<u8>,
 }
 

@@ -5,6 +5,7 @@
 
 use super::blocking::Blocked;
 use super::pubsub::{Space, Subscriptions};
+use super::tracking::Tracking;
 use super::transaction::Transaction;
 use super::{Command, Out, Outbox};
 use crate::resp::Proto;
@@ -39,6 +40,8 @@ pub struct Session {
     pub monitor: bool,
     /// None unless the client listens to something.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// None unless the client is told when what it has read changes.
+    pub tracking: Option<Box<Tracking>>,
     pub no_evict: bool,
     pub no_touch: bool,
     /// CLIENT CAPA and CLIENT IMPORT-SOURCE, which only Valkey has.
@@ -190,6 +193,7 @@ impl Session {
             replies: Replies::On,
             monitor: false,
             subscriptions: None,
+            tracking: None,
             no_evict: false,
             no_touch: false,
             redirect_capable: false,

@@ -17,6 +17,8 @@ pub const EVENTS: u8 = 1 << 3;
 pub const MISSES: u8 = 1 << 4;
 /// … and those who want to hear which parts of a value changed.
 pub const PARTS: u8 = 1 << 5;
+/// Clients that keep copies of what they have read.
+pub const TRACKERS: u8 = 1 << 6;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {

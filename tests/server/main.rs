@@ -12,3 +12,4 @@ mod steps;
 #[path = "../support/mod.rs"]
 mod support;
 mod threads;
+mod tracking;

@@ -212,7 +212,7 @@ pub(super) const CLIENTS: &[Directive] = &[
         "tracking-table-max-keys",
         Kind::Number(0, LONG),
         "1000000",
-        Home::Later("client-side caching"),
-        "Keys remembered for client-side caching before old ones are invalidated.",
+        at!(tracking_table_max_keys),
+        "Keys remembered for client-side caching before some are invalidated; 0 means no bound.",
     ),
 ];
