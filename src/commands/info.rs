@@ -574,6 +574,8 @@ fn keysizes(engine: &Engine, text: &mut String) {
                 Type::Set => "sets_items",
                 Type::ZSet => "zsets_items",
                 Type::Hash => "hashes_items",
+                // Redis tells nothing of streams here.
+                Type::Stream => continue,
             };
             let bins: Vec<String> =
                 sizes.of(kind).map(|(least, count)| format!("{}={count}", short(least))).collect();

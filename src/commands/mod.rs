@@ -26,6 +26,7 @@ pub mod list;
 pub mod set;
 pub mod set_combine;
 pub mod sort;
+pub mod stream;
 pub mod zset;
 
 // What commands share that pick at random, or wait for a key.
@@ -77,6 +78,7 @@ const FAMILIES: &[Family] = &[
     list::blocking::FAMILY,
     sort::FAMILY,
     zset::FAMILY,
+    stream::FAMILY,
     transaction::FAMILY,
     client::FAMILY,
     tracking::FAMILY,

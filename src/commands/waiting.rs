@@ -4,13 +4,14 @@ use crate::base::numbers::{self, LongDouble};
 use crate::data::Type;
 use crate::engine::Ctx;
 use crate::error::Error;
-use crate::resp::{Args, Done, Reply, Wait};
+use crate::resp::{Args, ArgsBuf, Done, Reply, Wait};
+
+const NEGATIVE: Error = Error::Say("ERR timeout is negative");
+const TOO_LONG: Error = Error::Say("ERR timeout is out of range");
 
 /// Reads a time-out in seconds; what comes is in microseconds, and none is for ever.
 pub fn timeout(cx: &Ctx, text: &[u8]) -> Result<Option<u64>, Error> {
     const NOT_FLOAT: Error = Error::Say("ERR timeout is not a float or out of range");
-    const NEGATIVE: Error = Error::Say("ERR timeout is negative");
-    const TOO_LONG: Error = Error::Say("ERR timeout is out of range");
     let seconds = numbers::parse_f64(text).or_else(|| beyond(text)).ok_or(NOT_FLOAT)?;
     // Whatever is left of a millisecond is a whole one, as in Redis.
     let millis = (seconds * 1000.0).ceil();
@@ -25,10 +26,28 @@ pub fn timeout(cx: &Ctx, text: &[u8]) -> Result<Option<u64>, Error> {
     }
 }
 
+/// Reads a time-out in milliseconds, as the commands on streams have it.
+pub fn timeout_ms(cx: &Ctx, text: &[u8]) -> Result<Option<u64>, Error> {
+    const NOT_INTEGER: Error = Error::Say("ERR timeout is not an integer or out of range");
+    match numbers::parse_i64(text).ok_or(NOT_INTEGER)? {
+        ..0 => Err(NEGATIVE),
+        0 => Ok(None),
+        millis if millis > i64::MAX - cx.now.0 => Err(TOO_LONG),
+        millis => Ok(Some((millis as u64).saturating_mul(1000))),
+    }
+}
+
 /// Waits until one of the keys holds a value of this kind.
 pub fn wait(kind: Type, keys: Args, timeout_us: Option<u64>, give_up: fn(Reply) -> Done) -> Done {
     let keys = keys.iter().map(Box::from).collect();
-    Err(Wait { keys, kind, timeout_us, give_up, refuse: give_up }.into())
+    Err(Wait { keys, kind, timeout_us, give_up, refuse: give_up, line: None }.into())
+}
+
+/// As `wait`, for a command that runs again with another line.
+pub fn wait_with(line: ArgsBuf, kind: Type, keys: Args, timeout_us: Option<u64>) -> Done {
+    let keys = keys.iter().map(Box::from).collect();
+    let give_up = |out: Reply| out.null_array();
+    Err(Wait { keys, kind, timeout_us, give_up, refuse: give_up, line: Some(line) }.into())
 }
 
 /// Waits for a list to move an element from: a missing element and a missing answer are not the
@@ -40,6 +59,7 @@ pub fn wait_for_one(key: &[u8], timeout_us: Option<u64>) -> Done {
         timeout_us,
         give_up: |out| out.null_array(),
         refuse: |out| out.null(),
+        line: None,
     }
     .into())
 }

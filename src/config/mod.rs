@@ -116,6 +116,10 @@ config! {
     zset_max_listpack_entries: u64,
     /// Bytes.
     zset_max_listpack_value: u64,
+    /// Bytes; 0 means no limit.
+    stream_node_max_bytes: u64,
+    /// 0 means no limit.
+    stream_node_max_entries: u64,
     /// Bits, as the letters are numbered in `kind.rs`.
     notify_keyspace_events: EventClasses,
 

@@ -39,6 +39,17 @@ pub enum ListBlock {
     Bytes(usize),
 }
 
+/// How far a node of a stream reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// `stream-node-max-bytes` and `stream-node-max-entries`; zero is no limit.
+    pub bytes: usize,
+    pub entries: usize,
+}
+
+/// No node of a stream gets larger, whatever the directives say.
+const NODE_BYTES_MAX: usize = 1 << 30;
+
 /// Where items are counted, bytes are bounded too: whatever is done inside a block moves them.
 const SAFE: usize = 8192;
 /// The directive speaks of Redis' listpacks, which have so many bytes beyond those of their items.
@@ -55,6 +66,38 @@ impl Default for PackedLimits {
 impl Default for SetLimits {
     fn default() -> SetLimits {
         SetLimits { intset_entries: 512, packed: PackedLimits::default() }
+    }
+}
+
+impl Default for StreamLimits {
+    fn default() -> StreamLimits {
+        StreamLimits { bytes: 4096, entries: 100 }
+    }
+}
+
+impl StreamLimits {
+    /// From so many bytes on a node is full.
+    pub fn node_bytes(&self) -> usize {
+        if self.bytes == 0 { NODE_BYTES_MAX } else { self.bytes.min(NODE_BYTES_MAX) }
+    }
+
+    /// From so many entries on a node is full.
+    pub fn node_entries(&self) -> usize {
+        if self.entries == 0 { usize::MAX } else { self.entries }
+    }
+
+    /// How much of a stream may be trimmed at one go, if trimming need not be exact and nobody says
+    /// how much.
+    pub fn trimmed_max(&self) -> u64 {
+        match (self.entries as u64).saturating_mul(100) {
+            0 => 10_000,
+            entries => entries.min(1_000_000),
+        }
+    }
+
+    /// May an entry of so many bytes be stored at all?
+    pub fn admits(&self, bytes: usize) -> bool {
+        bytes <= NODE_BYTES_MAX
     }
 }
 

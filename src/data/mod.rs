@@ -10,6 +10,7 @@ pub mod limits;
 pub mod list;
 pub mod packed;
 pub mod set;
+pub mod stream;
 pub mod string;
 pub mod zset;
 
@@ -23,11 +24,13 @@ pub enum Type {
     Set,
     ZSet,
     Hash,
+    Stream,
 }
 
 impl Type {
     /// Every type, in the order in which they are declared.
-    pub const ALL: [Type; 5] = [Type::String, Type::List, Type::Set, Type::ZSet, Type::Hash];
+    pub const ALL: [Type; 6] =
+        [Type::String, Type::List, Type::Set, Type::ZSet, Type::Hash, Type::Stream];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -36,6 +39,7 @@ impl Type {
             Type::Set => "set",
             Type::ZSet => "zset",
             Type::Hash => "hash",
+            Type::Stream => "stream",
         }
     }
 }
@@ -68,7 +72,8 @@ pub enum SmallForm {
     Ints,
 }
 
-/// A value with elements. An empty one is no value: its key goes with its last element.
+/// A value with elements. An empty one is no value: its key goes with its last element. A stream never
+/// is empty, also without entries.
 pub trait Collection: Clone + Default + Send + 'static {
     const TYPE: Type;
     /// The form in which a value begins.

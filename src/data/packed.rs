@@ -359,6 +359,14 @@ fn sizes(bytes: &[u8], at: Position) -> (usize, usize) {
 
 #[inline]
 fn read(bytes: &[u8], at: Position) -> (Text<'_>, Position) {
+    let (item, end) = read_forwards(bytes, at);
+    let is_one_byte = bytes[at] & SMALL_INT != 0;
+    (item, if is_one_byte { end } else { end + back_len(end - at) })
+}
+
+/// Reads an item that was written without the size behind it; says where the next one begins.
+#[inline]
+pub(super) fn read_forwards(bytes: &[u8], at: Position) -> (Text<'_>, Position) {
     let first = bytes[at];
     if first & SMALL_INT != 0 {
         return (Text::Int((first & !SMALL_INT) as i64), at + 1);
@@ -374,7 +382,24 @@ fn read(bytes: &[u8], at: Position) -> (Text<'_>, Position) {
         whole[..own.len()].copy_from_slice(own);
         Text::Int(i64::from_le_bytes(whole))
     };
-    (item, at + size + back_len(size))
+    (item, at + size)
+}
+
+/// Writes an item that is only ever read forwards, and needs no size behind it. Says as what it was
+/// written.
+#[inline]
+pub(super) fn write_forwards<'a>(item: &'a [u8], out: &mut Vec<u8>) -> Text<'a> {
+    let mut room = [0; 16];
+    let (head, rest) = head_of(item, &mut room);
+    out.extend_from_slice(&room[..head]);
+    out.extend_from_slice(rest);
+    if room[0] < INT {
+        return Text::Bytes(item);
+    }
+    match read_forwards(&room, 0).0 {
+        Text::Int(value) => Text::Int(value),
+        Text::Bytes(_) => unreachable!("its head says that it is an integer"),
+    }
 }
 
 /// The position of the item before this one, if there is one.

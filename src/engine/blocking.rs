@@ -111,8 +111,9 @@ impl Engine {
         who: SessionKey,
         command: &'static Command,
         args: Args,
-        wait: Box<Wait>,
+        mut wait: Box<Wait>,
     ) {
+        let line = wait.line.take().unwrap_or_else(|| args.to_buf());
         let session = &mut self.sessions[who];
         let db = session.db;
         let deadline_us = wait.timeout_us.map(|timeout| self.now.mono_us.saturating_add(timeout));
@@ -131,8 +132,7 @@ impl Engine {
         // It counts once it is answered.
         session.commands -= 1;
         self.keyspace.changes.interest |= change::BLOCKED;
-        session.blocked =
-            Some(Box::new(Blocked { command, line: args.to_buf(), db, wait, deadline_us }));
+        session.blocked = Some(Box::new(Blocked { command, line, db, wait, deadline_us }));
     }
 
     /// A session waits no longer, for whatever reason.

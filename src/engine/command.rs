@@ -6,7 +6,7 @@
 use super::{Engine, SessionKey};
 use crate::config::Config;
 use crate::data::Collection;
-use crate::data::limits::{ListLimits, PackedLimits, SetLimits};
+use crate::data::limits::{ListLimits, PackedLimits, SetLimits, StreamLimits};
 use crate::error::Error;
 use crate::keyspace::{Aging, Edit, Event, Keyspace, Kind, Life};
 use crate::resp::{Args, Done, Reply};
@@ -196,6 +196,7 @@ pub struct Limits {
     pub set: SetLimits,
     pub zset: PackedLimits,
     pub hash: PackedLimits,
+    pub stream: StreamLimits,
 }
 
 impl Limits {
@@ -212,6 +213,10 @@ impl Limits {
             },
             zset: packed(config.zset_max_listpack_entries, config.zset_max_listpack_value),
             hash: packed(config.hash_max_listpack_entries, config.hash_max_listpack_value),
+            stream: StreamLimits {
+                bytes: bound(config.stream_node_max_bytes),
+                entries: bound(config.stream_node_max_entries),
+            },
         }
     }
 

@@ -62,4 +62,7 @@ impl Event {
     pub const fn zset(name: &'static str) -> Event {
         Event { name, class: ZSET }
     }
+    pub const fn stream(name: &'static str) -> Event {
+        Event { name, class: STREAM }
+    }
 }

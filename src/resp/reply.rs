@@ -8,6 +8,7 @@ use crate::base::numbers;
 use crate::data::Type;
 use crate::data::string::{Digits, Text};
 use crate::error::Error;
+use crate::resp::ArgsBuf;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proto {
@@ -66,6 +67,9 @@ pub struct Wait {
     pub give_up: fn(Reply) -> Done,
     /// The answer where nobody may wait.
     pub refuse: fn(Reply) -> Done,
+    /// The command line for the next time, if it is another: what is said of the present is settled
+    /// once, when waiting begins.
+    pub line: Option<ArgsBuf>,
 }
 
 impl From<Wait> for Stop {

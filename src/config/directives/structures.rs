@@ -86,14 +86,14 @@ pub(super) const STRUCTURES: &[Directive] = &[
         "stream-node-max-bytes",
         Kind::Memory(0, SIZE),
         "4096",
-        STREAMS,
+        at!(stream_node_max_bytes),
         "Bytes of one block of a stream; 0 means no limit.",
     ),
     live(
         "stream-node-max-entries",
         Kind::Number(0, LONG),
         "100",
-        STREAMS,
+        at!(stream_node_max_entries),
         "Entries of one block of a stream; 0 means no limit.",
     ),
     live(

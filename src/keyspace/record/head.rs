@@ -24,6 +24,7 @@ pub(super) enum Form {
     SmallSet = 10,
     SmallZSet = 11,
     SmallHash = 12,
+    Stream = 13,
 }
 
 impl Form {
@@ -31,7 +32,7 @@ impl Form {
     #[inline]
     pub fn slots(self) -> usize {
         match self {
-            Form::Int | Form::List | Form::Set | Form::ZSet | Form::Hash => 1,
+            Form::Int | Form::List | Form::Set | Form::ZSet | Form::Hash | Form::Stream => 1,
             Form::Long => 3,
             _ => 0,
         }
@@ -45,6 +46,7 @@ impl Form {
             Form::Set | Form::SmallInts | Form::SmallSet => Type::Set,
             Form::ZSet | Form::SmallZSet => Type::ZSet,
             Form::Hash | Form::SmallHash => Type::Hash,
+            Form::Stream => Type::Stream,
         }
     }
 
@@ -67,7 +69,7 @@ impl Form {
             (Type::Set, _) => Form::SmallSet,
             (Type::ZSet, _) => Form::SmallZSet,
             (Type::Hash, _) => Form::SmallHash,
-            (Type::String, _) => unreachable!("a string is no collection"),
+            (Type::String | Type::Stream, _) => unreachable!("it is never a small collection"),
         }
     }
 
@@ -78,6 +80,7 @@ impl Form {
             Type::Set => Form::Set,
             Type::ZSet => Form::ZSet,
             Type::Hash => Form::Hash,
+            Type::Stream => Form::Stream,
         }
     }
 }
@@ -117,7 +120,8 @@ impl Head {
             9 => Form::SmallInts,
             10 => Form::SmallSet,
             11 => Form::SmallZSet,
-            _ => Form::SmallHash,
+            12 => Form::SmallHash,
+            _ => Form::Stream,
         }
     }
 

@@ -76,6 +76,10 @@ macro_rules! whatever_it_holds {
                 type $type = crate::data::hash::Hash;
                 $act
             }
+            Type::Stream => {
+                type $type = crate::data::stream::Stream;
+                $act
+            }
         }
     };
 }

@@ -1,0 +1,206 @@
+//! Streams: the rows of their commands, and what these share. The handlers lie beside, by what they do.
+
+mod add;
+mod delete;
+mod info;
+mod range;
+mod read;
+mod setid;
+mod trim;
+
+use crate::data::stream::{Entry, Id};
+use crate::engine::Family;
+use crate::engine::command::{admin, container, read, write};
+use crate::error::Error;
+use crate::resp::{Cursor, List};
+use crate::spec::{
+    Access, Arg, BLOCKING, Begin, C_STREAM, DENYOOM, FAST, Find, Group, K_ACCESS, K_DELETE,
+    K_UPDATE, KeySpec, LOADING, MOVABLEKEYS, STALE, block, integer, key, key_at, one_of, string,
+    token,
+};
+
+const COUNT: Arg = integer("count").after("COUNT").optional();
+const TRIM: &[Arg] = &[
+    one_of("strategy", &[token("MAXLEN"), token("MINID").since("6.2.0")]),
+    one_of("operator", &[token("=").named("equal"), token("~").named("approximately")]).optional(),
+    string("threshold"),
+    integer("count").after("LIMIT").optional().since("6.2.0"),
+];
+
+/// The streams of a command that reads several: the first half of what follows the word.
+const fn streams_after(index: i16) -> KeySpec {
+    KeySpec {
+        begin: Begin::Keyword("STREAMS", index),
+        find: Find::Range { last: -1, step: 1, limit: 2 },
+        access: Access::ReadOnly,
+        flags: K_ACCESS,
+    }
+}
+
+pub const FAMILY: Family = Family {
+    group: Group::Stream,
+    commands: &[
+        write("XADD", add::xadd)
+            .arity(-5)
+            .flags(DENYOOM | FAST)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadWrite, K_UPDATE)])
+            .since("5.0.0")
+            .complexity("O(1), and O(N) when N entries are trimmed")
+            .summary("Adds an entry to a stream.")
+            .tips(&["nondeterministic_output"])
+            .args(&[
+                key("key"),
+                token("NOMKSTREAM").optional().since("6.2.0"),
+                block("trim", TRIM).optional(),
+                one_of("id-selector", &[token("*").named("auto-id"), string("id")]),
+                block("data", &[string("field"), string("value")]).repeats(),
+            ]),
+        read("XLEN", range::xlen)
+            .arity(2)
+            .flags(FAST)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadOnly, 0)])
+            .since("5.0.0")
+            .complexity("O(1)")
+            .summary("Counts the entries of a stream.")
+            .args(&[key("key")]),
+        read("XRANGE", range::xrange)
+            .arity(-4)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadOnly, K_ACCESS)])
+            .since("5.0.0")
+            .complexity("O(log N + M), when M entries are returned")
+            .summary("Returns the entries of a range of ids.")
+            .args(&[key("key"), string("start"), string("end"), COUNT]),
+        read("XREVRANGE", range::xrevrange)
+            .arity(-4)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadOnly, K_ACCESS)])
+            .since("5.0.0")
+            .complexity("O(log N + M), when M entries are returned")
+            .summary("Returns the entries of a range of ids, the last one first.")
+            .args(&[key("key"), string("end"), string("start"), COUNT]),
+        read("XREAD", read::xread)
+            .arity(-4)
+            .flags(BLOCKING | MOVABLEKEYS)
+            .categories(C_STREAM)
+            .keys(&[streams_after(1)])
+            .since("5.0.0")
+            .complexity("O(M), when M entries are returned")
+            .summary(
+                "Returns the entries of some streams that come after an id, or waits for them.",
+            )
+            .args(&[
+                COUNT,
+                integer("milliseconds").after("BLOCK").optional(),
+                block("streams", &[key("key").repeats(), string("id").repeats()]).after("STREAMS"),
+            ]),
+        write("XDEL", delete::xdel)
+            .arity(-3)
+            .flags(FAST)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadWrite, K_DELETE)])
+            .since("5.0.0")
+            .complexity("O(log N) for each id")
+            .summary("Deletes entries of a stream.")
+            .args(&[key("key"), string("id").repeats()]),
+        write("XTRIM", trim::xtrim)
+            .arity(-4)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadWrite, K_DELETE)])
+            .since("5.0.0")
+            .complexity("O(N), when N entries are trimmed; whole blocks of them go at once")
+            .summary("Removes entries at the beginning of a stream.")
+            .tips(&["nondeterministic_output"])
+            .args(&[key("key"), block("trim", TRIM)]),
+        write("XSETID", setid::xsetid)
+            .arity(-3)
+            .flags(DENYOOM | FAST)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadWrite, K_UPDATE)])
+            .since("5.0.0")
+            .complexity("O(1)")
+            .summary("Sets the last id of a stream; for replication.")
+            .args(&[
+                key("key"),
+                string("last-id"),
+                integer("entries-added").after("ENTRIESADDED").optional().since("7.0.0"),
+                string("max-deleted-id").after("MAXDELETEDID").optional().since("7.0.0"),
+            ]),
+        container("XINFO")
+            .since("5.0.0")
+            .complexity("Depends on subcommand.")
+            .summary("Tells about streams, groups and consumers."),
+        read("XINFO|STREAM", info::stream)
+            .arity(-3)
+            .categories(C_STREAM)
+            .keys(&[key_at(2, Access::ReadOnly, K_ACCESS)])
+            .since("5.0.0")
+            .complexity("O(1), and O(N) with FULL, when N things are listed")
+            .summary("Tells about a stream.")
+            .args(&[key("key"), block("full-block", &[token("FULL"), COUNT]).optional()]),
+        admin("XINFO|HELP", info::help)
+            .arity(2)
+            .flags(LOADING | STALE)
+            .categories(C_STREAM)
+            .since("5.0.0")
+            .complexity("O(1)")
+            .summary("Describes the subcommands."),
+    ],
+};
+
+const BAD_ID: Error = Error::Say("ERR Invalid stream ID specified as stream command argument");
+
+/// An id, of which the number may be missing.
+fn id(text: &[u8], missing_seq: u64) -> Result<Id, Error> {
+    Id::parse(text, missing_seq).ok_or(BAD_ID)
+}
+
+/// An id, or `-` or `+` for the least and the greatest there is.
+fn id_or_end(text: &[u8], missing_seq: u64) -> Result<Id, Error> {
+    match text {
+        b"-" => Ok(Id::MIN),
+        b"+" => Ok(Id::MAX),
+        _ => id(text, missing_seq),
+    }
+}
+
+/// Where a range begins, with itself or, after a bracket, without.
+fn range_start(text: &[u8]) -> Result<Id, Error> {
+    const BAD: Error = Error::Say("ERR invalid start ID for the interval");
+    match text {
+        [b'(', exact @ ..] if !exact.is_empty() => id(exact, 0)?.next().ok_or(BAD),
+        _ => id_or_end(text, 0),
+    }
+}
+
+/// Where a range ends.
+fn range_end(text: &[u8]) -> Result<Id, Error> {
+    const BAD: Error = Error::Say("ERR invalid end ID for the interval");
+    match text {
+        [b'(', exact @ ..] if !exact.is_empty() => id(exact, u64::MAX)?.previous().ok_or(BAD),
+        _ => id_or_end(text, u64::MAX),
+    }
+}
+
+/// The number behind COUNT, of which a negative one is zero.
+fn count(words: &mut Cursor) -> Result<u64, Error> {
+    Ok(u64::try_from(words.int()?).unwrap_or(0))
+}
+
+/// What is said of a subcommand whose words make no sense.
+fn bad_words(container: &str, word: &[u8]) -> Error {
+    const WHY: &str = "ERR unknown subcommand or wrong number of arguments for '";
+    Error::quote(WHY, word, &format!("'. Try {container} HELP."))
+}
+
+/// An id and an array of names and values.
+fn write_entry(list: &mut List, entry: Entry) {
+    let mut pair = list.list(2);
+    pair.bulk(&entry.id.text());
+    let mut items = pair.list(entry.fields.len());
+    entry.fields.for_each(|item| items.text(item));
+    items.close();
+    pair.close();
+}
