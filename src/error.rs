@@ -52,6 +52,7 @@ impl Error {
                     .into();
             }
             Error::InvalidExpire(name) => {
+                let name = name.to_ascii_lowercase();
                 return format!("ERR invalid expire time in '{name}' command").into_bytes().into();
             }
             Error::Say(text) => text,

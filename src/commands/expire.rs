@@ -195,7 +195,7 @@ fn tell_deadline(cx: &mut Ctx, args: Args, out: Reply, tell: impl Fn(Millis) -> 
 }
 
 /// Nothing for a key that is due and seen nevertheless.
-fn left(deadline: Millis, now: Millis) -> i64 {
+pub fn left(deadline: Millis, now: Millis) -> i64 {
     deadline.0.saturating_sub(now.0).max(0)
 }
 
@@ -204,9 +204,14 @@ fn in_seconds(millis: i64) -> i64 {
     millis / 1000 + (millis % 1000 >= 500) as i64
 }
 
+/// Rounded up, as those of elements are: what is there has never no time left.
+pub fn in_seconds_up(millis: i64) -> i64 {
+    millis / 1000 + (millis % 1000 > 0) as i64
+}
+
 /// Under which the deadline is changed at all.
 #[derive(Clone, Copy, Default)]
-struct Condition {
+pub struct Condition {
     /// Only if there is none.
     nx: bool,
     /// Only if there is one.
@@ -221,13 +226,13 @@ impl Condition {
     fn read(args: Args) -> Result<Condition, Error> {
         let mut all = Condition::default();
         for raw in args.tail(3).iter() {
-            match &*Word::new(raw) {
-                b"NX" => all.nx = true,
-                b"XX" => all.xx = true,
-                b"GT" => all.gt = true,
-                b"LT" => all.lt = true,
-                _ => return Err(Error::quote("ERR Unsupported option ", raw, "")),
-            }
+            let Some(one) = Condition::of(&Word::new(raw)) else {
+                return Err(Error::quote("ERR Unsupported option ", raw, ""));
+            };
+            all.nx |= one.nx;
+            all.xx |= one.xx;
+            all.gt |= one.gt;
+            all.lt |= one.lt;
         }
         if all.nx && (all.xx || all.gt || all.lt) {
             return Err(Error::Say(
@@ -240,8 +245,21 @@ impl Condition {
         Ok(all)
     }
 
-    /// A key without a deadline lives longer than any other.
-    fn allows(self, current: Option<Millis>, wanted: Millis) -> bool {
+    /// The condition that a word stands for.
+    pub fn of(word: &[u8]) -> Option<Condition> {
+        let mut one = Condition::default();
+        match word {
+            b"NX" => one.nx = true,
+            b"XX" => one.xx = true,
+            b"GT" => one.gt = true,
+            b"LT" => one.lt = true,
+            _ => return None,
+        }
+        Some(one)
+    }
+
+    /// What has no deadline lives longer than anything else.
+    pub fn allows(self, current: Option<Millis>, wanted: Millis) -> bool {
         match current {
             None => !self.xx && !self.gt,
             Some(current) => {

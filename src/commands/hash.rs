@@ -1,5 +1,6 @@
 //! Hashes: HSET and its relatives, and the counters in fields.
 
+use super::elements::{Elements, FIELDS, named};
 use super::picks;
 use super::scan::{self, Filter, Over};
 use crate::base::numbers::LongDouble;
@@ -137,10 +138,7 @@ pub const FAMILY: Family = Family {
             .since("8.0.0")
             .complexity("O(N), when N fields are named")
             .summary("Reads fields of a hash, and removes them.")
-            .args(&[
-                key("key"),
-                block("fields", &[integer("numfields"), string("field").repeats()]).after("FIELDS"),
-            ]),
+            .args(&[key("key"), FIELDS]),
         write("HINCRBY", hincrby)
             .arity(4)
             .flags(DENYOOM | FAST)
@@ -248,7 +246,7 @@ fn hgetdel(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let key = args.get(1);
     // A key of another type is noticed before any mistake in the words.
     cx.keyspace.peek::<Hash>(cx.db, key)?;
-    let fields = fields(args, 2)?;
+    let fields = named::<Hash>(args, 2, Hash::NO_COUNT)?;
     let mut list = out.list(fields.len());
     let Some(mut hash) = cx.edit::<Hash>(key)? else {
         fields.iter().for_each(|_| list.null());
@@ -271,22 +269,6 @@ fn hgetdel(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     list.end()
 }
 
-/// Reads `FIELDS n field …` from an index on, which must be all that is left.
-fn fields(args: Args, at: usize) -> Result<Args, Error> {
-    let mut words = args.after(at - 1);
-    if !words.take_word(b"FIELDS") {
-        return Err(Error::Say(
-            "ERR Mandatory argument FIELDS is missing or not at the right position",
-        ));
-    }
-    let count = words.int().ok().filter(|count| *count > 0);
-    let count = count.ok_or(Error::Say("ERR Number of fields must be a positive integer"))?;
-    if words.left() as i64 != count {
-        return Err(Error::Say("ERR The `numfields` parameter must match the number of arguments"));
-    }
-    Ok(args.tail(words.index()))
-}
-
 // ── counting ────────────────────────────────────────────────────────────────────────────────
 
 fn hincrby(cx: &mut Ctx, args: Args, out: Reply) -> Done {
@@ -300,7 +282,7 @@ fn hincrby(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     };
     let sum =
         before.checked_add(step).ok_or(Error::Say("ERR increment or decrement would overflow"))?;
-    hash.set(field, Digits::new().format(sum).as_bytes(), limits);
+    hash.set_keeping(field, Digits::new().format(sum).as_bytes(), limits);
     hash.part(field);
     hash.done(Event::hash("hincrby"));
     out.int(sum)
@@ -327,10 +309,11 @@ fn hincrbyfloat(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         return Err(Error::Say("ERR increment would produce NaN or Infinity").into());
     }
     let text = sum.to_text();
-    hash.set(field, &text, limits);
+    hash.set_keeping(field, &text, limits);
     hash.part(field);
     hash.done(Event::hash("hincrbyfloat"));
-    cx.effects.instead(&[b"HSET", key, field, &text]);
+    // HSET would take the deadline of the field away.
+    cx.effects.instead(&[b"HSETEX", key, b"KEEPTTL", b"FIELDS", b"1", field, &text]);
     out.bulk(&text)
 }
 

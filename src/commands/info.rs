@@ -347,8 +347,9 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "sync_partial_ok", 0);
     field(text, "sync_partial_err", 0);
     // Redis has one name for fields that expire, Valkey the other.
-    field(text, "expired_subkeys", 0);
-    field(text, "expired_fields", 0);
+    // Elements of all types, as Redis calls them, and as Valkey does.
+    field(text, "expired_subkeys", counters.expired_elements);
+    field(text, "expired_fields", counters.expired_elements);
     field(text, "expired_keys", counters.expired);
     // Every key that is due is known, so none is ever stale by a sample.
     field(text, "expired_stale_perc", "0.00");
@@ -553,12 +554,14 @@ fn keyspace(engine: &Engine, text: &mut String) {
         if db.is_empty() {
             continue;
         }
+        let (hashes, others) = db.mortals();
         let _ = write!(
             text,
-            "db{number}:keys={},expires={},avg_ttl={},subexpiry=0\r\n",
+            "db{number}:keys={},expires={},avg_ttl={},subexpiry={}\r\n",
             db.len(),
             db.expires(),
-            db.average_ttl(now)
+            db.average_ttl(now),
+            hashes + others
         );
     }
 }

@@ -21,7 +21,9 @@ pub mod lifetime;
 pub mod bitmap;
 
 // Values with elements.
+pub mod elements;
 pub mod hash;
+pub mod hash_life;
 pub mod list;
 pub mod set;
 pub mod set_combine;
@@ -70,6 +72,8 @@ const FAMILIES: &[Family] = &[
     lcs::FAMILY,
     bitmap::FAMILY,
     hash::FAMILY,
+    hash_life::FAMILY,
+    elements::HASHES,
     set::FAMILY,
     set_combine::FAMILY,
     list::ends::FAMILY,

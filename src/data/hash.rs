@@ -9,18 +9,20 @@
 //! ```
 //! A hash becomes large when it has too many fields, or one that is too long, and stays so.
 //!
-//! Deadlines of single fields have their places kept free: in a block they will be a third item of
-//! each entry, in the table eight bytes between the length and the field, which the highest bit of
-//! the length announces, and the earliest one belongs beside the form.
+//! Fields may have deadlines. In a block they are a third item of each entry from the time on that one is
+//! given, in milliseconds or 0; that takes 8 bytes where there is one, and 1 where there is none. A large hash
+//! has them beside its table (`deadlines.rs`).
 
 use super::limits::PackedLimits;
-use super::packed::Packed;
-use super::string::Text;
-use super::{Buffer, Collection, Small, Type};
+use super::packed::{Packed, Position};
+use super::string::{Digits, Text};
+use super::deadlines::Deadlines;
+use super::{Buffer, Collection, Due, Mortal, Small, Type};
 use crate::base::blob::Blob;
 use crate::base::map::Set;
 use crate::base::memory_size::size_class;
 use crate::base::table::{self, Table};
+use crate::world::Millis;
 
 #[derive(Clone, Debug, Default)]
 pub struct Hash {
@@ -38,6 +40,8 @@ struct Large {
     table: Table<Field>,
     /// Bytes of heap that the entries take together.
     bytes: usize,
+    /// If fields have any.
+    deadlines: Option<Box<Deadlines>>,
 }
 
 /// A field and its value.
@@ -56,7 +60,7 @@ impl Hash {
     pub fn get(&self, field: &[u8]) -> Option<Text<'_>> {
         match &self.form {
             Form::Small(packed) => {
-                let at = packed.find(field, 0, 2)?;
+                let at = packed.find(field, 0, apiece(packed))?;
                 packed.next(at).map(|value| packed.at(value))
             }
             Form::Large(large) => large.find(field).map(|own| Text::Bytes(own.value())),
@@ -65,31 +69,41 @@ impl Hash {
 
     pub fn contains(&self, field: &[u8]) -> bool {
         match &self.form {
-            Form::Small(packed) => packed.find(field, 0, 2).is_some(),
+            Form::Small(packed) => packed.find(field, 0, apiece(packed)).is_some(),
             Form::Large(large) => large.find(field).is_some(),
         }
     }
 
-    /// Gives a field a value; says whether the field is new.
+    /// Gives a field a value, which lives for ever; says whether the field is new.
     pub fn set(&mut self, field: &[u8], value: &[u8], limits: PackedLimits) -> bool {
+        self.put(field, value, false, limits)
+    }
+
+    /// As `set`, but a field that has a deadline keeps it.
+    pub fn set_keeping(&mut self, field: &[u8], value: &[u8], limits: PackedLimits) -> bool {
+        self.put(field, value, true, limits)
+    }
+
+    #[inline]
+    fn put(&mut self, field: &[u8], value: &[u8], keep: bool, limits: PackedLimits) -> bool {
         if let Form::Small(packed) = &mut self.form {
             if field.len() <= limits.value && value.len() <= limits.value {
-                let new = set_packed(packed, field, value);
-                if packed.len() / 2 > limits.entries {
-                    self.enlarge(0, limits);
+                let new = set_packed(packed, field, value, keep);
+                if entries(packed) > limits.entries {
+                    self.enlarge(0, limits.seed);
                 }
                 return new;
             }
-            self.enlarge(1, limits);
+            self.enlarge(1, limits.seed);
         }
         let Form::Large(large) = &mut self.form else { unreachable!("it was just enlarged") };
-        large.set(field, value)
+        large.set(field, value, keep)
     }
 
     /// So many fields are about to be set. If they are too many for a block, none is made.
     pub fn expect(&mut self, fields: usize, limits: PackedLimits) {
         if fields > limits.entries && matches!(self.form, Form::Small(_)) {
-            self.enlarge(fields, limits);
+            self.enlarge(fields, limits.seed);
         }
     }
 
@@ -97,8 +111,8 @@ impl Hash {
     pub fn remove(&mut self, field: &[u8]) -> bool {
         match &mut self.form {
             Form::Small(packed) => {
-                let at = packed.find(field, 0, 2);
-                at.inspect(|at| packed.remove_some(*at, 2)).is_some()
+                let at = packed.find(field, 0, apiece(packed));
+                at.inspect(|at| packed.remove_some(*at, apiece(packed))).is_some()
             }
             Form::Large(large) => large.remove(field),
         }
@@ -112,7 +126,7 @@ impl Hash {
             Form::Large(large) => (None, Some(large)),
         };
         let small = small.into_iter().flat_map(pairs);
-        let large = large.into_iter().flat_map(|large| large.table.iter().map(Field::pair));
+        let large = large.into_iter().flat_map(|large| large.seen().map(Field::pair));
         small.chain(large)
     }
 
@@ -124,8 +138,10 @@ impl Hash {
                 0
             }
             Form::Large(large) => large.table.scan(cursor, |own| {
-                let (field, value) = own.pair();
-                visit(field, value);
+                if !large.is_hidden(own.name()) {
+                    let (field, value) = own.pair();
+                    visit(field, value);
+                }
             }),
         }
     }
@@ -135,10 +151,10 @@ impl Hash {
         match &self.form {
             Form::Small(packed) if packed.is_empty() => None,
             Form::Small(packed) => {
-                let at = packed.seek(below(packed.len() as u64 / 2) as usize * 2)?;
+                let at = packed.seek(below(entries(packed) as u64) as usize * apiece(packed))?;
                 packed.next(at).map(|value| (packed.at(at), packed.at(value)))
             }
-            Form::Large(large) => large.table.random(below).map(Field::pair),
+            Form::Large(large) => large.random(below).map(Field::pair),
         }
     }
 
@@ -156,7 +172,7 @@ impl Hash {
         match &self.form {
             Form::Large(large) if count < len / SAMPLE_BY_THROWS => {
                 let mut seen = Set::default();
-                let mut throw = || large.table.random(below).filter(|own| seen.insert(own.name()));
+                let mut throw = || large.random(below).filter(|own| seen.insert(own.name()));
                 let mut chosen = Vec::with_capacity(count);
                 while chosen.len() < count {
                     chosen.extend(throw().map(Field::pair));
@@ -179,15 +195,68 @@ impl Hash {
 
     /// Makes a table of a block, with room for some more fields.
     #[cold]
-    fn enlarge(&mut self, more: usize, limits: PackedLimits) {
-        let Form::Small(packed) = &self.form else { return };
-        let table = Table::with_capacity(limits.seed, packed.len() / 2 + more);
-        let mut large = Box::new(Large { table, bytes: 0 });
-        for (field, value) in pairs(packed) {
-            let (mut field_digits, mut value_digits) = Default::default();
-            large.set(field.bytes(&mut field_digits), value.bytes(&mut value_digits));
+    fn enlarge(&mut self, more: usize, seed: u64) -> &mut Large {
+        if let Form::Small(packed) = &self.form {
+            self.form = Form::Large(Box::new(Large::of_block(packed, more, seed)));
         }
-        self.form = Form::Large(large);
+        match &mut self.form {
+            Form::Large(large) => large,
+            Form::Small(_) => unreachable!("it was just enlarged"),
+        }
+    }
+
+    /// Makes room in a block for a deadline beside each field.
+    #[cold]
+    fn make_mortal(packed: &mut Packed) {
+        let mut mortal = Packed::new();
+        mortal.is_mortal = true;
+        let mut digits = Digits::new();
+        for (field, value) in pairs(packed) {
+            mortal.push_back(field.bytes(&mut digits));
+            mortal.push_back(value.bytes(&mut digits));
+            mortal.push_back(NO_DEADLINE);
+        }
+        *packed = mortal;
+    }
+}
+
+impl Mortal for Hash {
+    fn deadline_of(&self, field: &[u8]) -> Option<Option<Millis>> {
+        match &self.form {
+            Form::Small(packed) => {
+                let at = packed.find(field, 0, apiece(packed))?;
+                Some(deadline_place(packed, at).and_then(|at| deadline(packed.at(at))))
+            }
+            Form::Large(large) => {
+                large.find(field)?;
+                Some(large.deadlines.as_ref().and_then(|deadlines| deadlines.get(field)))
+            }
+        }
+    }
+
+    fn set_deadline(&mut self, field: &[u8], deadline: Option<Millis>, seed: u64) {
+        match &mut self.form {
+            Form::Small(packed) => {
+                if deadline.is_some() && !packed.is_mortal {
+                    Self::make_mortal(packed);
+                }
+                let at = packed.find(field, 0, apiece(packed));
+                if let Some(at) = at.and_then(|at| deadline_place(packed, at)) {
+                    let mut digits = Digits::new();
+                    let text = deadline.map(|deadline| digits.format(deadline.0).as_bytes());
+                    packed.replace(at, text.unwrap_or(NO_DEADLINE));
+                }
+            }
+            Form::Large(large) if large.find(field).is_some() => match deadline {
+                Some(deadline) => large.deadlines(seed).set(field, deadline),
+                None => large.forget_deadline(field),
+            },
+            Form::Large(_) => (),
+        }
+    }
+
+    fn drop_element(&mut self, field: &[u8]) -> bool {
+        self.remove(field)
     }
 }
 
@@ -200,8 +269,8 @@ impl Collection for Hash {
 
     fn len(&self) -> usize {
         match &self.form {
-            Form::Small(packed) => packed.len() / 2,
-            Form::Large(large) => large.table.len(),
+            Form::Small(packed) => entries(packed),
+            Form::Large(large) => large.table.len() - large.hidden(),
         }
     }
 
@@ -227,7 +296,10 @@ impl Collection for Hash {
         match &self.form {
             Form::Small(packed) => packed.memory(),
             Form::Large(large) => {
-                size_class(size_of::<Large>()) + large.table.memory() + large.bytes
+                let deadlines = large.deadlines.as_ref().map_or(0, |deadlines| {
+                    size_class(size_of::<Deadlines>()) + deadlines.memory()
+                });
+                size_class(size_of::<Large>()) + large.table.memory() + large.bytes + deadlines
             }
         }
     }
@@ -235,7 +307,10 @@ impl Collection for Hash {
     fn pieces(&self) -> usize {
         match &self.form {
             Form::Small(_) => 1,
-            Form::Large(large) => 1 + large.table.len(),
+            Form::Large(large) => {
+                let deadlines = large.deadlines.as_ref().map_or(0, |deadlines| deadlines.pieces());
+                1 + large.table.len() + deadlines
+            }
         }
     }
 
@@ -243,16 +318,91 @@ impl Collection for Hash {
         let mut pairs: Vec<_> =
             self.iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect();
         pairs.sort();
-        pairs.into_iter().flat_map(|(field, value)| [field, value]).collect()
+        let mut parts: Vec<_> =
+            pairs.into_iter().flat_map(|(field, value)| [field, value]).collect();
+        match &self.form {
+            Form::Large(large) => {
+                parts.extend(large.deadlines.iter().flat_map(|deadlines| deadlines.parts()));
+            }
+            // As a large hash would say it, so that equal values agree.
+            Form::Small(packed) if self.earliest().is_some() => {
+                let mut order = Deadlines::new(0);
+                for ((field, _), deadline) in self::pairs(packed).zip(deadlines(packed)) {
+                    deadline.inspect(|deadline| order.set(&field.to_vec(), *deadline));
+                }
+                parts.extend(order.parts());
+            }
+            Form::Small(_) => (),
+        }
+        parts
     }
 
     fn encoding(&self) -> &'static str {
         match &self.form {
+            Form::Small(packed) if packed.is_mortal => "listpackex",
             Form::Small(_) => "listpack",
             Form::Large(_) => "hashtable",
         }
     }
+
+    fn earliest(&self) -> Option<Millis> {
+        match &self.form {
+            Form::Small(packed) => deadlines(packed).flatten().min(),
+            Form::Large(large) => large.deadlines.as_ref()?.earliest(),
+        }
+    }
+
+    fn spent(&self, now: Millis) -> Option<usize> {
+        match &self.form {
+            Form::Small(packed) => {
+                let due = |at: Option<Millis>| at.is_some_and(|deadline| deadline <= now);
+                let is_mortal = packed.is_mortal && !packed.is_empty();
+                (is_mortal && deadlines(packed).all(due)).then(|| entries(packed))
+            }
+            Form::Large(large) => {
+                let due = large.deadlines.as_ref()?.due(now);
+                (due == large.table.len()).then_some(due)
+            }
+        }
+    }
+
+    fn expire(&mut self, due: Due, gone: &mut dyn FnMut(&[u8])) {
+        let is_due = |deadline: &Option<Millis>| deadline.is_some_and(|at| at <= due.now);
+        let large = match &mut self.form {
+            Form::Large(large) => large,
+            // A block has no way to hide what is due and must stay.
+            Form::Small(packed) if due.most == 0 => {
+                if !deadlines(packed).any(|deadline| is_due(&deadline)) {
+                    return;
+                }
+                self.enlarge(0, due.seed)
+            }
+            Form::Small(packed) => {
+                let mut at = packed.first().filter(|_| packed.is_mortal);
+                while let Some(here) = at {
+                    let place = deadline_place(packed, here);
+                    if is_due(&place.and_then(|place| deadline(packed.at(place)))) {
+                        gone(packed.at(here).bytes(&mut Digits::new()));
+                        packed.remove_some(here, 3);
+                        at = (here < packed.bytes()).then_some(here);
+                    } else {
+                        at = place.and_then(|place| packed.next(place));
+                    }
+                }
+                return;
+            }
+        };
+        let Some(deadlines) = &mut large.deadlines else { return };
+        for field in deadlines.take(due) {
+            gone(&field);
+            large.take_out(&field);
+        }
+        large.deadlines.take_if(|deadlines| deadlines.is_empty());
+    }
 }
+
+/// The item in place of a deadline where there is none.
+const NO_DEADLINE: &[u8] = b"0";
 
 impl Default for Form {
     fn default() -> Form {
@@ -260,40 +410,106 @@ impl Default for Form {
     }
 }
 
-fn pairs(packed: &Packed) -> impl Iterator<Item = (Text<'_>, Text<'_>)> {
-    let mut items = packed.iter();
-    std::iter::from_fn(move || Some((items.next()?, items.next()?)))
+/// How many items an entry of a block is.
+#[inline]
+fn apiece(packed: &Packed) -> usize {
+    if packed.is_mortal { 3 } else { 2 }
 }
 
-fn set_packed(packed: &mut Packed, field: &[u8], value: &[u8]) -> bool {
-    let known = packed.find(field, 0, 2).and_then(|at| packed.next(at));
+/// How many entries a block has.
+#[inline]
+fn entries(packed: &Packed) -> usize {
+    if packed.is_mortal { packed.len() / 3 } else { packed.len() / 2 }
+}
+
+fn pairs(packed: &Packed) -> impl Iterator<Item = (Text<'_>, Text<'_>)> {
+    let mut items = packed.iter();
+    let is_mortal = packed.is_mortal;
+    std::iter::from_fn(move || {
+        let pair = (items.next()?, items.next()?);
+        if is_mortal {
+            items.next();
+        }
+        Some(pair)
+    })
+}
+
+/// The deadlines of a block's entries; nothing at all where there is no room for them.
+fn deadlines(packed: &Packed) -> impl Iterator<Item = Option<Millis>> {
+    let mut items = packed.iter_from(if packed.is_mortal { 0 } else { packed.bytes() });
+    std::iter::from_fn(move || items.nth(2).map(deadline))
+}
+
+fn deadline(item: Text) -> Option<Millis> {
+    item.as_int().filter(|deadline| *deadline != 0).map(Millis)
+}
+
+/// Where the deadline of the entry is that begins here.
+fn deadline_place(packed: &Packed, at: Position) -> Option<Position> {
+    if packed.is_mortal { packed.next(packed.next(at)?) } else { None }
+}
+
+fn set_packed(packed: &mut Packed, field: &[u8], value: &[u8], keep: bool) -> bool {
+    let known = packed.find(field, 0, apiece(packed)).and_then(|at| packed.next(at));
     match known {
-        Some(at) => packed.replace(at, value),
+        Some(at) => {
+            packed.replace(at, value);
+            if packed.is_mortal
+                && !keep
+                && let Some(place) = packed.next(at)
+            {
+                packed.replace(place, NO_DEADLINE);
+            }
+        }
         None => {
             packed.push_back(field);
             packed.push_back(value);
+            if packed.is_mortal {
+                packed.push_back(NO_DEADLINE);
+            }
         }
     }
     known.is_none()
 }
 
 impl Large {
+    fn of_block(packed: &Packed, more: usize, seed: u64) -> Large {
+        let table = Table::with_capacity(seed, entries(packed) + more);
+        let mut large = Large { table, bytes: 0, deadlines: None };
+        let mut deadlines = deadlines(packed);
+        for (field, value) in pairs(packed) {
+            let (mut field_digits, mut value_digits) = Default::default();
+            let field = field.bytes(&mut field_digits);
+            large.set(field, value.bytes(&mut value_digits), false);
+            if let Some(deadline) = deadlines.next().flatten() {
+                large.deadlines(seed).set(field, deadline);
+            }
+        }
+        large
+    }
+
     fn hash(&self, field: &[u8]) -> u64 {
         table::hash(self.table.seed(), field)
     }
 
     fn find(&self, field: &[u8]) -> Option<&Field> {
-        self.table.find(self.hash(field), |own| own.name() == field)
+        let own = self.table.find(self.hash(field), |own| own.name() == field)?;
+        (!self.is_hidden(field)).then_some(own)
     }
 
-    fn set(&mut self, field: &[u8], value: &[u8]) -> bool {
+    /// A field keeps its deadline only if that is wanted and the field is seen.
+    fn set(&mut self, field: &[u8], value: &[u8], keep: bool) -> bool {
         let hash = self.hash(field);
+        let was_hidden = self.is_hidden(field);
+        if self.deadlines.is_some() && (!keep || was_hidden) {
+            self.forget_deadline(field);
+        }
         match self.table.find_mut(hash, |own| own.name() == field) {
             Some(own) => {
                 self.bytes -= own.0.memory();
                 own.set(value);
                 self.bytes += own.0.memory();
-                false
+                was_hidden
             }
             None => {
                 let own = Field::new(field, value);
@@ -304,11 +520,64 @@ impl Large {
         }
     }
 
+    /// What is hidden stays, to be taken away when that is told.
     fn remove(&mut self, field: &[u8]) -> bool {
+        if self.is_hidden(field) {
+            return false;
+        }
+        self.forget_deadline(field);
+        self.take_out(field)
+    }
+
+    fn take_out(&mut self, field: &[u8]) -> bool {
         let own = self.table.remove(self.hash(field), |own| own.name() == field);
         own.inspect(|own| self.bytes -= own.0.memory()).is_some()
     }
+
+    fn deadlines(&mut self, seed: u64) -> &mut Deadlines {
+        self.deadlines.get_or_insert_with(|| Box::new(Deadlines::new(seed)))
+    }
+
+    fn forget_deadline(&mut self, field: &[u8]) {
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.remove(field);
+            if deadlines.is_empty() {
+                self.deadlines = None;
+            }
+        }
+    }
+
+    #[inline]
+    fn hidden(&self) -> usize {
+        self.deadlines.as_ref().map_or(0, |deadlines| deadlines.hidden())
+    }
+
+    #[inline]
+    fn is_hidden(&self, field: &[u8]) -> bool {
+        self.deadlines.as_ref().is_some_and(|deadlines| deadlines.is_hidden(field))
+    }
+
+    /// All fields that are not hidden.
+    fn seen(&self) -> impl Iterator<Item = &Field> {
+        let hides = self.hidden() > 0;
+        self.table.iter().filter(move |own| !hides || !self.is_hidden(own.name()))
+    }
+
+    fn random(&self, below: &mut impl FnMut(u64) -> u64) -> Option<&Field> {
+        let seen = self.table.len() - self.hidden();
+        for _ in 0..RANDOM_THROWS {
+            let own = self.table.random(below)?;
+            if !self.is_hidden(own.name()) {
+                return Some(own);
+            }
+        }
+        // Nearly all are hidden, which does not last.
+        if seen == 0 { None } else { self.seen().nth(below(seen as u64) as usize) }
+    }
 }
+
+/// So often a field is thrown for that is not hidden.
+const RANDOM_THROWS: usize = 1000;
 
 impl std::fmt::Debug for Large {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {

@@ -2,6 +2,7 @@
 //! clients or replies.
 
 pub mod bits;
+pub mod deadlines;
 pub mod hash;
 pub mod hyperloglog;
 pub mod intset;
@@ -14,6 +15,7 @@ pub mod stream;
 pub mod string;
 pub mod zset;
 
+use crate::world::Millis;
 use std::borrow::Cow;
 
 /// What a key holds, as TYPE names it.
@@ -70,6 +72,8 @@ pub enum SmallForm {
     Packed,
     /// An array of `intset.rs`.
     Ints,
+    /// A block again, in which each element has its deadline beside it.
+    Mortal,
 }
 
 /// A value with elements. An empty one is no value: its key goes with its last element. A stream never
@@ -112,4 +116,45 @@ pub trait Collection: Clone + Default + Send + 'static {
 
     /// The name that OBJECT ENCODING answers.
     fn encoding(&self) -> &'static str;
+
+    // ── elements with deadlines, for those that have any ────────────────────────────────────
+
+    /// The earliest deadline that an element has.
+    fn earliest(&self) -> Option<Millis> {
+        None
+    }
+
+    /// How many elements there are, if all of them are due.
+    fn spent(&self, _now: Millis) -> Option<usize> {
+        None
+    }
+
+    /// Takes elements away that are due, and shows them to `gone`.
+    fn expire(&mut self, _due: Due, _gone: &mut dyn FnMut(&[u8])) {}
+}
+
+/// A value whose elements may be given deadlines. The one place that knows what time it is calls `expire`
+/// before anybody looks, so nothing else here need know.
+pub trait Mortal: Collection {
+    /// The deadline of an element that is there.
+    fn deadline_of(&self, element: &[u8]) -> Option<Option<Millis>>;
+
+    /// Gives an element that is there a deadline, or takes it away. The seed is for a table, if one must be
+    /// made.
+    fn set_deadline(&mut self, element: &[u8], deadline: Option<Millis>, seed: u64);
+
+    /// Removes an element; says whether it was there.
+    fn drop_element(&mut self, element: &[u8]) -> bool;
+}
+
+/// Which elements are to be taken away.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    /// Those with deadlines up to this moment …
+    pub now: Millis,
+    /// … at most about so many of them. The others read as missing until they are taken away too: so nobody
+    /// sees them, they are not counted, and nobody has to wait while a million of them go.
+    pub most: usize,
+    /// Seeds a table, if one must be made.
+    pub seed: u64,
 }

@@ -30,6 +30,9 @@ pub struct Packed {
     /// Lent where the block is only looked at in somebody else's memory.
     bytes: Buffer,
     len: u32,
+    /// Each element has its deadline beside it. This means nothing to the block; it is remembered for who
+    /// keeps elements in it, since here it takes no room.
+    pub(super) is_mortal: bool,
 }
 
 /// Where an item begins.
@@ -58,12 +61,14 @@ impl Packed {
 
     /// The block that was taken apart by `small`.
     pub fn of_small(small: Small<Buffer>) -> Packed {
-        debug_assert_eq!(small.form, SmallForm::Packed);
-        Packed { bytes: small.bytes, len: small.items as u32 }
+        debug_assert_ne!(small.form, SmallForm::Ints);
+        let is_mortal = small.form == SmallForm::Mortal;
+        Packed { bytes: small.bytes, len: small.items as u32, is_mortal }
     }
 
     pub fn small(&self) -> Small<&[u8]> {
-        Small { form: SmallForm::Packed, items: self.len(), bytes: &self.bytes }
+        let form = if self.is_mortal { SmallForm::Mortal } else { SmallForm::Packed };
+        Small { form, items: self.len(), bytes: &self.bytes }
     }
 
     /// Gives up the memory that the block lies in.
@@ -261,7 +266,7 @@ impl Packed {
         let len = self.len - kept;
         self.len = kept;
         self.give_back();
-        Packed { bytes, len }
+        Packed { bytes, len, is_mortal: self.is_mortal }
     }
 
     /// Puts all items of another block behind one's own.
@@ -415,14 +420,15 @@ fn before(bytes: &[u8], at: Position) -> Option<Position> {
 
 impl Default for Packed {
     fn default() -> Packed {
-        Packed { bytes: Cow::Owned(Vec::new()), len: 0 }
+        Packed { bytes: Cow::Owned(Vec::new()), len: 0, is_mortal: false }
     }
 }
 
 impl Clone for Packed {
     /// The copy is always its own, also that of a block which is lent.
     fn clone(&self) -> Packed {
-        Packed { bytes: Cow::Owned(self.bytes.to_vec()), len: self.len }
+        let bytes = Cow::Owned(self.bytes.to_vec());
+        Packed { bytes, len: self.len, is_mortal: self.is_mortal }
     }
 }
 

@@ -4,7 +4,7 @@
 //! A command is told as it was sent, unless its handler knows a more deterministic way to say
 //! what it did. Nothing is built while nobody listens.
 
-use crate::keyspace::{Cause, Changes};
+use crate::keyspace::{Cause, Changes, event};
 use crate::resp::{Args, ArgsBuf};
 
 #[derive(Debug, Default)]
@@ -45,6 +45,16 @@ impl Effects {
         for (change, key) in changes.iter() {
             match change.cause {
                 Cause::Expiry => self.lines.push((change.db, ArgsBuf::of(&[b"DEL", key]))),
+                Cause::PartsExpiry => {
+                    let verb: &[u8] = match change.event.class {
+                        event::SET => b"SREM",
+                        event::ZSET => b"ZREM",
+                        _ => b"HDEL",
+                    };
+                    // One line for each, as Redis tells it.
+                    let lines = changes.parts_of(change).map(|part| ArgsBuf::of(&[verb, key, part]));
+                    self.lines.extend(lines.map(|line| (change.db, line)));
+                }
                 Cause::Command => acted = true,
                 Cause::Remark => (),
             }

@@ -25,6 +25,8 @@ pub enum Cause {
     Command,
     /// Time passed: replicas must be told, since they do not decide this.
     Expiry,
+    /// As `Expiry`, for the noted parts of a value.
+    PartsExpiry,
     /// Nothing changed: a look, or a second name for a change that was noted already.
     Remark,
 }
@@ -94,6 +96,16 @@ impl Changes {
     #[inline]
     pub fn part(&mut self, part: &[u8]) {
         if self.interest & PARTS != 0 {
+            let start = self.keys.len() as u32;
+            self.keys.extend_from_slice(part);
+            self.parts.push((start, self.keys.len() as u32));
+        }
+    }
+
+    /// As `part`, for one that time took away: the log must know which one it was.
+    #[inline]
+    pub fn part_gone(&mut self, part: &[u8]) {
+        if self.interest & (PARTS | LOG) != 0 {
             let start = self.keys.len() as u32;
             self.keys.extend_from_slice(part);
             self.parts.push((start, self.keys.len() as u32));

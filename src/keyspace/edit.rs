@@ -10,6 +10,7 @@ use super::{Db, free};
 use crate::base::table::Place;
 use crate::data::string::Text;
 use crate::data::{Collection, Type};
+use crate::world::Millis;
 use rand::rngs::SmallRng;
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -128,6 +129,9 @@ pub(super) struct Tools<'a> {
     pub dice: &'a mut SmallRng,
     /// Where small collections are changed.
     pub buffer: &'a mut Vec<u8>,
+    pub now: Millis,
+    /// When the sweep should look at what is filed.
+    pub filed: &'a mut Millis,
 }
 
 #[derive(Clone, Copy)]
@@ -195,6 +199,9 @@ impl<'a, T: Kind> Edit<'a, T> {
             Some(apart) => T::put(&mut self, apart),
             None => T::settle(self.record_mut()),
         };
+        if is_left {
+            self.sync_earliest();
+        }
         let Tools { home, changes, trash, .. } = &mut self.tools;
         let key = match self.at {
             At::New { key, .. } if !is_left => {
@@ -241,8 +248,25 @@ impl<'a, T: Kind> Edit<'a, T> {
     fn bear(&mut self, mut record: Record) {
         let At::New { hash, age, .. } = self.at else { return };
         record.set_age(age);
-        self.tools.home.sizes.add(Bin::of(&record));
-        self.tools.home.table.insert_new(hash, record);
+        if record.may_be_mortal() {
+            record.set_earliest(record.earliest_of_value());
+        }
+        let Tools { home, now, filed, .. } = &mut self.tools;
+        **filed = home.insert(hash, record, *now).min(**filed);
+    }
+
+    /// The record knows the earliest deadline of an element, and is filed accordingly.
+    #[inline]
+    fn sync_earliest(&mut self) {
+        let At::There { place, .. } = self.at else { return };
+        let Tools { home, now, filed, .. } = &mut self.tools;
+        let record = home.table.at(place).expect("an edit's record stays");
+        if record.may_be_mortal() {
+            let earliest = record.earliest_of_value();
+            if earliest != record.earliest() {
+                **filed = home.give_earliest(place, earliest, *now).min(**filed);
+            }
+        }
     }
 }
 

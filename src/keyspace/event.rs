@@ -1,5 +1,7 @@
 //! Keyspace events: what happened to a key, in the words of Redis' keyspace notifications.
 
+use crate::data::Type;
+
 /// What happened, and the class by which listeners choose. Names and classes are those of the
 /// manual's page on keyspace notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,15 @@ impl Event {
     pub const OVERWRITTEN: Event = Event { name: "overwritten", class: OVERWRITTEN };
     /// … by one of another type.
     pub const TYPE_CHANGED: Event = Event { name: "type_changed", class: TYPE_CHANGED };
+
+    /// Elements of a value went because their time had come.
+    pub fn elements_expired(kind: Type) -> Event {
+        match kind {
+            Type::Set => Event::set("sexpired"),
+            Type::ZSet => Event::zset("zexpired"),
+            _ => Event::hash("hexpired"),
+        }
+    }
 
     pub const fn generic(name: &'static str) -> Event {
         Event { name, class: GENERIC }

@@ -25,7 +25,7 @@ pub use sizes::Sizes;
 
 use crate::base::histogram::Histogram;
 use crate::base::table::{self, Place, Table};
-use crate::data::{Collection, Type};
+use crate::data::{Collection, Due, Type};
 use crate::error::Error;
 use crate::world::Millis;
 use edit::Tools;
@@ -70,6 +70,9 @@ pub struct Db {
     /// Keys that have a deadline, and the sum of their deadlines, for INFO's average.
     expires: usize,
     deadline_sum: i128,
+    /// Keys of whose values elements have deadlines: of hashes, and of others.
+    mortal_hashes: usize,
+    mortal_others: usize,
     sizes: Sizes,
 }
 
@@ -78,6 +81,8 @@ pub struct Counters {
     pub hits: u64,
     pub misses: u64,
     pub expired: u64,
+    /// Elements of values.
+    pub expired_elements: u64,
 }
 
 /// How many milliseconds after their deadlines keys were removed by the sweep. Those that a read found due
@@ -102,6 +107,13 @@ pub enum Life {
 /// costs more than freeing it.
 const HEAVY: usize = 1 << 20;
 const HEAVY_PIECES: usize = 1 << 10;
+
+/// Who comes upon a value with elements that are due takes so many of them away, and leaves the others to
+/// the sweep.
+const ON_ACCESS: usize = 64;
+
+/// The sweep need not look.
+const NEVER: Millis = Millis(i64::MAX);
 
 /// More than there are in any batch.
 const ENOUGH: usize = usize::MAX;
@@ -241,17 +253,16 @@ impl Keyspace {
     /// them that are due, and returns the cursor for the next step. Keys that are there all the
     /// while are visited exactly once between cursor 0 and the return of 0.
     pub fn scan(&mut self, db: usize, cursor: u64, mut visit: impl FnMut(&Record)) -> u64 {
-        let (now, sees_expired) = (self.now, self.sees_expired);
+        let now = self.now;
         let mut due = Vec::new();
-        let next = self.dbs[db].table.scan(cursor, |record| {
-            if record.is_due(now) && !sees_expired {
-                due.push(record.key().to_vec());
-            } else {
-                visit(record);
-            }
+        let next = self.dbs[db].table.scan(cursor, |record| match record.is_awake(now) {
+            true => due.push(record.key().to_vec()),
+            false => visit(record),
         });
-        if !self.holds_expired {
-            due.iter().for_each(|key| self.expire(db, key));
+        for key in due {
+            if let Some(place) = self.live(db, &key) {
+                self.dbs[db].table.at(place).inspect(|record| visit(record));
+            }
         }
         next
     }
@@ -322,6 +333,7 @@ impl Keyspace {
             self.remove(db, key, Event::DEL);
         } else {
             let mut record = Record::of_collection(key, value);
+            record.set_earliest(record.earliest_of_value());
             record.set_age(self.aging.newborn());
             self.put(db, record, event);
         }
@@ -339,6 +351,8 @@ impl Keyspace {
             trash: &mut self.trash,
             dice: &mut self.dice,
             buffer: &mut self.buffer,
+            now: self.now,
+            filed: &mut self.filed,
         }
     }
 
@@ -356,6 +370,10 @@ impl Keyspace {
             return self.changes.note(db, key, event, Cause::Command);
         };
         let record = home.table.at_mut(place).expect("it was just found there");
+        if record.earliest().is_some() {
+            self.bury_elements(db, key);
+            return self.put_text(db, key, value, life, event);
+        }
         // A value that is due is as good as gone, and so is its deadline.
         let expired = record.is_due(now) && !self.sees_expired;
         let before = record.deadline();
@@ -484,6 +502,7 @@ impl Keyspace {
     /// key held. The copy begins its life now. Says whether there was a value; asking leaves no
     /// trace.
     pub fn copy(&mut self, (db, from): (usize, &[u8]), (other, to): (usize, &[u8])) -> bool {
+        self.live(db, from);
         let Some(record) = self.record(db, from) else { return false };
         let mut copy = record.copy_as(to);
         copy.set_age(self.aging.newborn());
@@ -573,7 +592,7 @@ impl Keyspace {
                     self.sweep_from = db + 1;
                     return true;
                 }
-                left -= self.look_at(db, &batch, left);
+                left = left.saturating_sub(self.look_at(db, &batch, left));
             }
         }
         false
@@ -608,7 +627,10 @@ impl Keyspace {
         let now = self.now;
         self.dbs[db].load(batch);
         let mut seen = 0;
-        for (hash, ticket) in batch.entries().take(most) {
+        for (hash, ticket) in batch.entries() {
+            if seen >= most {
+                break;
+            }
             seen += 1;
             let home = &mut self.dbs[db];
             let Some((place, deadline)) = home.filed_at(hash, ticket) else {
@@ -616,8 +638,16 @@ impl Keyspace {
                 home.deadlines.remove(ticket);
                 continue;
             };
+            let record = home.table.at(place).expect("it is filed");
             if deadline > now {
                 home.file_anew(place, hash, deadline, now);
+            } else if !record.is_due(now) {
+                self.lateness.record(now.0.abs_diff(deadline.0));
+                seen += self.expire_elements(db, place, most.saturating_sub(seen).max(1));
+                let home = &mut self.dbs[db];
+                if let Some((place, next)) = home.filed_at(hash, ticket) {
+                    home.file_anew(place, hash, next, now);
+                }
             } else if let Some(record) = home.take_out(place) {
                 self.lateness.record(now.0.abs_diff(deadline.0));
                 self.counters.expired += 1;
@@ -640,17 +670,102 @@ impl Keyspace {
         let hash = self.hash(key);
         let table = &self.dbs[db].table;
         let place = table.locate(hash, |record| record.key() == key)?;
-        if self.is_missing(table.at(place)?) {
+        if table.at(place)?.is_awake(self.now) {
+            return self.live_after_waking(db, key, place);
+        }
+        Some(place)
+    }
+
+    /// As `live`, where the key is due or elements of its value are. This is where elements are taken away,
+    /// so nobody who reads or changes a value has to remember that they may be due.
+    #[cold]
+    fn live_after_waking(&mut self, db: usize, key: &[u8], place: Place) -> Option<Place> {
+        let record = self.dbs[db].table.at(place)?;
+        if record.is_due(self.now) && !self.sees_expired {
             self.expire(db, key);
             return None;
         }
+        if record.has_due_elements(self.now) {
+            self.expire_elements(db, place, ON_ACCESS);
+            self.dbs[db].compact();
+            // The record may be gone. If it is held though all of it is due, nothing is seen of it.
+            let record = self.dbs[db].table.at(place).filter(|record| record.key() == key)?;
+            return (record.size() > 0).then_some(place);
+        }
         Some(place)
+    }
+
+    /// A value whose elements have deadlines is about to be replaced by one that has no elements.
+    #[cold]
+    fn bury_elements(&mut self, db: usize, key: &[u8]) {
+        match self.live(db, key) {
+            None => self.take_away(db, key),
+            Some(place) => {
+                let (hash, now) = (self.hash(key), self.now);
+                let home = &mut self.dbs[db];
+                home.change_life(place, hash, now, |record| record.set_earliest(None));
+                home.compact();
+            }
+        }
+    }
+
+    /// Takes elements of a value away that are due, at most so many, hides those that are left, and removes
+    /// the key if nothing else is left. Says how many went.
+    fn expire_elements(&mut self, db: usize, place: Place, most: usize) -> usize {
+        let (now, home) = (self.now, &mut self.dbs[db]);
+        let Some(record) = home.table.at(place) else { return 0 };
+        let (hash, bin, kind) = (table::hash(self.seed, record.key()), Bin::of(record), record.kind());
+        let event = Event::elements_expired(kind);
+        let is_held = self.holds_expired || self.sees_expired;
+        let interest = self.changes.interest;
+        let in_pieces = |count: usize| {
+            interest & change::PARTS != 0 || interest & change::LOG != 0 && count <= ON_ACCESS
+        };
+        if let Some(count) = record.spent(now).filter(|count| !is_held && !in_pieces(*count)) {
+            // The value goes as a whole, which takes no time, unless somebody wants to know each element.
+            let Some(record) = home.take_out(place) else { return 0 };
+            self.counters.expired_elements += count as u64;
+            self.changes.note(db, record.key(), event, Cause::Expiry);
+            self.changes.remark(db, record.key(), Event::DEL);
+            free(record, &mut self.trash);
+            return 1;
+        }
+        let due = Due {
+            now: if self.sees_expired { Millis(i64::MIN) } else { now },
+            most: if is_held { 0 } else { most },
+            seed: self.seed,
+        };
+        let (mut gone, mut is_left) = (0, true);
+        let changes = &mut self.changes;
+        home.change_life(place, hash, now, |record| {
+            is_left = record.expire_elements(due, &mut |element| {
+                gone += 1;
+                changes.part_gone(element);
+            });
+        });
+        let Some(record) = home.table.at(place) else { return gone };
+        home.sizes.shift(bin, Bin::of(record));
+        self.counters.expired_elements += gone as u64;
+        if gone > 0 {
+            changes.note(db, record.key(), event, Cause::PartsExpiry);
+        }
+        if !is_left
+            && !is_held
+            && record.earliest().is_none()
+            && let Some(record) = home.take_out(place)
+        {
+            changes.remark(db, record.key(), Event::DEL);
+            free(record, &mut self.trash);
+        }
+        gone
     }
 
     /// Does the client find nothing where this record is?
     #[inline]
     fn is_missing(&self, record: &Record) -> bool {
-        record.is_due(self.now) && !self.sees_expired
+        record.is_awake(self.now)
+            && !self.sees_expired
+            && (record.is_due(self.now) || record.spent(self.now).is_some())
     }
 
     /// A record that is not due, made younger unless the client does not want that.
@@ -701,15 +816,7 @@ impl Keyspace {
             Life::Keep | Life::Forever => None,
         };
         record.set_deadline(deadline);
-        let home = &mut self.dbs[db];
-        home.sizes.add(Bin::of(&record));
-        if let Some(deadline) = record.deadline() {
-            home.count_deadline(deadline);
-            let (ticket, wake) = home.deadlines.file(self.now, deadline, hash);
-            record.set_ticket(ticket);
-            self.filed = self.filed.min(wake);
-        }
-        home.table.insert_new(hash, record);
+        self.filed = self.filed.min(self.dbs[db].insert(hash, record, self.now));
     }
 
     fn discard(&mut self, db: usize, key: &[u8]) -> Option<Record> {
@@ -726,6 +833,8 @@ impl Db {
             deadlines: Deadlines::default(),
             expires: 0,
             deadline_sum: 0,
+            mortal_hashes: 0,
+            mortal_others: 0,
             sizes: Sizes::default(),
         }
     }
@@ -741,6 +850,11 @@ impl Db {
     /// How many keys have a deadline.
     pub fn expires(&self) -> usize {
         self.expires
+    }
+
+    /// How many keys have values whose elements have deadlines: hashes, and others.
+    pub fn mortals(&self) -> (usize, usize) {
+        (self.mortal_hashes, self.mortal_others)
     }
 
     /// The average time to live of the keys that have one, in milliseconds.
@@ -764,8 +878,9 @@ impl Db {
     /// Bytes that a key with its value takes, and its share of the dictionary and of the index of
     /// deadlines.
     pub fn memory_of(&self, record: &Record) -> usize {
-        let deadline = match record.deadline() {
-            Some(_) => self.deadlines.memory() / self.expires.max(1),
+        let filed = self.expires + self.mortal_hashes + self.mortal_others;
+        let deadline = match record.wakes() {
+            Some(_) => self.deadlines.memory() / filed.max(1),
             None => 0,
         };
         record.memory() + self.table.memory_each() + deadline
@@ -788,7 +903,7 @@ impl Db {
     /// Removes a record, and its deadline from the index.
     fn remove_at(&mut self, place: Place) -> Option<Record> {
         let record = self.take_out(place)?;
-        if record.deadline().is_some() {
+        if record.wakes().is_some() {
             self.compact();
         }
         Some(record)
@@ -798,15 +913,28 @@ impl Db {
     fn take_out(&mut self, place: Place) -> Option<Record> {
         let record = self.table.remove_at(place)?;
         self.sizes.remove(Bin::of(&record));
-        if let (Some(deadline), Some(ticket)) = (record.deadline(), record.ticket()) {
-            self.discount_deadline(deadline);
+        self.count(&record, false);
+        if let Some(ticket) = record.ticket() {
             self.deadlines.remove(ticket);
         }
         Some(record)
     }
 
-    /// Gives a record another deadline, or none. Says when the sweep should look at it; a deadline that
-    /// is put off stays where it is filed, and is looked at when that time has come.
+    /// Takes in a record for which there is none yet. Says when the sweep should look at it.
+    fn insert(&mut self, hash: u64, mut record: Record, now: Millis) -> Millis {
+        self.sizes.add(Bin::of(&record));
+        self.count(&record, true);
+        let mut wake = NEVER;
+        if let Some(wakes) = record.wakes() {
+            let ticket;
+            (ticket, wake) = self.deadlines.file(now, wakes, hash);
+            record.set_ticket(ticket);
+        }
+        self.table.insert_new(hash, record);
+        wake
+    }
+
+    /// Gives a record another deadline, or none. Says when the sweep should look at it.
     fn give_deadline(
         &mut self,
         place: Place,
@@ -814,26 +942,45 @@ impl Db {
         deadline: Option<Millis>,
         now: Millis,
     ) -> Millis {
-        const NEVER: Millis = Millis(i64::MAX);
+        let wake = self.change_life(place, hash, now, |record| record.set_deadline(deadline));
+        self.compact();
+        wake
+    }
+
+    /// As `give_deadline`, for the earliest deadline of an element.
+    fn give_earliest(&mut self, place: Place, earliest: Option<Millis>, now: Millis) -> Millis {
+        let Some(record) = self.table.at(place) else { return NEVER };
+        let hash = table::hash(self.table.seed(), record.key());
+        let wake = self.change_life(place, hash, now, |record| record.set_earliest(earliest));
+        self.compact();
+        wake
+    }
+
+    /// Changes deadlines of a record, and files it where that is earlier than it was. Says when the sweep
+    /// should look at it; what is put off stays where it is filed, and is looked at when that time has come.
+    fn change_life(
+        &mut self,
+        place: Place,
+        hash: u64,
+        now: Millis,
+        change: impl FnOnce(&mut Record),
+    ) -> Millis {
         let Some(record) = self.table.at_mut(place) else { return NEVER };
-        let (before, ticket) = (record.deadline(), record.ticket());
-        record.set_deadline(deadline);
-        let after = record.deadline();
-        if let Some(before) = before {
-            self.discount_deadline(before);
-        }
-        if let Some(after) = after {
-            self.count_deadline(after);
-            if before.is_some_and(|before| before <= after) {
-                return NEVER;
-            }
+        let (before, ticket) = (record.wakes(), record.ticket());
+        let counted = Counted::of(record);
+        change(record);
+        let (after, counts) = (record.wakes(), Counted::of(record));
+        self.count_as(counted, false);
+        self.count_as(counts, true);
+        if let (Some(before), Some(after)) = (before, after)
+            && before <= after
+        {
+            return NEVER;
         }
         if let Some(ticket) = ticket {
             self.deadlines.remove(ticket);
         }
-        let wake = after.map_or(NEVER, |after| self.file(place, hash, after, now));
-        self.compact();
-        wake
+        after.map_or(NEVER, |after| self.file(place, hash, after, now))
     }
 
     fn file_anew(&mut self, place: Place, hash: u64, deadline: Millis, now: Millis) {
@@ -851,21 +998,30 @@ impl Db {
         wake
     }
 
-    fn count_deadline(&mut self, deadline: Millis) {
-        self.expires += 1;
-        self.deadline_sum += deadline.0 as i128;
+    fn count(&mut self, record: &Record, comes: bool) {
+        self.count_as(Counted::of(record), comes);
     }
 
-    fn discount_deadline(&mut self, deadline: Millis) {
-        self.expires -= 1;
-        self.deadline_sum -= deadline.0 as i128;
+    fn count_as(&mut self, counted: Counted, comes: bool) {
+        let by = if comes { 1 } else { -1 };
+        if let Some(deadline) = counted.deadline {
+            self.expires = self.expires.wrapping_add_signed(by);
+            self.deadline_sum += deadline.0 as i128 * by as i128;
+        }
+        if let Some(kind) = counted.mortal {
+            let mortals = match kind {
+                Type::Hash => &mut self.mortal_hashes,
+                _ => &mut self.mortal_others,
+            };
+            *mortals = mortals.wrapping_add_signed(by);
+        }
     }
 
-    /// The record that a ticket belongs to, and its deadline.
+    /// The record that a ticket belongs to, and when it wakes.
     #[inline]
     fn filed_at(&self, hash: u64, ticket: Ticket) -> Option<(Place, Millis)> {
         let place = self.table.locate(hash, |record| record.ticket() == Some(ticket))?;
-        Some((place, self.table.at(place)?.deadline()?))
+        Some((place, self.table.at(place)?.wakes()?))
     }
 
     /// Asks for the memory of all records that a batch is about, so that the ways there overlap.
@@ -894,6 +1050,22 @@ impl Db {
         }
         self.deadlines.release(batch);
         true
+    }
+}
+
+/// What of a record is counted beside its size.
+#[derive(Clone, Copy)]
+struct Counted {
+    deadline: Option<Millis>,
+    /// Elements have deadlines.
+    mortal: Option<Type>,
+}
+
+impl Counted {
+    #[inline]
+    fn of(record: &Record) -> Counted {
+        let mortal = record.earliest().map(|_| record.kind());
+        Counted { deadline: record.deadline(), mortal }
     }
 }
 

@@ -408,3 +408,184 @@ fn large_values_are_handed_over_instead_of_freed() {
     let keys: Vec<_> = keyspace.trash.iter().map(Record::key).collect();
     assert_eq!(keys, [&b"expires"[..], b"removed", b"renamed"]);
 }
+
+// ── elements with deadlines ─────────────────────────────────────────────────────────────────
+
+#[derive(Clone, Debug)]
+enum Act {
+    /// Gives a field a value, and perhaps a deadline so long from now.
+    Put(u8, u8, Option<i64>),
+    Drop(u8, u8),
+    Deadline(u8, u8, Option<i64>),
+    KeyDeadline(u8, Option<i64>),
+    Text(u8),
+    Remove(u8),
+    Rename(u8, u8),
+    Copy(u8, u8),
+    Pass(i64),
+    Sweep(usize),
+    /// Expired keys and elements are left where they are, or no longer.
+    Hold(bool),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let key = || 0..4u8;
+    let field = || 0..30u8;
+    let span = || proptest::option::weighted(0.7, 1..60i64);
+    prop_oneof![
+        8 => (key(), field(), span()).prop_map(|(key, field, span)| Act::Put(key, field, span)),
+        1 => (key(), field()).prop_map(|(key, field)| Act::Drop(key, field)),
+        4 => (key(), field(), span()).prop_map(|(key, field, span)| Act::Deadline(key, field, span)),
+        1 => (key(), span()).prop_map(|(key, span)| Act::KeyDeadline(key, span)),
+        1 => key().prop_map(Act::Text),
+        1 => key().prop_map(Act::Remove),
+        1 => (key(), key()).prop_map(|(from, to)| Act::Rename(from, to)),
+        1 => (key(), key()).prop_map(|(from, to)| Act::Copy(from, to)),
+        4 => (1..30i64).prop_map(Act::Pass),
+        3 => (1..6usize).prop_map(Act::Sweep),
+        1 => any::<bool>().prop_map(Act::Hold),
+    ]
+}
+
+/// Fields of a hash, or none where the key holds text; and the deadline of the key.
+type Fields = (Option<BTreeMap<u8, Option<i64>>>, Option<i64>);
+
+/// What the model forgets because its time has come.
+fn forget(keys: &mut BTreeMap<u8, Fields>, now: i64) {
+    keys.retain(|_, (fields, deadline)| {
+        if let Some(fields) = fields {
+            fields.retain(|_, deadline| deadline.is_none_or(|deadline| deadline > now));
+            if fields.is_empty() {
+                return false;
+            }
+        }
+        deadline.is_none_or(|deadline| deadline > now)
+    });
+}
+
+proptest! {
+    /// Whoever looks, and whatever the sweep has done so far: what is due is not seen and not counted, and a
+    /// key is there as long as one of its fields.
+    #[test]
+    fn elements_that_are_due_are_never_seen(acts in proptest::collection::vec(act(), 0..120), large: bool) {
+        use crate::data::{Collection, Mortal, hash::Hash, limits::PackedLimits};
+        let limits = PackedLimits { entries: if large { 3 } else { 100 }, value: 64, seed: 3 };
+        let mut keyspace = Keyspace::new(1, 5);
+        let mut keys: BTreeMap<u8, Fields> = BTreeMap::new();
+        let mut now = 0;
+        let name = |key: u8| vec![b'k', key];
+        for act in acts {
+            let span_end = |span: Option<i64>| span.map(|span| now + span);
+            match act {
+                Act::Put(key, field, span) => {
+                    let (key_name, deadline) = (name(key), span_end(span));
+                    if let Ok(mut hash) = keyspace.edit_or_new::<Hash>(0, &key_name) {
+                        hash.set(&[field], b"value", limits);
+                        hash.set_deadline(&[field], deadline.map(Millis), 3);
+                        hash.done(Event::hash("hset"));
+                        let known = keys.entry(key).or_insert((Some(BTreeMap::new()), None));
+                        known.0.as_mut().unwrap().insert(field, deadline);
+                    } else {
+                        prop_assert!(keys[&key].0.is_none());
+                    }
+                }
+                Act::Drop(key, field) => {
+                    if let Ok(Some(mut hash)) = keyspace.edit::<Hash>(0, &name(key)) {
+                        let gone = hash.remove(&[field]);
+                        hash.done_if(gone, Event::hash("hdel"));
+                        let fields = keys.get_mut(&key).unwrap().0.as_mut().unwrap();
+                        prop_assert_eq!(fields.remove(&field).is_some(), gone);
+                        if fields.is_empty() {
+                            keys.remove(&key);
+                        }
+                    }
+                }
+                Act::Deadline(key, field, span) => {
+                    let deadline = span_end(span);
+                    if let Ok(Some(mut hash)) = keyspace.edit::<Hash>(0, &name(key)) {
+                        let there = hash.deadline_of(&[field]).is_some();
+                        hash.set_deadline(&[field], deadline.map(Millis), 3);
+                        hash.done_if(there, Event::hash("hexpire"));
+                        let fields = keys.get_mut(&key).unwrap().0.as_mut().unwrap();
+                        prop_assert_eq!(fields.contains_key(&field), there);
+                        fields.entry(field).and_modify(|known| *known = deadline);
+                    }
+                }
+                Act::KeyDeadline(key, span) => {
+                    let deadline = span_end(span);
+                    let there = keyspace.deadline_to_change(0, &name(key)).is_some();
+                    prop_assert_eq!(there, keys.contains_key(&key));
+                    if let Some(known) = keys.get_mut(&key) {
+                        keyspace.set_deadline(0, &name(key), deadline.map(Millis), Event::hash("expire"));
+                        known.1 = deadline;
+                    }
+                }
+                Act::Text(key) => {
+                    keyspace.put_text(0, &name(key), b"text", Life::Forever, Event::string("set"));
+                    keys.insert(key, (None, None));
+                }
+                Act::Remove(key) => {
+                    let gone = keyspace.remove(0, &name(key), Event::DEL);
+                    prop_assert_eq!(gone, keys.remove(&key).is_some());
+                }
+                Act::Rename(from, to) => {
+                    let known = keys.remove(&from);
+                    prop_assert_eq!(keyspace.rename(0, &name(from), &name(to)), known.is_some());
+                    known.into_iter().for_each(|known| _ = keys.insert(to, known));
+                }
+                Act::Copy(from, to) if from != to => {
+                    let known = keys.get(&from).cloned();
+                    let copied = keyspace.copy((0, &name(from)), (0, &name(to)));
+                    prop_assert_eq!(copied, known.is_some());
+                    known.into_iter().for_each(|known| _ = keys.insert(to, known));
+                }
+                Act::Copy(..) => (),
+                Act::Pass(span) => {
+                    now += span;
+                    keyspace.begin(Millis(now));
+                    forget(&mut keys, now);
+                }
+                Act::Sweep(most) => {
+                    let more = keyspace.sweep(most);
+                    let due = keyspace.dbs[0].records().any(|record| record.is_awake(Millis(now)));
+                    prop_assert!(more || !due || keyspace.holds_expired);
+                }
+                Act::Hold(hold) => keyspace.hold_expired(hold),
+            }
+            // Looking changes things, so mostly nobody does.
+            if now % 3 == 0 {
+                for key in 0..4u8 {
+                    let found = keyspace.look(0, &name(key)).map(Record::kind);
+                    prop_assert_eq!(found.is_some(), keys.contains_key(&key));
+                    if found == Some(Type::Hash) {
+                        let hash = keyspace.read::<Hash>(0, &name(key)).unwrap().unwrap();
+                        let fields = keys[&key].0.as_ref().unwrap();
+                        prop_assert_eq!(hash.len(), fields.len());
+                        for (field, deadline) in fields {
+                            prop_assert_eq!(hash.deadline_of(&[*field]), Some(deadline.map(Millis)));
+                        }
+                    }
+                }
+            }
+            let db = &keyspace.dbs[0];
+            prop_assert!(db.sizes == db.records().collect(), "sizes are counted as they change");
+            prop_assert_eq!(db.mortals().0, db.records().filter(|it| it.earliest().is_some()).count());
+            let filed = db.deadlines.check();
+            let waking = || db.records().filter_map(|record| Some((record, record.wakes()?)));
+            prop_assert_eq!(filed.len(), waking().count());
+            for (record, wakes) in waking() {
+                prop_assert_eq!(record.earliest(), record.earliest_of_value(), "the record knows");
+                let (hash, start) = filed[&record.ticket().unwrap().0];
+                prop_assert_eq!(hash, keyspace.hash(record.key()));
+                prop_assert!(start <= wakes.0.max(now));
+            }
+        }
+        keyspace.hold_expired(false);
+        now += 1000;
+        keyspace.begin(Millis(now));
+        forget(&mut keys, now);
+        while keyspace.sweep(2) {}
+        prop_assert_eq!(keyspace.dbs[0].len(), keys.len());
+        prop_assert!(keyspace.next_deadline().is_none());
+    }
+}

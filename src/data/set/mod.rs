@@ -95,7 +95,7 @@ impl Collection for Set {
     fn of_small(small: Small<Buffer>) -> Set {
         Set(match small.form {
             SmallForm::Ints => Form::Ints(IntSet::of_small(small)),
-            SmallForm::Packed => Form::Packed(Packed::of_small(small)),
+            SmallForm::Packed | SmallForm::Mortal => Form::Packed(Packed::of_small(small)),
         })
     }
 

@@ -25,6 +25,8 @@ pub(super) enum Form {
     SmallZSet = 11,
     SmallHash = 12,
     Stream = 13,
+    /// As `SmallHash`, with a deadline beside each field.
+    MortalHash = 15,
 }
 
 impl Form {
@@ -45,7 +47,7 @@ impl Form {
             Form::List | Form::SmallList => Type::List,
             Form::Set | Form::SmallInts | Form::SmallSet => Type::Set,
             Form::ZSet | Form::SmallZSet => Type::ZSet,
-            Form::Hash | Form::SmallHash => Type::Hash,
+            Form::Hash | Form::SmallHash | Form::MortalHash => Type::Hash,
             Form::Stream => Type::Stream,
         }
     }
@@ -55,6 +57,7 @@ impl Form {
     pub fn small(self) -> Option<SmallForm> {
         match self {
             Form::SmallInts => Some(SmallForm::Ints),
+            Form::MortalHash => Some(SmallForm::Mortal),
             Form::SmallList | Form::SmallSet | Form::SmallZSet | Form::SmallHash => {
                 Some(SmallForm::Packed)
             }
@@ -65,6 +68,7 @@ impl Form {
     pub fn of_small(kind: Type, small: SmallForm) -> Form {
         match (kind, small) {
             (_, SmallForm::Ints) => Form::SmallInts,
+            (_, SmallForm::Mortal) => Form::MortalHash,
             (Type::List, _) => Form::SmallList,
             (Type::Set, _) => Form::SmallSet,
             (Type::ZSet, _) => Form::SmallZSet,
@@ -85,12 +89,16 @@ impl Form {
     }
 }
 
-/// There are a slot for a deadline and four bytes for its ticket.
+/// There is a slot for a deadline.
 pub(super) const DEADLINE: u64 = 1 << 4;
 /// There is a slot for the length of the key.
 pub(super) const LONG_KEY: u64 = 1 << 5;
 /// The bytes of the small collection are an allocation of their own.
 pub(super) const APART: u64 = 1 << 6;
+/// There is a slot for the earliest deadline that an element of the value has.
+pub(super) const MORTAL: u64 = 1 << 7;
+/// With either of those slots come four bytes for a ticket.
+pub(super) const FILED: u64 = DEADLINE | MORTAL;
 pub(super) const VALUE_LEN: u32 = 8;
 pub(super) const KEY_LEN: u32 = 16;
 pub(super) const AGE: u32 = 40;
@@ -101,6 +109,18 @@ pub(super) const TICKET: usize = size_of::<u32>();
 /// The word itself.
 #[derive(Clone, Copy)]
 pub(super) struct Head(pub u64);
+
+/// Which slots for deadlines a record has: none, or some of `FILED`.
+#[derive(Clone, Copy)]
+pub(super) struct Room(pub u64);
+
+impl Room {
+    pub const NONE: Room = Room(0);
+
+    pub fn for_deadline(wanted: bool) -> Room {
+        Room(if wanted { DEADLINE } else { 0 })
+    }
+}
 
 pub(super) const FORM: u64 = 0xf;
 
@@ -121,6 +141,7 @@ impl Head {
             10 => Form::SmallSet,
             11 => Form::SmallZSet,
             12 => Form::SmallHash,
+            15 => Form::MortalHash,
             _ => Form::Stream,
         }
     }
@@ -135,26 +156,32 @@ impl Head {
         (self.0 >> KEY_LEN) as usize & KEY_LEN_MAX
     }
 
+    /// The slot for the earliest deadline of an element, behind that for the deadline.
+    #[inline]
+    pub fn earliest_at(self) -> usize {
+        1 + (self.0 & DEADLINE != 0) as usize
+    }
+
     /// The first slot of the value.
     #[inline]
     pub fn value_at(self) -> usize {
-        1 + (self.0 & DEADLINE != 0) as usize + (self.0 & LONG_KEY != 0) as usize
+        self.earliest_at() + (self.0 & MORTAL != 0) as usize + (self.0 & LONG_KEY != 0) as usize
     }
 
     /// The first byte of the key.
     #[inline]
     pub fn key_at(self) -> usize {
-        let ticket = if self.0 & DEADLINE != 0 { TICKET } else { 0 };
+        let ticket = if self.0 & FILED != 0 { TICKET } else { 0 };
         (self.value_at() + self.form().slots()) * SLOT + ticket
     }
 }
 
 /// The head of a new record, but for what depends on its value.
 #[inline]
-pub(super) fn head_for(key: &[u8], form: Form, room: bool) -> Head {
+pub(super) fn head_for(key: &[u8], form: Form, room: Room) -> Head {
     let length = match key.len() > KEY_LEN_MAX {
         true => LONG_KEY,
         false => (key.len() as u64) << KEY_LEN,
     };
-    Head(form as u64 | if room { DEADLINE } else { 0 } | length)
+    Head(form as u64 | room.0 | length)
 }

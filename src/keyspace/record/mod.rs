@@ -1,19 +1,20 @@
 //! A record: one key with its value, its deadline and its age, in one allocation.
 //!
 //! ```text
-//!  0      8            …            …          …          key     key + key_len
-//!  ┌──────┬────────────┬────────────┬──────────┬──────────┬───────┬────────────────┐
-//!  │ head │ deadline ? │ key_len ?  │ value ?  │ ticket ? │ key   │ short or small │
-//!  │ u64  │ i64        │ u64        │ slots    │ u32      │ bytes │ value: bytes   │
-//!  └──────┴────────────┴────────────┴──────────┴──────────┴───────┴────────────────┘
+//!  0      8            …            …            …         …          key     key + key_len
+//!  ┌──────┬────────────┬────────────┬────────────┬─────────┬──────────┬───────┬────────────────┐
+//!  │ head │ deadline ? │ earliest ? │ key_len ?  │ value ? │ ticket ? │ key   │ short or small │
+//!  │ u64  │ i64        │ i64        │ u64        │ slots   │ u32      │ bytes │ value: bytes   │
+//!  └──────┴────────────┴────────────┴────────────┴─────────┴──────────┴───────┴────────────────┘
 //!   head, from the highest bit:  | age 24 | key_len 24 | value_len 8 | flags 4 | form 4 |
 //! ```
 //! A slot is eight bytes, and is there only if it is needed: one for the deadline from the first time
-//! that there is one; one for the length of a key of 16 MiB and more; one for an integer, or for the
+//! that there is one; one for the earliest deadline that an element of the value has, likewise; one for the
+//! length of a key of 16 MiB and more; one for an integer, or for the
 //! pointer to a large collection, which is a `Box` of its type; three for a long value, which is a `Vec`
 //! with an allocation of its own, so that size classes do not round key and value up together. A short
-//! value lies behind the key. With the slot for the deadline come four bytes for the ticket that says where
-//! the deadline is filed; they lie right before the key, since there they cost no more than four.
+//! value lies behind the key. With a slot for a deadline of either kind come four bytes for the ticket that says where
+//! the record is filed, under the earlier of the two; they lie right before the key, since there they cost no more than four.
 //!
 //! So does a small collection, as the one run of bytes that it is, behind the length of the run and the
 //! number of its items (two bytes each); or, where the size classes make that smaller, a pointer to it
@@ -42,9 +43,11 @@ use super::lent::Lent;
 use crate::base::memory_size::size_class;
 use crate::base::prefetch::prefetch;
 use crate::data::string::{Text, canonical_int};
-use crate::data::{Collection, Small, Type};
+use crate::data::{Collection, Due, Small, SmallForm, Type};
 use crate::world::Millis;
-use head::{AGE, APART, DEADLINE, FORM, Form, Head, LONG_KEY, SLOT, TICKET, VALUE_LEN, head_for};
+use head::{
+    AGE, APART, DEADLINE, FILED, FORM, Form, Head, LONG_KEY, MORTAL, Room, SLOT, TICKET, VALUE_LEN, head_for,
+};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::borrow::Cow;
 use std::mem::ManuallyDrop;
@@ -111,6 +114,10 @@ impl Record {
 
     /// A string; with room for a deadline, if it is about to be given one.
     pub fn string_with_room(key: &[u8], value: &[u8], room: bool) -> Record {
+        Record::string_in(key, value, Room::for_deadline(room))
+    }
+
+    fn string_in(key: &[u8], value: &[u8], room: Room) -> Record {
         match canonical_int(value) {
             Some(int) => Record::with_word(key, Form::Int, int as u64, room),
             None => Record::bytes_with_room(key, value, room),
@@ -118,20 +125,20 @@ impl Record {
     }
 
     pub fn int(key: &[u8], value: i64) -> Record {
-        Record::with_word(key, Form::Int, value as u64, false)
+        Record::with_word(key, Form::Int, value as u64, Room::NONE)
     }
 
     /// A string that is kept as it is written, though it may be written like an integer.
     pub fn bytes(key: &[u8], value: &[u8]) -> Record {
-        Record::bytes_with_room(key, value, false)
+        Record::bytes_with_room(key, value, Room::NONE)
     }
 
     /// A string in an allocation of its own, which `raw` names.
     pub fn long(key: &[u8], value: Vec<u8>) -> Record {
-        Record::long_with_room(key, value, false)
+        Record::long_with_room(key, value, Room::NONE)
     }
 
-    fn bytes_with_room(key: &[u8], value: &[u8], room: bool) -> Record {
+    fn bytes_with_room(key: &[u8], value: &[u8], room: Room) -> Record {
         if value.len() <= SHORT_MAX {
             Record::short(key, value, room)
         } else {
@@ -139,7 +146,7 @@ impl Record {
         }
     }
 
-    fn long_with_room(key: &[u8], value: Vec<u8>, room: bool) -> Record {
+    fn long_with_room(key: &[u8], value: Vec<u8>, room: Room) -> Record {
         let record = Record::allocate(key, Form::Long, 0, room);
         // SAFETY: the slots of a Long value have room for a Vec, and hold none yet.
         unsafe { record.vec_place().write(value) };
@@ -161,35 +168,82 @@ impl Record {
 
     /// The first deadline moves the record to an allocation with room for it.
     pub fn set_deadline(&mut self, deadline: Option<Millis>) {
-        if self.head().0 & DEADLINE == 0 {
-            if deadline.is_none() {
-                return;
-            }
-            // SAFETY: the value is in two records now, and of these one is left as a mere shell.
-            let roomy = unsafe { self.twin(self.key(), true) };
-            std::mem::replace(self, roomy).free_shell();
+        if deadline.is_some() || self.head().0 & DEADLINE != 0 {
+            self.make_room(DEADLINE);
+            // SAFETY: the slot is there now; the record is borrowed mutably.
+            unsafe { self.slot(1).write(raw(deadline)) };
         }
-        // The last millisecond there is stands for "none", and the one before it is as far away.
-        let deadline = deadline.map_or(NO_DEADLINE, |deadline| deadline.0.min(NO_DEADLINE - 1));
-        // SAFETY: the flag says that the slot is there; the record is borrowed mutably.
-        unsafe { self.slot(1).write(deadline as u64) };
     }
 
-    /// Where the deadline is filed, if there is one.
+    /// The earliest deadline that an element of the value has, as it was said last.
+    #[inline]
+    pub fn earliest(&self) -> Option<Millis> {
+        let earliest = self.raw_earliest();
+        (earliest != NO_DEADLINE).then_some(Millis(earliest))
+    }
+
+    /// As `set_deadline`, for the earliest deadline of an element.
+    pub fn set_earliest(&mut self, earliest: Option<Millis>) {
+        if earliest.is_some() || self.head().0 & MORTAL != 0 {
+            self.make_room(MORTAL);
+            // SAFETY: the slot is there now; the record is borrowed mutably.
+            unsafe { self.slot(self.head().earliest_at()).write(raw(earliest)) };
+        }
+    }
+
+    /// The moment at which something of the record, or all of it, is due.
+    #[inline]
+    pub fn wakes(&self) -> Option<Millis> {
+        let wakes = self.raw_deadline().min(self.raw_earliest());
+        (wakes != NO_DEADLINE).then_some(Millis(wakes))
+    }
+
+    /// Has that moment come?
+    #[inline]
+    pub fn is_awake(&self, now: Millis) -> bool {
+        self.head().0 & FILED != 0 && self.raw_deadline().min(self.raw_earliest()) <= now.0
+    }
+
+    /// Are elements of the value due?
+    #[inline]
+    pub fn has_due_elements(&self, now: Millis) -> bool {
+        self.raw_earliest() <= now.0
+    }
+
+    /// Could the value have elements with deadlines? For most this is said by the head alone.
+    #[inline]
+    pub fn may_be_mortal(&self) -> bool {
+        let head = self.head();
+        head.0 & MORTAL != 0 || !matches!(head.form().small(), Some(SmallForm::Packed | SmallForm::Ints))
+    }
+
+    fn make_room(&mut self, slot: u64) {
+        if self.head().0 & slot == 0 {
+            // SAFETY: the value is in two records now, and of these one is left as a mere shell.
+            let roomy = unsafe { self.twin(self.key(), Room(self.room().0 | slot)) };
+            std::mem::replace(self, roomy).free_shell();
+        }
+    }
+
+    /// The room that its deadlines need.
+    fn room(&self) -> Room {
+        let deadline = if self.raw_deadline() == NO_DEADLINE { 0 } else { DEADLINE };
+        Room(deadline | if self.raw_earliest() == NO_DEADLINE { 0 } else { MORTAL })
+    }
+
+    /// Where the record is filed, if it has a deadline of either kind.
     #[inline]
     pub(super) fn ticket(&self) -> Option<Ticket> {
-        if self.raw_deadline() == NO_DEADLINE {
-            return None;
-        }
-        // SAFETY: there is a deadline, so the flag is set.
+        self.wakes()?;
+        // SAFETY: there is a deadline, so one of the flags is set.
         Some(unsafe { self.ticket_place().read() })
     }
 
     /// The deadline was filed. Without a deadline there is nothing to remember.
     #[inline]
     pub(super) fn set_ticket(&mut self, ticket: Ticket) {
-        if self.head().0 & DEADLINE != 0 {
-            // SAFETY: the flag is set; the record is borrowed mutably.
+        if self.head().0 & FILED != 0 {
+            // SAFETY: one of the flags is set; the record is borrowed mutably.
             unsafe { self.ticket_place().write(ticket) };
         }
     }
@@ -215,15 +269,15 @@ impl Record {
 
     /// A collection: inside the record if it is small, or else moved to a place of its own.
     pub fn of_collection<T: Collection>(key: &[u8], value: T) -> Record {
-        Record::collection_with_room(key, value, false)
+        Record::collection_with_room(key, value, Room::NONE)
     }
 
     /// A collection, if it fits into the record.
     pub fn of_small_collection<T: Collection>(key: &[u8], value: &T) -> Option<Record> {
-        fitting(value).map(|small| Record::of_small(key, T::TYPE, small, false))
+        fitting(value).map(|small| Record::of_small(key, T::TYPE, small, Room::NONE))
     }
 
-    fn collection_with_room<T: Collection>(key: &[u8], value: T, room: bool) -> Record {
+    fn collection_with_room<T: Collection>(key: &[u8], value: T, room: Room) -> Record {
         if let Some(small) = fitting(&value) {
             return Record::of_small(key, T::TYPE, small, room);
         }
@@ -295,7 +349,7 @@ impl Record {
         if self.form() == form && self.fits_small(small.bytes.len()) {
             self.write_small(small);
         } else {
-            let room = self.deadline().is_some();
+            let room = self.room();
             let fresh = Record::of_small(self.key(), T::TYPE, small, room);
             self.replace(fresh);
         }
@@ -304,7 +358,7 @@ impl Record {
 
     /// Replaces a collection by one that is not small, and keeps deadline and age.
     pub fn put_large<T: Collection>(&mut self, value: T) {
-        let room = self.deadline().is_some();
+        let room = self.room();
         let fresh = Record::collection_with_room(self.key(), value, room);
         self.replace(fresh);
     }
@@ -314,13 +368,13 @@ impl Record {
     pub fn settle<T: Collection>(&mut self) {
         let small = self.large::<T>().and_then(T::small);
         if let Some(small) = small.filter(|small| small.bytes.len() <= SMALL_AGAIN) {
-            let room = self.deadline().is_some();
+            let room = self.room();
             let fresh = Record::of_small(self.key(), T::TYPE, small, room);
             self.replace(fresh);
         }
     }
 
-    fn of_small(key: &[u8], kind: Type, small: Small<&[u8]>, room: bool) -> Record {
+    fn of_small(key: &[u8], kind: Type, small: Small<&[u8]>, room: Room) -> Record {
         let form = Form::of_small(kind, small.form);
         let (start, len) = (head_for(key, form, room).key_at() + key.len(), small.bytes.len());
         let together = size_class(start + SMALL_HEAD + len);
@@ -403,6 +457,51 @@ impl Record {
         }
     }
 
+    /// The earliest deadline that an element of the value has, asked of the value.
+    pub fn earliest_of_value(&self) -> Option<Millis> {
+        whatever_it_holds!(self, T => self.collection::<T>().earliest(), text => None)
+    }
+
+    /// How many elements the value has, if all of them are due.
+    pub fn spent(&self, now: Millis) -> Option<usize> {
+        if !self.has_due_elements(now) {
+            return None;
+        }
+        whatever_it_holds!(self, T => self.collection::<T>().spent(now), text => None)
+    }
+
+    /// Takes elements away that are due, at most about so many, and shows them; what is left of them reads as
+    /// missing. Says whether the value has anything left that does not.
+    pub(super) fn expire_elements(
+        &mut self,
+        due: Due,
+        gone: &mut dyn FnMut(&[u8]),
+    ) -> bool {
+        let (earliest, is_left) = whatever_it_holds!(
+            self,
+            T => match self.large_mut::<T>() {
+                Some(value) => {
+                    value.expire(due, gone);
+                    let after = (value.earliest(), !value.is_empty());
+                    self.settle::<T>();
+                    after
+                }
+                None => {
+                    let Some(mut value) = self.copy_small::<T>(&mut Vec::new()) else { return true };
+                    value.expire(due, gone);
+                    let after = (value.earliest(), !value.is_empty());
+                    if value.small().is_none_or(|small| small.items > 0) && !self.put_collection(&value) {
+                        self.put_large(value);
+                    }
+                    after
+                }
+            },
+            text => (None, true)
+        );
+        self.set_earliest(earliest);
+        is_left
+    }
+
     /// The value as strings that equal values agree on.
     pub fn parts(&self) -> Vec<Vec<u8>> {
         whatever_it_holds!(
@@ -480,7 +579,7 @@ impl Record {
             });
             return;
         }
-        let fresh = Record::string_with_room(self.key(), value, self.deadline().is_some());
+        let fresh = Record::string_in(self.key(), value, self.room());
         self.replace(fresh);
     }
 
@@ -488,7 +587,7 @@ impl Record {
         if self.form() == Form::Int {
             self.set_word(value as u64);
         } else {
-            let room = self.deadline().is_some();
+            let room = self.room();
             let fresh = Record::with_word(self.key(), Form::Int, value as u64, room);
             self.replace(fresh);
         }
@@ -498,7 +597,7 @@ impl Record {
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         if self.form() == Form::Int {
             let value = self.text().to_vec();
-            let fresh = Record::short(self.key(), &value, self.deadline().is_some());
+            let fresh = Record::short(self.key(), &value, self.room());
             self.replace(fresh);
         }
         if self.form() == Form::Short {
@@ -515,7 +614,7 @@ impl Record {
     pub fn with_vec<R>(&mut self, change: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         if self.form() != Form::Long {
             let value = self.text().to_vec();
-            let fresh = Record::long_with_room(self.key(), value, self.deadline().is_some());
+            let fresh = Record::long_with_room(self.key(), value, self.room());
             self.replace(fresh);
         }
         // SAFETY: the slots of a Long value are a Vec, and the record is borrowed mutably.
@@ -531,6 +630,7 @@ impl Record {
     /// Takes over deadline, ticket and age.
     pub(super) fn take_life_of(&mut self, old: &Record) {
         self.set_deadline(old.deadline());
+        self.set_earliest(old.earliest());
         if let Some(ticket) = old.ticket() {
             self.set_ticket(ticket);
         }
@@ -539,7 +639,7 @@ impl Record {
 
     /// Another record with the same value, deadline and age, which is filed nowhere.
     pub fn copy_as(&self, key: &[u8]) -> Record {
-        let room = self.deadline().is_some();
+        let room = self.room();
         let mut copy = whatever_it_holds!(
             self,
             T => match self.small() {
@@ -558,6 +658,7 @@ impl Record {
             copy.set_form(Form::ShortRaw);
         }
         copy.set_deadline(self.deadline());
+        copy.set_earliest(self.earliest());
         copy.set_age(self.age());
         copy
     }
@@ -565,7 +666,7 @@ impl Record {
     /// The same value, deadline and age under another key. Only a short value is copied.
     pub fn renamed(self, key: &[u8]) -> Record {
         // SAFETY: the value is in two records now, and of these one is left as a mere shell.
-        let renamed = unsafe { self.twin(key, self.deadline().is_some()) };
+        let renamed = unsafe { self.twin(key, self.room()) };
         self.free_shell();
         renamed
     }
@@ -593,14 +694,14 @@ impl Record {
         prefetch(unsafe { self.start.as_ref() });
     }
 
-    fn short(key: &[u8], value: &[u8], room: bool) -> Record {
+    fn short(key: &[u8], value: &[u8], room: Room) -> Record {
         let record = Record::allocate(key, Form::Short, value.len(), room);
         // SAFETY: a Short value has exactly `value.len()` bytes.
         unsafe { record.payload().copy_from_nonoverlapping(value.as_ptr(), value.len()) };
         record
     }
 
-    fn with_word(key: &[u8], form: Form, word: u64, room: bool) -> Record {
+    fn with_word(key: &[u8], form: Form, word: u64, room: Room) -> Record {
         let mut record = Record::allocate(key, form, 0, room);
         record.set_word(word);
         record
@@ -611,7 +712,7 @@ impl Record {
     ///
     /// # Safety
     /// What the value owns, both records own now: one of them must be ended by `free_shell`.
-    unsafe fn twin(&self, key: &[u8], room: bool) -> Record {
+    unsafe fn twin(&self, key: &[u8], room: Room) -> Record {
         let head = self.head();
         let payload_len = self.payload_len(head);
         let mut twin = Record::allocate(key, self.form(), payload_len, room);
@@ -625,11 +726,16 @@ impl Record {
             twin.payload().copy_from_nonoverlapping(self.payload(), payload_len);
         }
         twin.set_age(self.age());
-        if room {
-            // SAFETY: the room was asked for.
-            unsafe { twin.slot(1).write(self.raw_deadline() as u64) };
-            twin.set_ticket(self.ticket().unwrap_or(Ticket::NOWHERE));
+        // SAFETY: these rooms were asked for.
+        unsafe {
+            if room.0 & DEADLINE != 0 {
+                twin.slot(1).write(self.raw_deadline() as u64);
+            }
+            if room.0 & MORTAL != 0 {
+                twin.slot(twin.head().earliest_at()).write(self.raw_earliest() as u64);
+            }
         }
+        twin.set_ticket(self.ticket().unwrap_or(Ticket::NOWHERE));
         twin
     }
 
@@ -641,7 +747,7 @@ impl Record {
     }
 
     /// The value is left for the caller to initialise, before anything else is done with the record.
-    fn allocate(key: &[u8], form: Form, payload_len: usize, room: bool) -> Record {
+    fn allocate(key: &[u8], form: Form, payload_len: usize, room: Room) -> Record {
         let mut head = head_for(key, form, room);
         if form.small().is_none() {
             debug_assert!(payload_len <= SHORT_MAX);
@@ -656,8 +762,13 @@ impl Record {
             };
             start.write(head.0);
             let record = Record { start };
-            if room {
+            if room.0 & DEADLINE != 0 {
                 record.slot(1).write(NO_DEADLINE as u64);
+            }
+            if room.0 & MORTAL != 0 {
+                record.slot(head.earliest_at()).write(NO_DEADLINE as u64);
+            }
+            if room.0 != 0 {
                 record.ticket_place().write(Ticket::NOWHERE);
             }
             if head.0 & LONG_KEY != 0 {
@@ -687,12 +798,22 @@ impl Record {
         unsafe { self.slot(1).read() as i64 }
     }
 
-    /// Where the ticket is: four bytes behind the last slot, if the flag says that there is a deadline.
+    #[inline]
+    fn raw_earliest(&self) -> i64 {
+        let head = self.head();
+        if head.0 & MORTAL == 0 {
+            return NO_DEADLINE;
+        }
+        // SAFETY: the flag says that the slot is there.
+        unsafe { self.slot(head.earliest_at()).read() as i64 }
+    }
+
+    /// Where the ticket is: four bytes behind the last slot, if a flag says that there is a deadline.
     #[inline]
     fn ticket_place(&self) -> *mut Ticket {
         const { assert!(size_of::<Ticket>() == TICKET && align_of::<Ticket>() <= SLOT) };
         let head = self.head();
-        debug_assert!(head.0 & DEADLINE != 0);
+        debug_assert!(head.0 & FILED != 0);
         self.slot(head.value_at() + head.form().slots()).cast()
     }
 
@@ -772,6 +893,12 @@ impl Record {
         let head = self.head();
         layout(head.key_at() + self.key_len(head) + self.payload_len(head))
     }
+}
+
+/// What the slot of a deadline holds. The last millisecond there is stands for "none", and the one before
+/// it is as far away.
+fn raw(deadline: Option<Millis>) -> u64 {
+    deadline.map_or(NO_DEADLINE, |deadline| deadline.0.min(NO_DEADLINE - 1)) as u64
 }
 
 /// What a collection is as a run of bytes, if it may be kept as one.
