@@ -17,8 +17,8 @@ use crate::keyspace::Event;
 use crate::resp::args::Word;
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{
-    Access, Arg, C_HASH, FAST, Group, K_ACCESS, KeySpec, K_UPDATE, block, integer, key, key_at, one_of, string,
-    token, unix_time,
+    Access, Arg, C_HASH, FAST, Group, K_ACCESS, K_UPDATE, KeySpec, block, integer, key, key_at,
+    one_of, string, token, unix_time,
 };
 use crate::world::Millis;
 
@@ -84,16 +84,31 @@ macro_rules! rows {
                 expire::<$type>(cx, args, out, (concat!($letter, "EXPIREAT"), 1000, true))
             })
             .expires($category, $since)
-            .summary(concat!("Lets ", $what, " of a ", $of, " live until a time, in seconds since 1970."))
+            .summary(concat!(
+                "Lets ",
+                $what,
+                " of a ",
+                $of,
+                " live until a time, in seconds since 1970."
+            ))
             .args(&[key("key"), unix_time("unix-time-seconds"), CONDITION, $elements]),
             write(concat!($letter, "PEXPIREAT"), |cx, args, out| {
                 expire::<$type>(cx, args, out, (concat!($letter, "PEXPIREAT"), 1, true))
             })
             .expires($category, $since)
             .summary(concat!(
-                "Lets ", $what, " of a ", $of, " live until a time, in milliseconds since 1970."
+                "Lets ",
+                $what,
+                " of a ",
+                $of,
+                " live until a time, in milliseconds since 1970."
             ))
-            .args(&[key("key"), unix_time("unix-time-milliseconds"), CONDITION, $elements]),
+            .args(&[
+                key("key"),
+                unix_time("unix-time-milliseconds"),
+                CONDITION,
+                $elements,
+            ]),
             write(concat!($letter, "PERSIST"), persist::<$type>)
                 .arity(-5)
                 .flags(FAST)
@@ -123,14 +138,24 @@ macro_rules! rows {
                 tell::<$type>(cx, args, out, |deadline| in_seconds_up(deadline.0))
             })
             .tells($category, $since)
-            .summary(concat!("Says when ", $what, " of a ", $of, " will be gone, in seconds since 1970."))
+            .summary(concat!(
+                "Says when ",
+                $what,
+                " of a ",
+                $of,
+                " will be gone, in seconds since 1970."
+            ))
             .args(&[key("key"), $elements]),
             read(concat!($letter, "PEXPIRETIME"), |cx, args, out| {
                 tell::<$type>(cx, args, out, |deadline| deadline.0)
             })
             .tells($category, $since)
             .summary(concat!(
-                "Says when ", $what, " of a ", $of, " will be gone, in milliseconds since 1970."
+                "Says when ",
+                $what,
+                " of a ",
+                $of,
+                " will be gone, in milliseconds since 1970."
             ))
             .args(&[key("key"), $elements]),
         ]
@@ -143,7 +168,8 @@ pub const FIELDS: Arg =
 
 const HASH_ROWS: &[Command] = rows!(Hash, "H", C_HASH, FIELDS, "fields", "hash", "7.4.0");
 
-const COMPLEXITY: &str = "O(N), when N elements are named, and O(log M) for each in one of M that is large";
+const COMPLEXITY: &str =
+    "O(N), when N elements are named, and O(log M) for each in one of M that is large";
 
 const CHANGES: &[KeySpec] = &[key_at(1, Access::ReadWrite, K_UPDATE)];
 const LOOKS: &[KeySpec] = &[key_at(1, Access::ReadOnly, K_ACCESS)];
@@ -259,12 +285,7 @@ fn persist<T: Elements>(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 }
 
 /// Answers for each element what `tell` makes of its deadline.
-fn tell<T: Elements>(
-    cx: &mut Ctx,
-    args: Args,
-    out: Reply,
-    tell: impl Fn(Millis) -> i64,
-) -> Done
+fn tell<T: Elements>(cx: &mut Ctx, args: Args, out: Reply, tell: impl Fn(Millis) -> i64) -> Done
 where
     for<'a> T: crate::keyspace::Kind<View<'a> = crate::keyspace::Lent<'a, T>>,
 {

@@ -93,6 +93,9 @@ fn hgetex(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         None if *word == *b"PERSIST" => (Fate::Persist, 3),
         None => (Fate::Unsaid, 2),
     };
+    if at + 1 >= args.len() {
+        return Err(Error::Arity("hgetex").into());
+    }
     let fields = named::<Hash>(args, at, Hash::NO_COUNT)?;
     let is_over = matches!(fate, Fate::Until(deadline) if cx.keyspace.is_over(deadline));
     let seed = cx.keyspace.seed();
@@ -133,7 +136,8 @@ fn hgetex(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         Fate::Until(deadline) => elements::tell_deadline::<Hash>(cx, key, deadline, None, &changed),
         Fate::Persist if !changed.is_empty() => {
             let mut count = itoa::Buffer::new();
-            let mut line = vec![Hash::PERSIST, key, Hash::WORD, count.format(changed.len()).as_bytes()];
+            let mut line =
+                vec![Hash::PERSIST, key, Hash::WORD, count.format(changed.len()).as_bytes()];
             line.extend(&changed);
             cx.effects.instead(&line);
         }
@@ -183,7 +187,9 @@ impl<'a> Wish<'a> {
                     return Ok(Wish { key, fields, fate, pairs });
                 }
                 word => match clock(word) {
-                    Some(clock) => fate = Fate::Until(moment(words.bytes()?, clock, now, "hsetex")?),
+                    Some(clock) => {
+                        fate = Fate::Until(moment(words.bytes()?, clock, now, "hsetex")?)
+                    }
                     None => return Err(Error::quote("ERR unknown argument: ", raw, "")),
                 },
             }

@@ -82,7 +82,8 @@ impl Deadlines {
         let number = self.due(due.now);
         let first = 0..number.min(due.most);
         let mut digits = Digits::new();
-        let bytes = self.order.walk(first.clone(), false).map(|(name, _)| name.bytes(&mut digits).to_vec());
+        let bytes =
+            self.order.walk(first.clone(), false).map(|(name, _)| name.bytes(&mut digits).to_vec());
         let names: Vec<Vec<u8>> = bytes.collect();
         drop(self.order.remove_range(first));
         (self.hidden_to, self.hidden) = (due.now, number - names.len());

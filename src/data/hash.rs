@@ -13,10 +13,10 @@
 //! given, in milliseconds or 0; that takes 8 bytes where there is one, and 1 where there is none. A large hash
 //! has them beside its table (`deadlines.rs`).
 
+use super::deadlines::Deadlines;
 use super::limits::PackedLimits;
 use super::packed::{Packed, Position};
 use super::string::{Digits, Text};
-use super::deadlines::Deadlines;
 use super::{Buffer, Collection, Due, Mortal, Small, Type};
 use crate::base::blob::Blob;
 use crate::base::map::Set;
@@ -296,9 +296,10 @@ impl Collection for Hash {
         match &self.form {
             Form::Small(packed) => packed.memory(),
             Form::Large(large) => {
-                let deadlines = large.deadlines.as_ref().map_or(0, |deadlines| {
-                    size_class(size_of::<Deadlines>()) + deadlines.memory()
-                });
+                let deadlines = large
+                    .deadlines
+                    .as_ref()
+                    .map_or(0, |deadlines| size_class(size_of::<Deadlines>()) + deadlines.memory());
                 size_class(size_of::<Large>()) + large.table.memory() + large.bytes + deadlines
             }
         }

@@ -52,7 +52,8 @@ impl Effects {
                         _ => b"HDEL",
                     };
                     // One line for each, as Redis tells it.
-                    let lines = changes.parts_of(change).map(|part| ArgsBuf::of(&[verb, key, part]));
+                    let lines =
+                        changes.parts_of(change).map(|part| ArgsBuf::of(&[verb, key, part]));
                     self.lines.extend(lines.map(|line| (change.db, line)));
                 }
                 Cause::Command => acted = true,

@@ -714,7 +714,8 @@ impl Keyspace {
     fn expire_elements(&mut self, db: usize, place: Place, most: usize) -> usize {
         let (now, home) = (self.now, &mut self.dbs[db]);
         let Some(record) = home.table.at(place) else { return 0 };
-        let (hash, bin, kind) = (table::hash(self.seed, record.key()), Bin::of(record), record.kind());
+        let (hash, bin, kind) =
+            (table::hash(self.seed, record.key()), Bin::of(record), record.kind());
         let event = Event::elements_expired(kind);
         let is_held = self.holds_expired || self.sees_expired;
         let interest = self.changes.interest;

@@ -46,7 +46,8 @@ use crate::data::string::{Text, canonical_int};
 use crate::data::{Collection, Due, Small, SmallForm, Type};
 use crate::world::Millis;
 use head::{
-    AGE, APART, DEADLINE, FILED, FORM, Form, Head, LONG_KEY, MORTAL, Room, SLOT, TICKET, VALUE_LEN, head_for,
+    AGE, APART, DEADLINE, FILED, FORM, Form, Head, LONG_KEY, MORTAL, Room, SLOT, TICKET, VALUE_LEN,
+    head_for,
 };
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::borrow::Cow;
@@ -214,7 +215,8 @@ impl Record {
     #[inline]
     pub fn may_be_mortal(&self) -> bool {
         let head = self.head();
-        head.0 & MORTAL != 0 || !matches!(head.form().small(), Some(SmallForm::Packed | SmallForm::Ints))
+        head.0 & MORTAL != 0
+            || !matches!(head.form().small(), Some(SmallForm::Packed | SmallForm::Ints))
     }
 
     fn make_room(&mut self, slot: u64) {
@@ -472,11 +474,7 @@ impl Record {
 
     /// Takes elements away that are due, at most about so many, and shows them; what is left of them reads as
     /// missing. Says whether the value has anything left that does not.
-    pub(super) fn expire_elements(
-        &mut self,
-        due: Due,
-        gone: &mut dyn FnMut(&[u8]),
-    ) -> bool {
+    pub(super) fn expire_elements(&mut self, due: Due, gone: &mut dyn FnMut(&[u8])) -> bool {
         let (earliest, is_left) = whatever_it_holds!(
             self,
             T => match self.large_mut::<T>() {
