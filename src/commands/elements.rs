@@ -13,7 +13,7 @@ use crate::data::hash::Hash;
 use crate::engine::command::{Command, read, write};
 use crate::engine::{Ctx, Family};
 use crate::error::Error;
-use crate::keyspace::Event;
+use crate::keyspace::{Event, Kind, Lent};
 use crate::resp::args::Word;
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{
@@ -285,9 +285,9 @@ fn persist<T: Elements>(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 }
 
 /// Answers for each element what `tell` makes of its deadline.
-fn tell<T: Elements>(cx: &mut Ctx, args: Args, out: Reply, tell: impl Fn(Millis) -> i64) -> Done
+fn tell<T>(cx: &mut Ctx, args: Args, out: Reply, tell: impl Fn(Millis) -> i64) -> Done
 where
-    for<'a> T: crate::keyspace::Kind<View<'a> = crate::keyspace::Lent<'a, T>>,
+    T: Elements + for<'a> Kind<View<'a> = Lent<'a, T>>,
 {
     let value = cx.read::<T>(args.get(1))?;
     let elements = named::<T>(args, 2, T::NO_COUNT)?;

@@ -241,7 +241,7 @@ impl Engine {
             let writer = match change.cause {
                 Cause::Remark => continue,
                 Cause::Command => self.running,
-                Cause::Expiry => None,
+                Cause::Expiry | Cause::PartsExpiry => None,
             };
             self.trackers.prefixes.note(key, writer);
             if let Some(read) = self.trackers.readers.take(key) {
