@@ -18,6 +18,8 @@ pub mod resp;
 
 pub mod keyspace;
 
+pub mod lua;
+
 pub mod engine;
 
 pub mod commands;

@@ -12,6 +12,8 @@ pub mod histogram;
 pub mod memory_size;
 /// Integers, doubles and long doubles as text.
 pub mod numbers;
+/// The digest that scripts are known by.
+pub mod sha1;
 /// A series of values, drawn with letters.
 pub mod sparkline;
 

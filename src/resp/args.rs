@@ -110,6 +110,26 @@ impl ArgsBuf {
         self.spans.push((start, self.frame.len() as u32));
     }
 
+    /// Adds a word that is written straight to where it is kept.
+    pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.frame.len() as u32;
+        write(&mut self.frame);
+        self.spans.push((start, self.frame.len() as u32));
+    }
+
+    /// Forgets the words, and keeps the room they took unless it was a lot.
+    pub fn clear(&mut self) {
+        const KEPT: usize = 64 * 1024;
+        self.frame.clear();
+        self.spans.clear();
+        if self.frame.capacity() > KEPT {
+            self.frame = Vec::new();
+        }
+        if self.spans.capacity() > KEPT / size_of::<Span>() {
+            self.spans = SmallVec::new();
+        }
+    }
+
     pub fn args(&self) -> Args<'_> {
         Args::new(&self.frame, &self.spans)
     }

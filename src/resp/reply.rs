@@ -314,6 +314,11 @@ impl Out {
         self.clean_line(b'+', text.as_bytes());
     }
 
+    /// A status of any bytes.
+    pub fn status(&mut self, text: &[u8]) {
+        self.clean_line(b'+', text);
+    }
+
     pub fn error(&mut self, error: &Error) {
         self.clean_line(b'-', &error.message());
     }
@@ -362,13 +367,18 @@ impl Out {
     }
 
     pub fn verbatim(&mut self, format: &str, text: &[u8]) {
-        debug_assert_eq!(format.len(), 3);
+        self.verbatim_as(format.as_bytes(), text);
+    }
+
+    /// The same for a format of any length, which is made three letters long.
+    pub fn verbatim_as(&mut self, format: &[u8], text: &[u8]) {
         if self.proto == Proto::Resp2 {
             return self.bulk(text);
         }
         self.header(b'=', text.len() + 4);
-        self.bytes.extend_from_slice(format.as_bytes());
-        self.bytes.push(b':');
+        let mut letters = *b"   :";
+        letters.iter_mut().take(3).zip(format).for_each(|(letter, byte)| *letter = *byte);
+        self.bytes.extend_from_slice(&letters);
         self.bytes.extend_from_slice(text);
         self.bytes.extend_from_slice(b"\r\n");
     }
@@ -400,6 +410,11 @@ impl Out {
 
     fn open_set(&mut self, len: usize) {
         self.open(if self.proto == Proto::Resp3 { b'~' } else { b'*' }, len);
+    }
+
+    /// Makes a list of the items that were written since `at`; `mark` is its RESP3 form.
+    pub fn put_header(&mut self, at: usize, mark: u8, items: usize) {
+        self.patch(at, mark, items);
     }
 
     /// Puts the header of a list in front of what was written since `at`.

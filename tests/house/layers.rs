@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["world"],
     &["data"],
     &["resp"],
-    &["keyspace"],
+    &["keyspace", "lua"],
     &["engine"],
     &["commands"],
     &["server"],
