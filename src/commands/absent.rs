@@ -1,4 +1,4 @@
-//! What a plain server is asked for and does not have: a cluster, replicas, modules, scripts.
+//! What a plain server is asked for and does not have: a cluster, replicas, modules, functions.
 //!
 //! Clients ask to find out. They know these answers, and go on without; an unknown command would
 //! make some of them stop.
@@ -311,9 +311,9 @@ const MASTER: Arg = one_of(
     ],
 );
 
-/// There are no scripts and no libraries of functions, so emptying and listing them is quickly
+/// There are no libraries of functions, so emptying and listing them is quickly
 /// done; whatever would need one is an unknown command.
-pub const SCRIPTS: Family = Family {
+pub const FUNCTIONS: Family = Family {
     group: Group::Scripting,
     commands: &[
         container("FUNCTION")
@@ -341,30 +341,6 @@ pub const SCRIPTS: Family = Family {
                 string("library-name-pattern").after("LIBRARYNAME").optional(),
                 token("WITHCODE").optional(),
             ]),
-        container("SCRIPT")
-            .since("2.6.0")
-            .complexity("Depends on subcommand.")
-            .summary("A container for script commands."),
-        admin("SCRIPT|FLUSH", script_flush)
-            .arity(-2)
-            .flags(NOSCRIPT)
-            .categories(C_SCRIPTING)
-            .since("2.6.0")
-            .complexity("O(1) without scripts")
-            .summary("Forgets all cached scripts.")
-            .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
-            .args(&[one_of("flush-type", &[token("ASYNC"), token("SYNC")])
-                .optional()
-                .since("6.2.0")]),
-        admin("SCRIPT|EXISTS", script_exists)
-            .arity(-3)
-            .flags(NOSCRIPT)
-            .categories(C_SCRIPTING)
-            .since("2.6.0")
-            .complexity("O(N) for N digests")
-            .summary("Tells which scripts are cached.")
-            .tips(&["request_policy:all_shards", "response_policy:agg_logical_and"])
-            .args(&[string("sha1").repeats()]),
     ],
 };
 
@@ -435,22 +411,6 @@ fn function_flush(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done
         return Err(Error::Say("ERR FUNCTION FLUSH only supports SYNC|ASYNC option").into());
     }
     out.ok()
-}
-
-fn script_flush(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
-    let mut rest = args.after(1);
-    let fits = args.len() == 2
-        || (args.len() == 3 && (rest.take_word(b"SYNC") || rest.take_word(b"ASYNC")));
-    if !fits {
-        return Err(Error::Say("ERR SCRIPT FLUSH only support SYNC|ASYNC option").into());
-    }
-    out.ok()
-}
-
-fn script_exists(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
-    let mut list = out.list(args.len() - 2);
-    (2..args.len()).for_each(|_| list.int(0));
-    list.end()
 }
 
 fn function_list(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {

@@ -14,7 +14,7 @@ use std::fmt::Write;
 
 /// The version of Redis whose commands and replies this server has. It rises when streams and
 /// scripts are there.
-pub const REDIS_VERSION: &str = "7.4.0";
+pub use crate::engine::REDIS_VERSION;
 
 pub const FAMILY: Family = Family {
     group: Group::Server,

@@ -37,6 +37,8 @@ pub mod waiting;
 
 pub mod transaction;
 
+pub mod scripting;
+
 pub mod client;
 mod client_filter;
 pub mod connection;
@@ -84,6 +86,7 @@ const FAMILIES: &[Family] = &[
     zset::FAMILY,
     stream::FAMILY,
     transaction::FAMILY,
+    scripting::FAMILY,
     client::FAMILY,
     tracking::FAMILY,
     connection::FAMILY,
@@ -99,7 +102,7 @@ const FAMILIES: &[Family] = &[
     memory::FAMILY,
     lolwut::FAMILY,
     absent::CLUSTER,
-    absent::SCRIPTS,
+    absent::FUNCTIONS,
     absent::SERVER,
 ];
 

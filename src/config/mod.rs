@@ -120,6 +120,8 @@ config! {
     stream_node_max_bytes: u64,
     /// 0 means no limit.
     stream_node_max_entries: u64,
+    /// Milliseconds; 0 is never.
+    busy_reply_threshold: i64,
     /// Bits, as the letters are numbered in `kind.rs`.
     notify_keyspace_events: EventClasses,
 

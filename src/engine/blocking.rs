@@ -201,9 +201,9 @@ impl Engine {
         let Some(blocked) = self.sessions[who].blocked.take() else { return };
         let mut out = self.sessions[who].out();
         self.begin_request(who);
-        let waits = self.call_woken(who, blocked.command, blocked.line.args(), &mut out);
+        let pending = self.call_woken(who, blocked.command, blocked.line.args(), &mut out);
         self.sessions[who].blocked = Some(blocked);
-        if waits.is_none() {
+        if pending.is_none() {
             self.effects.seal();
             self.answer_waiting(who, out);
         }
@@ -211,8 +211,13 @@ impl Engine {
     }
 
     /// A waiting client gets its answer, and goes on with what it sent meanwhile.
-    fn answer_waiting(&mut self, who: SessionKey, mut out: Out) {
+    fn answer_waiting(&mut self, who: SessionKey, out: Out) {
         self.unblock(who);
+        self.answer_late(who, out);
+    }
+
+    /// A client gets the answer to a command that was not over at once.
+    pub(super) fn answer_late(&mut self, who: SessionKey, mut out: Out) {
         self.finish(who, 0, &mut out);
         let Some(session) = self.sessions.get_mut(who) else { return };
         session.woken = !session.input.partial.is_empty();

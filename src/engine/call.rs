@@ -14,7 +14,15 @@ pub(super) enum Outcome {
     Answered,
     /// With an error.
     Failed,
-    Waits(Box<Wait>),
+    Pending(Pending),
+}
+
+/// Why there is no answer yet.
+pub enum Pending {
+    /// It waits for a key.
+    Wait(Box<Wait>),
+    /// A script is busy.
+    Script,
 }
 
 impl Engine {
@@ -71,16 +79,23 @@ impl Engine {
             return self.finish(who, start, out);
         }
         session.argument_bytes = args.bytes();
-        let waits = self.call(who, command, args, out);
-        self.effects.seal();
-        let flow = match waits {
+        let flow = match self.call(who, command, args, out) {
             None => self.finish(who, start, out),
-            Some(wait) => {
+            Some(Pending::Wait(wait)) => {
                 self.block(who, command, args, wait);
                 Flow::Blocked
             }
+            Some(Pending::Script) => {
+                let answer = Out { bytes: out.bytes.split_off(start), proto: out.proto };
+                self.suspend_request(who, answer);
+                Flow::Blocked
+            }
         };
-        self.serve_waiters();
+        // While a script is busy its unit is not over.
+        if !self.is_busy() {
+            self.effects.seal();
+            self.serve_waiters();
+        }
         self.tell_own_pushes(out);
         flow
     }
@@ -93,12 +108,12 @@ impl Engine {
         command: &'static Command,
         args: Args,
         out: &mut Out,
-    ) -> Option<Box<Wait>> {
-        let waits = self.call_woken(who, command, args, out);
-        if !self.monitors.is_empty() {
+    ) -> Option<Pending> {
+        let pending = self.call_woken(who, command, args, out);
+        if !self.monitors.is_empty() && !matches!(pending, Some(Pending::Script)) {
             self.feed_monitors(who, command, args, out);
         }
-        waits
+        pending
     }
 
     /// As `call`, for a command that was seen before, when it began to wait.
@@ -108,9 +123,9 @@ impl Engine {
         command: &'static Command,
         args: Args,
         out: &mut Out,
-    ) -> Option<Box<Wait>> {
+    ) -> Option<Pending> {
         let start = out.len();
-        let began = self.now.mono_us;
+        let began_us = self.now.mono_us;
         let session = &self.sessions[who];
         let db = session.db;
         self.keyspace.no_touch = session.no_touch && command.spec.name != "TOUCH";
@@ -130,21 +145,43 @@ impl Engine {
             Run::Container => unreachable!("a container is never found by itself"),
         };
         let outcome = self.settle_answer(result, start, out);
+        self.conclude(who, command, args, db, began_us, outcome, start, out)
+    }
+
+    /// What follows when a handler has answered: its changes, and the statistics.
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "all that a call consists of")]
+    pub(super) fn conclude(
+        &mut self,
+        who: SessionKey,
+        command: &'static Command,
+        args: Args,
+        db: usize,
+        began_us: u64,
+        outcome: Outcome,
+        start: usize,
+        out: &mut Out,
+    ) -> Option<Pending> {
         self.follow_up(db, Some(args));
         if self.trackers.clients() > 0 {
             self.remember_reads(who, command, args);
         }
         let end_us = self.host.mono_us();
-        let micros = end_us.saturating_sub(began);
+        let micros = end_us.saturating_sub(began_us);
         // Inside a unit time stands still for commands, but not for the stopwatch; between units
         // the wall clock is moved on by the stopwatch, which costs less than asking for it.
         self.now.mono_us = end_us;
-        self.now.wall_us += micros as i64;
         if !self.in_exec {
+            self.now.wall_us += micros as i64;
             self.set_now(self.now);
         }
         let failed = match outcome {
-            Outcome::Waits(wait) => return Some(wait),
+            Outcome::Pending(pending) => {
+                if let Pending::Script = pending {
+                    self.suspend_call(command, args, began_us);
+                }
+                return Some(pending);
+            }
             Outcome::Answered => false,
             Outcome::Failed => true,
         };
@@ -166,7 +203,8 @@ impl Engine {
         };
         match result {
             Ok(_) => Outcome::Answered,
-            Err(Stop::Wait(wait)) => Outcome::Waits(wait),
+            Err(Stop::Wait(wait)) => Outcome::Pending(Pending::Wait(wait)),
+            Err(Stop::Busy) => Outcome::Pending(Pending::Script),
             Err(Stop::Refuse(error)) => {
                 // A half-written answer must not leak.
                 out.bytes.truncate(start);

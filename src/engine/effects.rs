@@ -16,6 +16,8 @@ pub struct Effects {
     /// Of the command now running, if it chose its own words.
     own: Vec<ArgsBuf>,
     silent: bool,
+    /// A script asked that nobody be told what it does.
+    pub muted: bool,
     /// Sealed units, as the log would write them.
     sealed: Vec<u8>,
     selected: Option<u32>,
@@ -60,7 +62,9 @@ impl Effects {
                 Cause::Remark => (),
             }
         }
-        if !self.own.is_empty() {
+        if self.muted {
+            self.own.clear();
+        } else if !self.own.is_empty() {
             self.lines.extend(self.own.drain(..).map(|line| (db as u32, line)));
         } else if let Some(args) = args
             && acted

@@ -5,7 +5,7 @@ use crate::base::bytes;
 use crate::config::Allowed;
 use crate::error::{Error, until_nul};
 use crate::resp::Args;
-use crate::spec::{MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, WRITE};
+use crate::spec::{ALLOW_BUSY, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, WRITE};
 
 /// How much of an unknown command is quoted back.
 const QUOTED_NAME_MAX: usize = 128;
@@ -102,6 +102,11 @@ impl Engine {
         }
         if self.sessions[who].multi.is_some() && command.spec.has(NO_MULTI) {
             return Err(Error::Say("ERR Command not allowed inside a transaction"));
+        }
+        if !command.spec.has(ALLOW_BUSY)
+            && let Some(busy) = self.busy_error()
+        {
+            return Err(busy);
         }
         let session = &self.sessions[who];
         if session.only_listens() && !WHILE_LISTENING.contains(&command.spec.name) {

@@ -23,6 +23,7 @@ pub mod pause;
 pub mod pubsub;
 pub mod reconfigure;
 pub mod redact;
+pub mod scripting;
 pub mod session;
 pub mod stats;
 pub mod tracking;
@@ -50,6 +51,9 @@ use pause::Pause;
 use stats::Stats;
 use watch::Watchers;
 
+/// The version of Redis whose commands and replies this server has.
+pub const REDIS_VERSION: &str = "7.4.0";
+
 pub struct Engine {
     /// The instant of the unit that runs.
     pub now: Now,
@@ -69,6 +73,7 @@ pub struct Engine {
     pub watchers: Watchers,
     pub waiters: Waiters,
     pub monitors: Vec<SessionKey>,
+    pub scripting: scripting::Scripting,
     pub pubsub: pubsub::PubSub,
     pub trackers: tracking::Trackers,
     /// Somebody asked the server to stop.
@@ -190,6 +195,7 @@ impl Engine {
             watchers: Watchers::default(),
             waiters: Waiters::default(),
             monitors: Vec::new(),
+            scripting: Default::default(),
             pubsub: Default::default(),
             trackers: tracking::Trackers::new(seed),
             exit: None,
@@ -257,7 +263,7 @@ impl Engine {
 
     /// A client has gone.
     pub fn disconnect(&mut self, who: SessionKey) {
-        if self.sessions.get(who).is_some() {
+        if self.sessions.get(who).is_some() && !self.orphan_script(who) {
             self.unblock(who);
             self.unwatch(who);
             self.stop_monitor(who);

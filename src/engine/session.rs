@@ -52,6 +52,8 @@ pub struct Session {
     pub postponed: bool,
     /// Waits for a key to hold something.
     pub blocked: Option<Box<Blocked>>,
+    /// Its script is busy.
+    pub awaits_script: bool,
     /// Waits no longer, and will go on with what it sent meanwhile.
     pub woken: bool,
     pub input: Input,
@@ -201,6 +203,7 @@ impl Session {
             closing: Closing::No,
             postponed: false,
             blocked: None,
+            awaits_script: false,
             woken: false,
             input: Input::default(),
             outbox: Outbox::default(),
@@ -245,7 +248,7 @@ impl Session {
 
     /// Is what the client sends kept for later?
     pub fn is_waiting(&self) -> bool {
-        self.postponed || self.blocked.is_some() || self.woken
+        self.postponed || self.blocked.is_some() || self.awaits_script || self.woken
     }
 
     /// Does the client want to be told anything at the moment?

@@ -1,8 +1,9 @@
 //! MULTI, EXEC and DISCARD: requests that wait for each other and then run as one.
 
-use super::{Command, Engine, SessionKey};
+use super::call::Pending;
+use super::{Command, Engine, Out, SessionKey};
 use crate::error::Error;
-use crate::resp::{Args, ArgsBuf, Done, Reply};
+use crate::resp::{Args, ArgsBuf, Done, Reply, Stop};
 
 #[derive(Debug, Default)]
 pub struct Transaction {
@@ -48,6 +49,12 @@ impl Transaction {
     }
 }
 
+/// What of a transaction has not run yet.
+pub struct Rest {
+    transaction: Transaction,
+    next: usize,
+}
+
 impl Engine {
     pub fn multi(&mut self, who: SessionKey, out: Reply) -> Done {
         let session = &mut self.sessions[who];
@@ -83,19 +90,39 @@ impl Engine {
             return out.null_array();
         }
         self.in_exec = true;
-        let mut answers = out.list(transaction.len());
-        for step in &transaction.steps {
-            let slot = answers.slot();
-            let start = slot.len();
-            let waits = self.call(who, step.command, step.line.args(), slot);
-            assert!(waits.is_none(), "nobody waits inside EXEC");
+        let mut result = Ok(());
+        let done = out.in_pieces(|out| {
+            out.open_list(transaction.len());
+            result = self.exec_rest(who, Rest { transaction, next: 0 }, out);
+        });
+        self.in_exec = false;
+        result.and(done)
+    }
+
+    /// Runs what has not run yet; a script among it may become busy.
+    pub(super) fn exec_rest(
+        &mut self,
+        who: SessionKey,
+        mut rest: Rest,
+        out: &mut Out,
+    ) -> Result<(), Stop> {
+        while let Some(step) = rest.transaction.steps.get(rest.next) {
+            rest.next += 1;
+            let start = out.len();
+            match self.call(who, step.command, step.line.args(), out) {
+                None => (),
+                Some(Pending::Wait(_)) => unreachable!("nobody waits inside EXEC"),
+                Some(Pending::Script) => {
+                    self.suspend_exec(rest);
+                    return Err(Stop::Busy);
+                }
+            }
             // Without its element the answer would not be whole, and the client would take the
             // next answer for it.
-            if slot.len() == start {
-                slot.null();
+            if out.len() == start {
+                out.null();
             }
         }
-        self.in_exec = false;
-        answers.end()
+        Ok(())
     }
 }

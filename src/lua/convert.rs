@@ -18,10 +18,11 @@
 //! `unsafe`, because it works on Lua's own stack; what `natives.rs` says on top goes here as well.
 #![expect(unsafe_code, reason = "as in natives.rs")]
 
+use super::desk::Answer;
 use super::natives::{bytes_at, push_bytes};
 use crate::base::numbers;
 use crate::error::Error;
-use crate::resp::{Out, Proto};
+use crate::resp::Proto;
 use mlua::ffi::*;
 use std::ffi::{CStr, c_int};
 
@@ -159,56 +160,64 @@ fn take<'a>(reply: &'a [u8], len: &[u8], at: &mut usize) -> Option<&'a [u8]> {
 
 /// Answers with the value on top of the stack, and takes it away. `own` is the protocol that the
 /// script chose, which decides what becomes of booleans.
-pub(super) unsafe fn write_value(state: *mut lua_State, own: Proto, out: &mut Out) {
+pub(super) unsafe fn write_value(state: *mut lua_State, own: Proto, answer: &mut Answer) {
     unsafe {
         if lua_checkstack(state, SLOTS) == 0 {
-            out.error(&Error::Say("ERR reached lua stack limit"));
+            answer.out.error(&Error::Say("ERR reached lua stack limit"));
             return lua_pop(state, 1);
         }
         match lua_type(state, -1) {
-            LUA_TSTRING => out.bulk(bytes_at(state, -1).unwrap_or_default()),
-            LUA_TNUMBER => out.int(cut_off(lua_tonumber(state, -1))),
+            LUA_TSTRING => answer.out.bulk(bytes_at(state, -1).unwrap_or_default()),
+            LUA_TNUMBER => answer.out.int(cut_off(lua_tonumber(state, -1))),
             LUA_TBOOLEAN => match (own, lua_toboolean(state, -1) != 0) {
-                (Proto::Resp3, value) => out.boolean(value),
-                (Proto::Resp2, true) => out.int(1),
-                (Proto::Resp2, false) => out.null(),
+                (Proto::Resp3, value) => answer.out.boolean(value),
+                (Proto::Resp2, true) => answer.out.int(1),
+                (Proto::Resp2, false) => answer.out.null(),
             },
-            LUA_TTABLE => write_table(state, own, out),
-            _ => out.null(),
+            LUA_TTABLE => write_table(state, own, answer),
+            _ => answer.out.null(),
         }
         lua_pop(state, 1);
     }
 }
 
-unsafe fn write_table(state: *mut lua_State, own: Proto, out: &mut Out) {
+unsafe fn write_table(state: *mut lua_State, own: Proto, answer: &mut Answer) {
     unsafe {
         if field(state, c"err", LUA_TSTRING) {
-            out.error(&Error::Text(bytes_at(state, -1).unwrap_or_default().into()));
+            let text: Box<[u8]> = bytes_at(state, -1).unwrap_or_default().into();
+            answer.out.error(&Error::Text(text.clone()));
+            answer.errors.push(text);
+            lua_pushstring_(state, c"ignore_error_stats_update".as_ptr());
+            lua_rawget_(state, -3);
+            if lua_toboolean(state, -1) != 0 {
+                answer.errors.pop();
+            }
+            lua_pop(state, 1);
         } else if field(state, c"ok", LUA_TSTRING) {
-            out.status(bytes_at(state, -1).unwrap_or_default());
+            answer.out.status(bytes_at(state, -1).unwrap_or_default());
         } else if field(state, c"double", LUA_TNUMBER) {
-            out.double(lua_tonumber(state, -1));
+            answer.out.double(lua_tonumber(state, -1));
         } else if field(state, c"map", LUA_TTABLE) {
-            write_pairs(state, own, b'%', out);
+            write_pairs(state, own, b'%', answer);
         } else if field(state, c"set", LUA_TTABLE) {
-            write_pairs(state, own, b'~', out);
+            write_pairs(state, own, b'~', answer);
         } else if field(state, c"big_number", LUA_TSTRING) {
-            out.big_number(bytes_at(state, -1).unwrap_or_default());
+            answer.out.big_number(bytes_at(state, -1).unwrap_or_default());
         } else if field(state, c"verbatim_string", LUA_TTABLE) {
             if field(state, c"string", LUA_TSTRING) {
                 let string = bytes_at(state, -1).unwrap_or_default();
                 lua_insert(state, -2);
                 if field(state, c"format", LUA_TSTRING) {
-                    out.verbatim_as(bytes_at(state, -1).unwrap_or_default(), string);
+                    answer.out.verbatim_as(bytes_at(state, -1).unwrap_or_default(), string);
                     lua_pop(state, 1);
                 } else {
-                    out.null();
+                    answer.out.null();
                 }
             } else {
-                out.null();
+                answer.out.null();
             }
         } else {
-            return write_array(state, own, out);
+            return write_array(state, own, answer);
         }
         lua_pop(state, 1);
     }
@@ -227,9 +236,9 @@ unsafe fn field(state: *mut lua_State, name: &CStr, kind: c_int) -> bool {
     }
 }
 
-unsafe fn write_array(state: *mut lua_State, own: Proto, out: &mut Out) {
+unsafe fn write_array(state: *mut lua_State, own: Proto, answer: &mut Answer) {
     unsafe {
-        let at = out.len();
+        let at = answer.out.len();
         let mut items = 0;
         loop {
             lua_rawgeti_(state, -1, items + 1);
@@ -237,33 +246,33 @@ unsafe fn write_array(state: *mut lua_State, own: Proto, out: &mut Out) {
                 lua_pop(state, 1);
                 break;
             }
-            write_value(state, own, out);
+            write_value(state, own, answer);
             items += 1;
         }
-        out.put_header(at, b'*', items as usize);
+        answer.out.put_header(at, b'*', items as usize);
     }
 }
 
 /// The keys of the table on top, with their values if it is a map.
-unsafe fn write_pairs(state: *mut lua_State, own: Proto, mark: u8, out: &mut Out) {
+unsafe fn write_pairs(state: *mut lua_State, own: Proto, mark: u8, answer: &mut Answer) {
     unsafe {
-        let at = out.len();
+        let at = answer.out.len();
         let mut items = 0;
         if lua_checkstack(state, SLOTS) != 0 {
             lua_pushnil(state);
             while lua_next(state, -2) != 0 {
                 lua_pushvalue(state, -2);
-                write_value(state, own, out);
+                write_value(state, own, answer);
                 items += 1;
                 if mark == b'%' {
-                    write_value(state, own, out);
+                    write_value(state, own, answer);
                     items += 1;
                 } else {
                     lua_pop(state, 1);
                 }
             }
         }
-        out.put_header(at, mark, items);
+        answer.out.put_header(at, mark, items);
     }
 }
 

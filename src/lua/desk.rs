@@ -33,10 +33,31 @@ pub struct Desk {
     pub words: ArgsBuf,
     pub keys: usize,
     /// The answer of the whole script, in the client's protocol.
-    pub answer: Out,
+    pub answer: Answer,
     pub outcome: Result<(), Failure>,
     /// The script is to end: with this error, which it cannot catch.
     pub kill: Option<&'static str>,
+}
+
+/// What a script returns, as a reply.
+pub struct Answer {
+    pub out: Out,
+    /// The error replies in it that have not been counted.
+    pub errors: Vec<Box<[u8]>>,
+}
+
+impl Answer {
+    pub fn clear(&mut self, proto: Proto) {
+        self.out.bytes.clear();
+        self.out.proto = proto;
+        self.errors.clear();
+    }
+}
+
+impl Default for Answer {
+    fn default() -> Answer {
+        Answer { out: Out::new(Proto::Resp2), errors: Vec::new() }
+    }
 }
 
 /// Who is told what a script changes; the numbers are those of `redis.REPL_*`.
@@ -71,7 +92,7 @@ impl Default for Desk {
             told: Told::ALL,
             words: ArgsBuf::default(),
             keys: 0,
-            answer: Out::new(Proto::Resp2),
+            answer: Answer::default(),
             outcome: Ok(()),
             kill: None,
         }

@@ -17,7 +17,7 @@ use super::natives::{bytes_at, link, push_bytes};
 use mlua::ffi::*;
 use std::ffi::{CStr, c_int};
 
-/// Those of `_G`, of `coroutine`, of `string` and of `table`.
+/// Those of `_G`.
 pub(super) const BASE: &[(&CStr, lua_CFunction)] = &[
     (c"collectgarbage", collectgarbage),
     (c"gcinfo", gcinfo),
@@ -34,17 +34,15 @@ pub(super) const BASE: &[(&CStr, lua_CFunction)] = &[
     (c"xpcall", xpcall),
 ];
 
-/// Functions that do what Lua's own do, which they find as their third upvalue, and something besides.
-pub(super) const AROUND: &[(&CStr, &CStr, lua_CFunction)] = &[
-    (c"coroutine", c"resume", resume),
-    (c"string", c"rep", rep),
-    (c"table", c"insert", insert),
-];
+/// Functions that call Lua's own, which they find as their third upvalue, and do something besides.
+pub(super) const AROUND: &[(&CStr, &CStr, lua_CFunction)] =
+    &[(c"coroutine", c"resume", resume), (c"string", c"rep", rep)];
 
 /// How many values a function can return at the most; Lua's own bound on its stack.
 const RESULTS_MAX: i64 = 8000;
 
 pub(super) const NEXT: lua_CFunction = next;
+pub(super) const INSERT: lua_CFunction = insert;
 
 pub(super) const READ_ONLY: &CStr = c"Attempt to modify a readonly table";
 
@@ -183,15 +181,34 @@ unsafe extern "C-unwind" fn setmetatable(state: *mut lua_State) -> c_int {
 
 unsafe extern "C-unwind" fn insert(state: *mut lua_State) -> c_int {
     unsafe {
+        luaL_checktype(state, 1, LUA_TTABLE);
         refuse_protected(state, 1);
-        go_on(state)
+        let end = lua_objlen(state, 1).min(i32::MAX as usize - 1) as i32 + 1;
+        let place = match lua_gettop(state) {
+            2 => end,
+            3 => {
+                let place = luaL_checkinteger(state, 2) as i32;
+                // Behind the end it grows so far; what lies in between moves up.
+                for index in (place..end).rev() {
+                    lua_rawgeti_(state, 1, index);
+                    lua_rawseti_(state, 1, index + 1);
+                }
+                place
+            }
+            _ => return luaL_error(state, c"wrong number of arguments to 'insert'".as_ptr()),
+        };
+        lua_rawseti_(state, 1, place);
+        0
     }
 }
 
 unsafe extern "C-unwind" fn rep(state: *mut lua_State) -> c_int {
     unsafe {
-        if lua_gettop(state) == 2 && lua_type(state, 1) == LUA_TSTRING && lua_objlen(state, 1) == 0 {
-            luaL_checknumber(state, 2);
+        let mut len = 0;
+        luaL_checklstring(state, 1, &mut len);
+        luaL_checkinteger(state, 2);
+        lua_settop(state, 2);
+        if len == 0 {
             lua_settop(state, 1);
             return 1;
         }
@@ -297,6 +314,9 @@ pub(super) unsafe fn translate(state: *mut lua_State) {
 
 unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
     unsafe {
+        if lua_type(state, 1) != LUA_TTHREAD {
+            return luaL_argerror(state, 1, c"coroutine expected".as_ptr());
+        }
         let results = go_on(state);
         die_if_killed(state);
         translate(state);
@@ -401,15 +421,8 @@ unsafe extern "C-unwind" fn gcinfo(state: *mut lua_State) -> c_int {
 /// none of its business, since what it would change stays for all scripts.
 unsafe extern "C-unwind" fn collectgarbage(state: *mut lua_State) -> c_int {
     unsafe {
-        const OPTIONS: [&CStr; 7] = [
-            c"stop",
-            c"restart",
-            c"collect",
-            c"count",
-            c"step",
-            c"setpause",
-            c"setstepmul",
-        ];
+        const OPTIONS: [&CStr; 7] =
+            [c"stop", c"restart", c"collect", c"count", c"step", c"setpause", c"setstepmul"];
         let mut option = c"collect".to_bytes();
         if lua_type(state, 1) != LUA_TNONE && lua_type(state, 1) != LUA_TNIL {
             let mut len = 0;

@@ -38,8 +38,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 
 const MATH: &[&str] = &[
     "abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cosh", "deg", "exp", "floor", "fmod",
-    "frexp", "huge", "ldexp", "log", "log10", "max", "min", "mod", "modf", "pi", "pow", "rad", "sin",
-    "sinh", "sqrt", "tan", "tanh",
+    "frexp", "huge", "ldexp", "log", "log10", "max", "min", "mod", "modf", "pi", "pow", "rad",
+    "sin", "sinh", "sqrt", "tan", "tanh",
 ];
 
 /// The libraries that are ours.
@@ -126,6 +126,9 @@ impl Builder<'_> {
             let name = text(name);
             let inner: Value = own.raw_get(name)?;
             behind.raw_set(name, self.function(*around, &[inner])?)?;
+        }
+        if library == "table" {
+            behind.raw_set("insert", self.function(guards::INSERT, &[])?)?;
         }
         if library == "math" {
             for (name, function) in guards::DICE {

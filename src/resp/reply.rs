@@ -51,6 +51,8 @@ pub enum Stop {
     Refuse(Error),
     /// It found nothing, and the client wants to wait until there is something.
     Wait(Box<Wait>),
+    /// It runs a script that takes long; the answer comes when that is over.
+    Busy,
 }
 
 /// What to wait for, how long, and what to say when waiting is over or not allowed.
@@ -399,6 +401,11 @@ impl Out {
 
     fn open(&mut self, mark: u8, len: usize) {
         self.header(mark, len);
+    }
+
+    /// The header of an array whose items somebody else writes.
+    pub fn open_list(&mut self, len: usize) {
+        self.open(b'*', len);
     }
 
     fn open_map(&mut self, len: usize) {

@@ -36,6 +36,8 @@ struct Room {
     give_up: Notify,
     /// The engine was resting, and something happened.
     roused: Notify,
+    /// A script takes long.
+    busy: Notify,
 }
 
 struct Inside {
@@ -49,6 +51,9 @@ struct Inside {
 /// to it: with no bound its own clients could wait for ever, with none at all others would be woken
 /// for what was left in the last moment.
 const LOOKS_BACK: usize = 3;
+
+/// What time brings about waits so long for a script that takes long, and is then tried again.
+const BUSY_PAUSE_MS: i64 = 10;
 
 impl Door {
     /// The door of the first of so many threads.
@@ -65,6 +70,7 @@ impl Door {
                 give_up_at: AtomicU64::new(u64::MAX),
                 give_up: Notify::new(),
                 roused: Notify::new(),
+                busy: Notify::new(),
             }),
             thread: 0,
         }
@@ -179,13 +185,29 @@ impl Door {
                 continue;
             }
             let room = self.room.clone();
-            let sweep = move |engine: &mut Engine, now| {
-                engine.sweep(now);
-                let next = engine.keyspace.next_deadline();
-                room.sweep_at.store(next.map_or(i64::MAX, |next| next.0), Ordering::Relaxed);
+            let sweep = move |engine: &mut Engine, now: Now| {
+                // Nothing changes amid a script's unit.
+                let next = match engine.is_busy() {
+                    true => now.wall().0 + BUSY_PAUSE_MS,
+                    false => {
+                        engine.sweep(now);
+                        engine.keyspace.next_deadline().map_or(i64::MAX, |next| next.0)
+                    }
+                };
+                room.sweep_at.store(next, Ordering::Relaxed);
             };
             self.enter(sweep).await;
             tokio::task::yield_now().await;
+        }
+    }
+
+    /// Goes on with a script that takes long, a moment at a time, so that others are heard.
+    pub async fn attend_scripts(self) {
+        loop {
+            self.room.busy.notified().await;
+            while self.enter(|engine, now| engine.go_on(now)).await {
+                tokio::task::yield_now().await;
+            }
         }
     }
 
@@ -205,9 +227,14 @@ impl Door {
                 }
             }
             let room = self.room.clone();
-            let time_out = move |engine: &mut Engine, now| {
-                engine.time_out(now);
-                let next = engine.waiters.next_deadline().unwrap_or(u64::MAX);
+            let time_out = move |engine: &mut Engine, now: Now| {
+                let next = match engine.is_busy() {
+                    true => now.mono_us + BUSY_PAUSE_MS as u64 * 1000,
+                    false => {
+                        engine.time_out(now);
+                        engine.waiters.next_deadline().unwrap_or(u64::MAX)
+                    }
+                };
                 room.give_up_at.store(next, Ordering::Relaxed);
             };
             self.enter(time_out).await;
@@ -262,6 +289,9 @@ impl Room {
         }
         if engine.take_roused() {
             self.roused.notify_one();
+        }
+        if engine.take_became_busy() {
+            self.busy.notify_one();
         }
         engine.stats.end_step(now.mono_us, self.clock.mono_us());
         result

@@ -180,6 +180,7 @@ async fn serve(
     let alarm = Alarm::new().context("cannot make a timer")?;
     tokio::task::spawn_local(door.clone().sweep(alarm));
     tokio::task::spawn_local(door.clone().time_out());
+    tokio::task::spawn_local(door.clone().attend_scripts());
     tokio::task::spawn_local(beat::keep(door.clone()));
     tokio::task::spawn_local(signals::watch(door.clone()));
     tokio::task::spawn_local(async move {

@@ -125,7 +125,7 @@ pub(super) const SCRIPTS: &[Directive] = &[
         "busy-reply-threshold",
         Kind::Number(0, LONG),
         "5000",
-        Home::Later("scripts"),
+        at!(busy_reply_threshold),
         "Milliseconds after which others are told that a script is running.",
     )
     .aka(&["lua-time-limit"]),

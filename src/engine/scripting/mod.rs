@@ -1,0 +1,320 @@
+//! Scripts: what EVAL and FCALL have in common.
+//!
+//! A script runs until it wants something; then the loop in here, which has the engine, does what it wants and
+//! resumes it (`crate::lua`). What a script runs goes through the same steps as a client's request, under the
+//! client's session but in a database and a protocol of its own. All of it is one unit, as EXEC is.
+
+pub mod busy;
+pub mod cache;
+mod shebang;
+
+pub use shebang::Flags;
+
+use super::{Command, Engine, REDIS_VERSION, SessionKey};
+use crate::base::sha1;
+use crate::error::Error;
+use crate::lua::desk::Told;
+use crate::lua::vm::{Facts, Words};
+use crate::lua::{Desk, Failure, Pause, Program, Vm};
+use crate::resp::{Args, Done, Reply, Stop};
+use crate::spec::{MAY_REPLICATE, NOSCRIPT, WRITE};
+use crate::world::host::Level;
+use busy::Busy;
+use cache::{Cache, Digest};
+
+/// What scripts are told of the server.
+pub const FACTS: Facts = Facts { version: REDIS_VERSION, server_name: "redis" };
+
+/// Which interpreter: scripts and functions do not share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    Scripts,
+    Functions,
+}
+
+#[derive(Default)]
+pub struct Scripting {
+    pub cache: Cache,
+    /// Not there before the first script, nor while one runs.
+    vms: [Option<Box<Vm>>; 2],
+    /// A script that takes long, while others have their turn.
+    busy: Option<Box<Busy>>,
+    became_busy: bool,
+    /// The memory of an interpreter, by `Which`, when it was last seen.
+    memory: [usize; 2],
+}
+
+/// What is to be run.
+pub struct Launch<'a> {
+    pub which: Which,
+    pub program: Program,
+    pub words: Words,
+    /// What error texts call it: a digest, or a function's name.
+    pub name: &'a str,
+    /// It may change nothing.
+    pub read_only: bool,
+    /// How many of the words are keys.
+    pub keys: usize,
+}
+
+/// A script that runs.
+pub struct Run {
+    pub who: SessionKey,
+    pub which: Which,
+    pub name: Box<str>,
+    pub read_only: bool,
+    /// It has called a command that writes.
+    pub wrote: bool,
+    /// Its own database.
+    db: usize,
+    /// By the stopwatch.
+    pub began_us: u64,
+    /// Until when it goes on, by the stopwatch.
+    until_us: u64,
+    /// It runs inside of an EXEC.
+    in_exec: bool,
+}
+
+impl Engine {
+    /// Runs a script or a function for a client and answers with what it returns. `words` are keys and
+    /// arguments.
+    pub fn run_script(&mut self, who: SessionKey, launch: Launch, words: Args, out: Reply) -> Done {
+        let mut vm = self.take_vm(launch.which)?;
+        let desk = vm.desk();
+        desk.words.clear();
+        words.iter().for_each(|word| desk.words.push(word));
+        desk.keys = launch.keys;
+        desk.answer.clear(out.proto());
+        let began_us = self.now.mono_us;
+        let threshold_us = (self.config.busy_reply_threshold.max(0) as u64).saturating_mul(1000);
+        let until_us = if threshold_us == 0 { u64::MAX } else { began_us + threshold_us };
+        let mut run = Run {
+            who,
+            which: launch.which,
+            name: launch.name.into(),
+            read_only: launch.read_only,
+            wrote: false,
+            db: self.sessions[who].db,
+            began_us,
+            until_us,
+            in_exec: std::mem::replace(&mut self.in_exec, true),
+        };
+        let pause = vm.start(launch.program, launch.words);
+        if self.serve_script(&mut run, &mut vm, pause) {
+            self.in_exec = run.in_exec;
+            return self.end_script(run, vm, out);
+        }
+        self.in_exec = run.in_exec;
+        self.become_busy(run, vm);
+        Err(Stop::Busy)
+    }
+
+    /// Shows monitors a command that runs a script, before what the script runs.
+    pub fn show_run(&mut self, who: SessionKey, args: Args) {
+        if !self.monitors.is_empty()
+            && let Ok(command) = self.find(args)
+        {
+            self.show_script(who, command, args);
+        }
+    }
+
+    /// The script is over: its answer, or what went wrong.
+    fn end_script(&mut self, run: Run, mut vm: Box<Vm>, out: Reply) -> Done {
+        let desk = vm.desk();
+        let outcome = std::mem::replace(&mut desk.outcome, Ok(()));
+        let errors = std::mem::take(&mut desk.answer.errors);
+        let result = match outcome {
+            Ok(()) => {
+                let answer = &desk.answer.out.bytes;
+                out.in_pieces(|out| out.bytes.extend_from_slice(answer))
+            }
+            Err(failure) => {
+                let error = told(&run, &failure);
+                match failure.counted {
+                    true => out.error(&error),
+                    false => Err(error.into()),
+                }
+            }
+        };
+        if desk.answer.out.bytes.capacity() > ANSWER_BYTES_KEPT {
+            desk.answer.out.bytes = Vec::new();
+        }
+        self.keep_vm(run.which, vm);
+        for error in errors {
+            self.count_error(&Error::Text(error));
+        }
+        result
+    }
+
+    /// Does what the script wants until it is over, or until its time is up: says whether it is over.
+    fn serve_script(&mut self, run: &mut Run, vm: &mut Vm, mut pause: Pause) -> bool {
+        loop {
+            match pause {
+                Pause::Over => return true,
+                Pause::Call => self.script_calls(run, vm.desk()),
+                Pause::Log => self.script_logs(vm.desk()),
+                Pause::Check => self.script_asks(vm.desk()),
+                Pause::Tick => {
+                    if self.host.mono_us() >= run.until_us {
+                        return false;
+                    }
+                }
+            }
+            pause = vm.resume();
+        }
+    }
+
+    /// Runs the command that lies on the desk.
+    fn script_calls(&mut self, run: &mut Run, desk: &mut Desk) {
+        let line = std::mem::take(&mut desk.line);
+        let args = line.args();
+        desk.reply.bytes.clear();
+        if desk.reply.bytes.capacity() > ANSWER_BYTES_KEPT {
+            desk.reply.bytes = Vec::new();
+        }
+        match self.admit_from_script(run, args) {
+            Err((command, error)) => {
+                if let Some(command) = command {
+                    self.stats.commands[command.known_as as usize].rejected += 1;
+                }
+                self.count_error(&error);
+                desk.reply.error(&error);
+            }
+            Ok(command) => {
+                run.wrote |= command.spec.has(WRITE);
+                self.effects.muted = desk.told == Told::NOBODY;
+                let session = &mut self.sessions[run.who];
+                let own = std::mem::replace(&mut session.db, run.db);
+                let pending = self.call_woken(run.who, command, args, &mut desk.reply);
+                assert!(pending.is_none(), "nobody waits inside a script");
+                if !self.monitors.is_empty() {
+                    self.show_script_call(run.who, command, args);
+                }
+                let session = &mut self.sessions[run.who];
+                run.db = std::mem::replace(&mut session.db, own);
+                self.effects.muted = false;
+            }
+        }
+        desk.line = line;
+    }
+
+    /// The questions asked before a script's command runs.
+    fn admit_from_script(
+        &self,
+        run: &Run,
+        args: Args,
+    ) -> Result<&'static Command, (Option<&'static Command>, Error)> {
+        const UNKNOWN: Error = Error::Say("ERR Unknown Redis command called from script");
+        const ARITY: Error =
+            Error::Say("ERR Wrong number of args calling Redis command from script");
+        let command = self.find(args).map_err(|error| match error {
+            Error::Arity(_) => (None, ARITY),
+            _ => (None, UNKNOWN),
+        })?;
+        let refuse = |error| Err((Some(command), error));
+        if !command.arity_fits(args.len()) {
+            return refuse(ARITY);
+        }
+        if command.spec.has(NOSCRIPT) {
+            return refuse(Error::Say("ERR This Redis command is not allowed from script"));
+        }
+        if run.read_only && command.spec.has(WRITE | MAY_REPLICATE) {
+            return refuse(Error::Say(
+                "ERR Write commands are not allowed from read-only scripts.",
+            ));
+        }
+        Ok(command)
+    }
+
+    fn script_logs(&mut self, desk: &Desk) {
+        let level = match desk.level {
+            0 => Level::Debug,
+            1 => Level::Verbose,
+            2 => Level::Notice,
+            _ => Level::Warning,
+        };
+        let words: Vec<&[u8]> = desk.line.args().iter().collect();
+        self.host.log(level, &String::from_utf8_lossy(&words.join(&b' ')));
+    }
+
+    /// There is one user, who may run every command.
+    fn script_asks(&mut self, desk: &mut Desk) {
+        desk.verdict = self.find(desk.line.args()).ok().map(|_| true);
+    }
+
+    /// The program of a text, which is compiled if it is not known.
+    pub fn script_of(&mut self, text: &[u8]) -> Result<Digest, Error> {
+        if let Some(digest) = self.scripting.cache.digest_of(text) {
+            return Ok(digest);
+        }
+        let digest = sha1::hex(text);
+        if self.scripting.cache.get(&digest).is_some() {
+            return Ok(digest);
+        }
+        let (flags, chunk) = shebang::parse(text)?;
+        let mut vm = self.take_vm(Which::Scripts)?;
+        let compiled = vm.compile("@user_script", chunk);
+        let known = compiled.map(|program| {
+            let leaving = self.scripting.cache.add(digest, text, program, flags);
+            if let Some(leaving) = leaving {
+                vm.forget(leaving);
+            }
+            digest
+        });
+        self.keep_vm(Which::Scripts, vm);
+        known.map_err(|message| {
+            let before = b"ERR Error compiling script (new function): ";
+            Error::Text([&before[..], &message].concat().into())
+        })
+    }
+
+    /// SCRIPT FLUSH: nothing of any script is left.
+    pub fn flush_scripts(&mut self, in_background: bool) {
+        let cache = std::mem::take(&mut self.scripting.cache);
+        self.scripting.cache.evicted = cache.evicted;
+        let vm = self.scripting.vms[Which::Scripts as usize].take();
+        self.scripting.memory[Which::Scripts as usize] = 0;
+        if in_background {
+            self.give_away(0, (cache, vm));
+        }
+    }
+
+    fn take_vm(&mut self, which: Which) -> Result<Box<Vm>, Error> {
+        match self.scripting.vms[which as usize].take() {
+            Some(vm) => Ok(vm),
+            None => {
+                let seed = self.keyspace.seed() ^ self.now.mono_us;
+                let vm = Vm::new(&FACTS, seed);
+                vm.map(Box::new).map_err(|error| {
+                    Error::text(format!("ERR The interpreter cannot start: {error}"))
+                })
+            }
+        }
+    }
+
+    fn keep_vm(&mut self, which: Which, vm: Box<Vm>) {
+        self.scripting.memory[which as usize] = vm.memory();
+        self.scripting.vms[which as usize] = Some(vm);
+    }
+}
+
+/// An answer buffer that has grown beyond this is not kept.
+const ANSWER_BYTES_KEPT: usize = 1024 * 1024;
+
+impl Scripting {
+    /// Bytes that an interpreter has allocated.
+    pub fn vm_memory(&self, which: Which) -> usize {
+        self.memory[which as usize]
+    }
+}
+
+/// How a client is told of an error: with the script, and the line if it is known.
+fn told(run: &Run, failure: &Failure) -> Error {
+    let mut text = failure.message.clone();
+    if let Some((source, line)) = &failure.source {
+        text.extend_from_slice(format!(" script: {}, on ", run.name).as_bytes());
+        text.extend_from_slice(source);
+        text.extend_from_slice(format!(":{line}.").as_bytes());
+    }
+    Error::Text(text.into())
+}
