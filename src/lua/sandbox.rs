@@ -164,7 +164,7 @@ impl Builder<'_> {
             let own_next = self.function(guards::NEXT, &[])?;
             let more: &[Value] = match text(name) {
                 "getmetatable" => &[Value::Table(shown.clone())],
-                "load" => &[concat.clone()],
+                "load" => std::slice::from_ref(&concat),
                 "pairs" => &[next.clone(), Value::Function(own_next)],
                 _ => &[],
             };
