@@ -10,9 +10,11 @@
 //! What must hold: nothing panics; every request is answered once, in order and well formed; a
 //! second engine that hears only the log has the same data; keys that are due do not show; what is
 //! counted agrees with a recount; SCAN returns what was there all the while, once. And who listens to
-//! channels is sent every byte that a model expects, in order.
+//! channels is sent every byte that a model expects, in order; who keeps copies of keys never keeps a
+//! stale one.
 
 mod audience;
+mod copies;
 mod simulation;
 #[path = "../support/mod.rs"]
 mod support;
@@ -111,7 +113,8 @@ fn play(seed: u64, trace: Option<Trace>) -> Result<(), String> {
         let mut dice = Dice::seeded(seed, 0);
         let events = 200 + dice.below(1500);
         World::new(&mut dice, trace).run(events, &mut dice)?;
-        audience::play(&mut Dice::seeded(seed, 1))
+        audience::play(&mut Dice::seeded(seed, 1))?;
+        copies::play(&mut Dice::seeded(seed, 2))
     };
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("it panicked".into()))
 }

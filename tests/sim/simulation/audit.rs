@@ -116,6 +116,12 @@ impl World {
         }
         let flagged: BTreeSet<_> =
             sessions.iter().filter(|it| it.monitor).map(|it| it.key).collect();
+        let tracking: Vec<_> = sessions.iter().filter_map(|it| it.tracking.as_ref()).collect();
+        let prefixes: BTreeSet<_> = tracking.iter().flat_map(|it| it.prefixes.iter()).collect();
+        let trackers = &self.engine.trackers;
+        if (tracking.len(), prefixes.len()) != (trackers.clients(), trackers.prefixes()) {
+            return Err("those who track are not those who are known to".into());
+        }
         match self.engine.monitors.iter().copied().collect::<BTreeSet<_>>() == flagged {
             true => self.check_subscriptions(),
             false => Err("the list of monitors is not that of the sessions".into()),

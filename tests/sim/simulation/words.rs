@@ -122,6 +122,32 @@ const TIMEOUTS: &[&str] = &["0", "0", "0.01", "0.5", "3", "100", "-1", "x"];
 const NAMES: &[&str] =
     &["a", "b", "c", "d", "e", "0", "1", "2", "3", "10", "-7", "", "a longer name for an element"];
 
+/// Entries of streams: few, so that lines meet, and words that stand for some.
+const IDS: &[&str] = &[
+    "0",
+    "0-1",
+    "0-2",
+    "1-0",
+    "1-1",
+    "1-*",
+    "2-0",
+    "3",
+    "5-1",
+    "-",
+    "+",
+    "(0-1",
+    "(1-1",
+    "$",
+    ">",
+    "*",
+    "18446744073709551615-18446744073709551615",
+    "0-0",
+    "1-x",
+];
+
+/// What begins keys, for those who follow prefixes.
+const PREFIXES: &[&str] = &["", "k", "k1", "k2", "l", "h", "s", "z", "x", "nothing"];
+
 const PATTERNS: &[&str] =
     &["*", "k*", "k?", "k[0-3]", "*1*", "[^k]*", "k\\1", "[", "", "*:*", "?*?*"];
 
@@ -264,6 +290,12 @@ impl Vocabulary {
                 Shape::OneOf(choices) => self.arg(dice.pick(choices), line, dice, now_ms),
                 Shape::Block(parts) => self.args(parts, line, dice, now_ms),
                 Shape::Key => line.push(self.key(dice)),
+                Shape::String if is_id(arg.name) && dice.percent(85) => {
+                    line.push(dice.pick(IDS).as_bytes().to_vec());
+                }
+                Shape::String if arg.name == "prefix" => {
+                    line.push(dice.pick(PREFIXES).as_bytes().to_vec());
+                }
                 Shape::String if is_name(arg.name) && dice.percent(80) => {
                     line.push(dice.pick(NAMES).as_bytes().to_vec());
                 }
@@ -325,13 +357,20 @@ fn letter_of(group: Group) -> Option<u8> {
         Group::List => Some(b'l'),
         Group::Hash => Some(b'h'),
         Group::Set => Some(b's'),
-        Group::SortedSet => Some(b'z'),
+        Group::SortedSet | Group::Geo => Some(b'z'),
+        Group::Stream => Some(b'x'),
+        Group::HyperLogLog => Some(b'p'),
         _ => None,
     }
 }
 
 fn is_name(name: &str) -> bool {
-    ["field", "member", "element", "pivot"].contains(&name)
+    ["field", "member", "element", "pivot", "group", "consumer"].contains(&name)
+}
+
+/// May it say which entry of a stream is meant? The ends of ranges may say other things as well.
+fn is_id(name: &str) -> bool {
+    ["id", "last-id", "max-deleted-id", "threshold", "start", "end"].contains(&name)
 }
 
 fn is_container(name: &[u8]) -> bool {
