@@ -1,8 +1,8 @@
 //! Deadlines of elements: HEXPIRE and its relatives for fields of hashes, and the same for members of sets
 //! and sorted sets.
 //!
-//! Those of hashes are Redis'; those of sorted sets are Garnet's, and those of sets follow them: S for H, and
-//! the word MEMBERS for FIELDS. One handler serves all three, so a difference between them is a mistake.
+//! Those of hashes are Redis' since 7.4, those of sets since 8.12; those of sorted sets are Garnet's. S or Z
+//! stands for H, and the word MEMBERS for FIELDS. One handler serves all three, so a difference between them is a mistake.
 //! The log is told moments, never spans: HPEXPIREAT, SPEXPIREAT and ZPEXPIREAT say when an element goes, and
 //! HDEL, SREM and ZREM that it went.
 
@@ -10,6 +10,8 @@ use super::expire::{Condition, in_seconds_up, left};
 use crate::base::numbers;
 use crate::data::Mortal;
 use crate::data::hash::Hash;
+use crate::data::set::Set;
+use crate::data::zset::ZSet;
 use crate::engine::command::{Command, read, write};
 use crate::engine::{Ctx, Family};
 use crate::error::Error;
@@ -17,12 +19,14 @@ use crate::keyspace::{Event, Kind, Lent};
 use crate::resp::args::Word;
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{
-    Access, Arg, C_HASH, FAST, Group, K_ACCESS, K_UPDATE, KeySpec, block, integer, key, key_at,
-    one_of, string, token, unix_time,
+    Access, Arg, C_HASH, C_SET, C_SORTEDSET, FAST, Group, K_ACCESS, K_UPDATE, KeySpec, block,
+    integer, key, key_at, one_of, string, token, unix_time,
 };
 use crate::world::Millis;
 
 pub const HASHES: Family = Family { group: Group::Hash, commands: HASH_ROWS };
+pub const SETS: Family = Family { group: Group::Set, commands: SET_ROWS };
+pub const SORTED_SETS: Family = Family { group: Group::SortedSet, commands: ZSET_ROWS };
 
 /// What the commands of one type are called, and what they call things.
 pub trait Elements: Mortal {
@@ -57,6 +61,42 @@ impl Elements for Hash {
     const EXPIRE_AT: &'static [u8] = b"HPEXPIREAT";
     const PERSIST: &'static [u8] = b"HPERSIST";
     const REMOVE: &'static [u8] = b"HDEL";
+}
+
+const NO_MEMBERS: Error =
+    Error::Say("ERR Mandatory argument MEMBERS is missing or not at the right position");
+const NO_COUNT_OF_MEMBERS: Error = Error::Say("ERR Number of members must be a positive integer");
+const NO_COUNT_OF_MEMBERS_TO_EXPIRE: Error =
+    Error::Say("ERR Parameter `numMembers` should be greater than 0");
+const MISCOUNTED_MEMBERS: Error =
+    Error::Say("ERR The `nummembers` parameter must match the number of arguments");
+
+impl Elements for Set {
+    const WORD: &'static [u8] = b"MEMBERS";
+    const NO_WORD: Error = NO_MEMBERS;
+    const NO_COUNT: Error = NO_COUNT_OF_MEMBERS;
+    const NO_COUNT_TO_EXPIRE: Error = NO_COUNT_OF_MEMBERS_TO_EXPIRE;
+    const MISCOUNTED: Error = MISCOUNTED_MEMBERS;
+    const GIVEN: Event = Event::set("sexpire");
+    const PERSISTED: Event = Event::set("spersist");
+    const REMOVED: Event = Event::set("srem");
+    const EXPIRE_AT: &'static [u8] = b"SPEXPIREAT";
+    const PERSIST: &'static [u8] = b"SPERSIST";
+    const REMOVE: &'static [u8] = b"SREM";
+}
+
+impl Elements for ZSet {
+    const WORD: &'static [u8] = b"MEMBERS";
+    const NO_WORD: Error = NO_MEMBERS;
+    const NO_COUNT: Error = NO_COUNT_OF_MEMBERS;
+    const NO_COUNT_TO_EXPIRE: Error = NO_COUNT_OF_MEMBERS_TO_EXPIRE;
+    const MISCOUNTED: Error = MISCOUNTED_MEMBERS;
+    const GIVEN: Event = Event::zset("zexpire");
+    const PERSISTED: Event = Event::zset("zpersist");
+    const REMOVED: Event = Event::zset("zrem");
+    const EXPIRE_AT: &'static [u8] = b"ZPEXPIREAT";
+    const PERSIST: &'static [u8] = b"ZPERSIST";
+    const REMOVE: &'static [u8] = b"ZREM";
 }
 
 /// No deadline of an element lies further away: about the year 4199.
@@ -168,6 +208,14 @@ pub const FIELDS: Arg =
 
 const HASH_ROWS: &[Command] = rows!(Hash, "H", C_HASH, FIELDS, "fields", "hash", "7.4.0");
 
+/// `MEMBERS nummembers member …`
+pub const MEMBERS: Arg =
+    block("members", &[integer("nummembers"), string("member").repeats()]).after("MEMBERS");
+
+const SET_ROWS: &[Command] = rows!(Set, "S", C_SET, MEMBERS, "members", "set", "8.12.0");
+const ZSET_ROWS: &[Command] =
+    rows!(ZSet, "Z", C_SORTEDSET, MEMBERS, "members", "sorted set", "8.12.0");
+
 const COMPLEXITY: &str =
     "O(N), when N elements are named, and O(log M) for each in one of M that is large";
 
@@ -197,7 +245,7 @@ impl Command {
 /// What is answered for each element.
 const NO_ELEMENT: i64 = -2;
 const NO_DEADLINE: i64 = -1;
-const HELD: i64 = 0;
+pub const HELD: i64 = 0;
 const DONE: i64 = 1;
 const GONE: i64 = 2;
 
@@ -217,13 +265,27 @@ fn expire<T: Elements>(
     let condition = Condition::of(&Word::new(args.get(3)));
     let at = if condition.is_some() { 4 } else { 3 };
     let elements = named::<T>(args, at, T::NO_COUNT_TO_EXPIRE)?;
-    let allowed = condition.unwrap_or_default();
+    let condition = condition.map(|condition| (condition, args.get(3)));
+    let mut list = out.list(elements.len());
+    give::<T>(cx, key, deadline, condition, elements, |answer| list.int(answer))?;
+    list.end()
+}
+
+/// Gives elements of a value a deadline, under a condition if there is one, and answers for each of them.
+pub fn give<T: Elements>(
+    cx: &mut Ctx,
+    key: &[u8],
+    deadline: Millis,
+    condition: Option<(Condition, &[u8])>,
+    elements: Args,
+    mut answers: impl FnMut(i64),
+) -> Result<(), Error> {
+    let allowed = condition.map(|(condition, _)| condition).unwrap_or_default();
     let is_over = cx.keyspace.is_over(deadline);
     let seed = cx.keyspace.seed();
-    let mut list = out.list(elements.len());
     let Some(mut value) = cx.edit::<T>(key)? else {
-        elements.iter().for_each(|_| list.int(NO_ELEMENT));
-        return list.end();
+        elements.iter().for_each(|_| answers(NO_ELEMENT));
+        return Ok(());
     };
     let mut changed: Vec<&[u8]> = Vec::new();
     for element in elements.iter() {
@@ -243,17 +305,17 @@ fn expire<T: Elements>(
             value.part(element);
             changed.push(element);
         }
-        list.int(answer);
+        answers(answer);
     }
     value.done_if(!changed.is_empty(), if is_over { T::REMOVED } else { T::GIVEN });
     match is_over {
         true => tell_removed::<T>(cx, key, &changed),
         false => {
-            let word = condition.map(|_| args.get(3));
+            let word = condition.map(|(_, word)| word);
             tell_deadline::<T>(cx, key, deadline, word, &changed);
         }
     }
-    list.end()
+    Ok(())
 }
 
 fn persist<T: Elements>(cx: &mut Ctx, args: Args, out: Reply) -> Done {

@@ -23,8 +23,10 @@ pub mod bitmap;
 // Values with elements.
 pub mod elements;
 pub mod hash;
+pub mod hash_import;
 pub mod hash_life;
 pub mod list;
+pub mod member_life;
 pub mod set;
 pub mod set_combine;
 pub mod sort;
@@ -76,14 +78,19 @@ const FAMILIES: &[Family] = &[
     hash::FAMILY,
     hash_life::FAMILY,
     elements::HASHES,
+    hash_import::FAMILY,
     set::FAMILY,
     set_combine::FAMILY,
+    elements::SETS,
+    member_life::SETS,
+    member_life::ANY,
     list::ends::FAMILY,
     list::items::FAMILY,
     list::moves::FAMILY,
     list::blocking::FAMILY,
     sort::FAMILY,
     zset::FAMILY,
+    elements::SORTED_SETS,
     stream::FAMILY,
     transaction::FAMILY,
     scripting::FAMILY,

@@ -2,9 +2,9 @@
 
 use super::picks;
 use super::scan::{self, Filter, Over};
-use crate::data::Collection;
 use crate::data::set::Set;
 use crate::data::string::{Digits, Text};
+use crate::data::{Collection, Mortal};
 use crate::engine::command::{read, write};
 use crate::engine::{Ctx, Family};
 use crate::error::Error;
@@ -167,15 +167,20 @@ fn smove(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     if source == target {
         return out.int(edit.contains(member) as i64);
     }
+    // The deadline goes with the member.
+    let deadline = edit.deadline_of(args.get(3)).flatten();
     let moved = edit.remove(member);
     edit.done_if(moved, Event::set("srem"));
     if moved {
-        let limits = cx.limits.set;
+        let (limits, seed) = (cx.limits.set, cx.keyspace.seed());
         let mut edit = cx.edit_or_new::<Set>(target)?;
         if edit.is_born() {
             edit.begin_with(member, 1, &limits);
         }
         let added = edit.insert(member, &limits);
+        if added && deadline.is_some() {
+            edit.set_deadline(args.get(3), deadline, seed);
+        }
         edit.done_if(added, Event::set("sadd"));
     }
     out.int(moved as i64)

@@ -10,10 +10,9 @@
 //! deadline takes 45 bytes. Rejected: deadlines inside the elements with an order of hashes beside them (25
 //! bytes), because each kind of collection would need a form of its own for them.
 
+use super::Collection;
 use super::limits::PackedLimits;
-use super::string::Digits;
 use super::zset::{ScoreRange, ZSet};
-use super::{Collection, Due};
 use crate::world::Millis;
 
 #[derive(Clone)]
@@ -76,18 +75,28 @@ impl Deadlines {
         self.hidden > 0 && self.get(element).is_some_and(|deadline| deadline <= self.hidden_to)
     }
 
-    /// Forgets the elements that are due, at most so many, and names them, the earliest first. Those that
-    /// are left are hidden.
-    pub fn take(&mut self, due: Due) -> Vec<Vec<u8>> {
-        let number = self.due(due.now);
-        let first = 0..number.min(due.most);
-        let mut digits = Digits::new();
-        let bytes =
-            self.order.walk(first.clone(), false).map(|(name, _)| name.bytes(&mut digits).to_vec());
-        let names: Vec<Vec<u8>> = bytes.collect();
+    /// From now on what is due is hidden.
+    pub fn hide(&mut self, now: Millis) {
+        (self.hidden_to, self.hidden) = (now, self.due(now));
+    }
+
+    /// Elements that are due and are not hidden yet.
+    pub fn newly_due(&self, now: Millis) -> Vec<Vec<u8>> {
+        let due = self.due(now);
+        self.names(self.hidden.min(due)..due)
+    }
+
+    /// Forgets the first so many elements, and names them, the earliest first.
+    pub fn take(&mut self, count: usize) -> Vec<Vec<u8>> {
+        let first = 0..count.min(self.order.len());
+        let names = self.names(first.clone());
         drop(self.order.remove_range(first));
-        (self.hidden_to, self.hidden) = (due.now, number - names.len());
+        self.hidden = self.hidden.saturating_sub(names.len());
         names
+    }
+
+    fn names(&self, ranks: std::ops::Range<usize>) -> Vec<Vec<u8>> {
+        self.order.walk(ranks, false).map(|(name, _)| name.to_vec()).collect()
     }
 
     pub fn memory(&self) -> usize {
@@ -111,17 +120,24 @@ fn moment(score: f64) -> Millis {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Mortal;
     use crate::data::hash::Hash;
+    use crate::data::limits::SetLimits;
+    use crate::data::set::Set;
+    use crate::data::string::Text;
+    use crate::data::zset::{Added, Rule};
+    use crate::data::{Due, Mortal};
     use proptest::prelude::*;
     use rand::rngs::SmallRng;
     use rand::{Rng, SeedableRng};
     use std::collections::{BTreeMap, BTreeSet};
 
     const LIMITS: PackedLimits = PackedLimits { entries: 8, value: 30, seed: 7 };
+    const SET_LIMITS: SetLimits = SetLimits { intset_entries: 5, packed: LIMITS };
 
     /// A collection as the tests see it.
     trait Plain: Mortal {
+        /// Whether `put` leaves an element that is there its deadline.
+        const KEEPS: bool;
         /// Puts an element there, which then lives for ever.
         fn put(&mut self, element: &[u8]) -> bool;
         /// The same, but an element that is there keeps its deadline.
@@ -132,6 +148,7 @@ mod tests {
     }
 
     impl Plain for Hash {
+        const KEEPS: bool = false;
         fn put(&mut self, element: &[u8]) -> bool {
             self.set(element, b"value", LIMITS)
         }
@@ -154,6 +171,72 @@ mod tests {
             let mut below = |bound: u64| dice.random_range(0..bound);
             assert_eq!(self.sample(3, &mut below).len(), self.len().min(3));
             self.random(&mut below).map(|(field, _)| field.to_vec())
+        }
+    }
+
+    impl Plain for Set {
+        const KEEPS: bool = true;
+        fn put(&mut self, element: &[u8]) -> bool {
+            self.insert(Text::Bytes(element), &SET_LIMITS)
+        }
+        fn touch(&mut self, element: &[u8]) -> bool {
+            self.put(element)
+        }
+        fn elements(&self) -> Vec<Vec<u8>> {
+            self.iter().map(|member| member.to_vec()).collect()
+        }
+        fn walked(&self) -> Vec<Vec<u8>> {
+            let (mut seen, mut cursor) = (Vec::new(), 0);
+            loop {
+                cursor = self.scan(cursor, |member| seen.push(member.to_vec()));
+                if cursor == 0 {
+                    return seen;
+                }
+            }
+        }
+        fn thrown(&self, dice: &mut SmallRng) -> Option<Vec<u8>> {
+            let mut below = |bound: u64| dice.random_range(0..bound);
+            let mut sampled = BTreeSet::new();
+            self.sample(3, &mut below, |member| assert!(sampled.insert(member.to_vec())));
+            assert_eq!(sampled.len(), self.len().min(3));
+            let mut copy = self.clone();
+            let popped = copy.pop(&mut below, |member| member.to_vec());
+            let rest = copy.pop_many(2, &mut below, &SET_LIMITS, |member| _ = member);
+            drop(rest);
+            assert_eq!(copy.len(), self.len().saturating_sub(3));
+            popped.or_else(|| self.random(&mut below).map(|member| member.to_vec()))
+        }
+    }
+
+    impl Plain for ZSet {
+        const KEEPS: bool = true;
+        fn put(&mut self, element: &[u8]) -> bool {
+            let score = f64::from(element[0] % 7);
+            matches!(self.add(element, score, Rule::default(), LIMITS), Added::New(_))
+        }
+        fn touch(&mut self, element: &[u8]) -> bool {
+            let rule = Rule { increment: true, ..Rule::default() };
+            matches!(self.add(element, 1.0, rule, LIMITS), Added::New(_))
+        }
+        fn elements(&self) -> Vec<Vec<u8>> {
+            self.iter().map(|(member, _)| member.to_vec()).collect()
+        }
+        fn walked(&self) -> Vec<Vec<u8>> {
+            let (mut seen, mut cursor) = (Vec::new(), 0);
+            loop {
+                cursor = self.scan(cursor, |member, _| seen.push(member.to_vec()));
+                if cursor == 0 {
+                    return seen;
+                }
+            }
+        }
+        fn thrown(&self, dice: &mut SmallRng) -> Option<Vec<u8>> {
+            let rank = dice.random_range(0..self.len().max(1));
+            let mut copy = self.clone();
+            let removed = copy.len().min(2);
+            drop(copy.remove_range(0..removed));
+            assert_eq!(copy.len() + removed, self.len());
+            self.at(rank).map(|(member, _)| member.to_vec())
         }
     }
 
@@ -203,7 +286,8 @@ mod tests {
         let due = |deadline: &Option<i64>| deadline.is_some_and(|deadline| deadline <= now);
         let gone = model.seen.extract_if(.., |_, deadline| due(deadline));
         model.hidden.extend(gone.map(|(element, _)| element));
-        let due = Due { now: Millis(now), most, seed: LIMITS.seed };
+        // Nobody looks in the tests while the sweep is not done.
+        let due = Due { now: Millis(now), most, is_seen: true, seed: LIMITS.seed };
         value.expire(due, &mut |element| {
             assert!(model.hidden.remove(element), "it was due, and goes once");
         });
@@ -242,7 +326,10 @@ mod tests {
                     let new = !model.seen.contains_key(&element);
                     assert_eq!(value.put(&element), new);
                     model.hidden.remove(&element);
-                    model.seen.insert(element, None);
+                    match T::KEEPS {
+                        true => _ = model.seen.entry(element).or_insert(None),
+                        false => _ = model.seen.insert(element, None),
+                    }
                 }
                 Step::Touch(number) => {
                     let element = name(number);
@@ -287,6 +374,20 @@ mod tests {
         #[test]
         fn fields_go_on_time(steps in proptest::collection::vec(step(), 0..150), seed: u64) {
             play::<Hash>(steps, seed);
+        }
+
+        #[test]
+        fn members_of_sets_go_on_time(
+            steps in proptest::collection::vec(step(), 0..150), seed: u64
+        ) {
+            play::<Set>(steps, seed);
+        }
+
+        #[test]
+        fn members_of_sorted_sets_go_on_time(
+            steps in proptest::collection::vec(step(), 0..150), seed: u64
+        ) {
+            play::<ZSet>(steps, seed);
         }
     }
 }

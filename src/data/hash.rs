@@ -394,7 +394,8 @@ impl Collection for Hash {
             }
         };
         let Some(deadlines) = &mut large.deadlines else { return };
-        for field in deadlines.take(due) {
+        deadlines.hide(due.now);
+        for field in deadlines.take(deadlines.hidden().min(due.most)) {
             gone(&field);
             large.take_out(&field);
         }

@@ -155,6 +155,8 @@ pub struct Due {
     /// … at most about so many of them. The others read as missing until they are taken away too: so nobody
     /// sees them, they are not counted, and nobody has to wait while a million of them go.
     pub most: usize,
+    /// Somebody is about to look at the value, so that what is due must not be there.
+    pub is_seen: bool,
     /// Seeds a table, if one must be made.
     pub seed: u64,
 }

@@ -29,7 +29,8 @@ impl Engine {
         let room = session.input.partial.capacity().saturating_sub(session.input.partial.len());
         let unread = session.unread();
         let tracking = session.tracking.as_ref().map_or(0, |tracking| tracking.memory());
-        let total = size_of::<Session>() + held + room + unread + multi_memory + tracking;
+        let kept = multi_memory + tracking + session.fieldsets.memory();
+        let total = size_of::<Session>() + held + room + unread + kept;
         let command = session
             .last_command
             .map_or("NULL".to_string(), |last| self.known(last).spec.lower_name());

@@ -12,6 +12,7 @@ pub mod cron;
 pub mod describe;
 pub mod effects;
 pub mod events;
+pub mod fieldsets;
 pub mod gate;
 pub mod keys;
 pub mod latency;

@@ -4,6 +4,7 @@
 //! and another thread may hold the socket. The socket's side is a waker and a flag, the outbox.
 
 use super::blocking::Blocked;
+use super::fieldsets::Fieldsets;
 use super::pubsub::{Space, Subscriptions};
 use super::tracking::Tracking;
 use super::transaction::Transaction;
@@ -42,6 +43,8 @@ pub struct Session {
     pub subscriptions: Option<Box<Subscriptions>>,
     /// None unless the client is told when what it has read changes.
     pub tracking: Option<Box<Tracking>>,
+    /// Of HIMPORT.
+    pub fieldsets: Fieldsets,
     pub no_evict: bool,
     pub no_touch: bool,
     /// CLIENT CAPA and CLIENT IMPORT-SOURCE, which only Valkey has.
@@ -196,6 +199,7 @@ impl Session {
             monitor: false,
             subscriptions: None,
             tracking: None,
+            fieldsets: Fieldsets::default(),
             no_evict: false,
             no_touch: false,
             redirect_capable: false,
@@ -301,6 +305,7 @@ impl Session {
         if self.replies != Replies::Skip {
             self.replies = Replies::On;
         }
+        self.fieldsets = Fieldsets::default();
         self.no_evict = false;
         self.no_touch = false;
         self.import_source = false;

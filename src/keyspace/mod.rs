@@ -643,7 +643,7 @@ impl Keyspace {
                 home.file_anew(place, hash, deadline, now);
             } else if !record.is_due(now) {
                 self.lateness.record(now.0.abs_diff(deadline.0));
-                seen += self.expire_elements(db, place, most.saturating_sub(seen).max(1));
+                seen += self.expire_elements(db, place, most.saturating_sub(seen).max(1), false);
                 let home = &mut self.dbs[db];
                 if let Some((place, next)) = home.filed_at(hash, ticket) {
                     home.file_anew(place, hash, next, now);
@@ -686,7 +686,7 @@ impl Keyspace {
             return None;
         }
         if record.has_due_elements(self.now) {
-            self.expire_elements(db, place, ON_ACCESS);
+            self.expire_elements(db, place, ON_ACCESS, true);
             self.dbs[db].compact();
             // The record may be gone. If it is held though all of it is due, nothing is seen of it.
             let record = self.dbs[db].table.at(place).filter(|record| record.key() == key)?;
@@ -711,7 +711,7 @@ impl Keyspace {
 
     /// Takes elements of a value away that are due, at most so many, hides those that are left, and removes
     /// the key if nothing else is left. Says how many went.
-    fn expire_elements(&mut self, db: usize, place: Place, most: usize) -> usize {
+    fn expire_elements(&mut self, db: usize, place: Place, most: usize, is_seen: bool) -> usize {
         let (now, home) = (self.now, &mut self.dbs[db]);
         let Some(record) = home.table.at(place) else { return 0 };
         let (hash, bin, kind) =
@@ -734,6 +734,7 @@ impl Keyspace {
         let due = Due {
             now: if self.sees_expired { Millis(i64::MIN) } else { now },
             most: if is_held { 0 } else { most },
+            is_seen,
             seed: self.seed,
         };
         let (mut gone, mut is_left) = (0, true);

@@ -91,12 +91,13 @@ pub struct Table<E> {
     /// Buckets in all segments together.
     buckets: usize,
     depth: u32,
+    /// Since `widest` was exact.
+    rebuilds: u32,
     /// How many segments are as deep as the directory. When none is left the directory is halved.
     deepest: usize,
     /// No segment has more places than this. It is kept for `random`, and made exact again after
     /// every so many rebuilds.
     widest: usize,
-    rebuilds: usize,
 }
 
 /// Where an entry is, for a search whose result is looked at more than once.
@@ -491,7 +492,7 @@ impl<E: Entry> Table<E> {
         self.widest = self.widest.max(segment.places());
         self.segments[index] = segment;
         self.rebuilds += 1;
-        if self.rebuilds > self.segments.len() {
+        if self.rebuilds as usize > self.segments.len() {
             self.rebuilds = 0;
             self.widest = self.segments.iter().map(Segment::places).max().unwrap_or(0);
         }

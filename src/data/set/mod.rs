@@ -9,20 +9,25 @@
 //! A set begins in the form that suits its first member and moves down this list when it must: a
 //! string among integers, one member too many, one too long. It does not move up again when members
 //! go. Clients see the form, so the rules are those of Redis 8 to the letter.
+//!
+//! Members may have deadlines, which lie beside the table (`deadlines.rs`): a set in which one is given
+//! becomes a large one.
 
 pub mod combine;
 #[cfg(test)]
 mod tests;
 
+use super::deadlines::Deadlines;
 use super::intset::IntSet;
-use super::limits::{PACKED_BYTES_MAX, SetLimits};
+use super::limits::{PACKED_BYTES_MAX, PackedLimits, SetLimits};
 use super::packed::Packed;
 use super::string::{Digits, Text, canonical_int};
-use super::{Buffer, Collection, Small, SmallForm, Type};
+use super::{Buffer, Collection, Due, Mortal, Small, SmallForm, Type};
 use crate::base::blob::Blob;
 use crate::base::map;
 use crate::base::memory_size::size_class;
 use crate::base::table::{self, Entry, Table};
+use crate::world::Millis;
 
 #[derive(Clone)]
 pub struct Set(Form);
@@ -39,6 +44,8 @@ struct Large {
     table: Table<Member>,
     /// Bytes of all blobs, so that nobody has to walk over them to know.
     bytes: usize,
+    /// If members have any.
+    deadlines: Option<Box<Deadlines>>,
 }
 
 #[derive(Clone)]
@@ -52,6 +59,8 @@ const SAMPLE_BY_WALK: usize = 3;
 /// So is what is taken out if it is at least a quarter: then the walk, which has the whole set read
 /// and its table rebuilt, costs less than as many jumps across it.
 const TAKE_BY_WALK: usize = 4;
+/// So often a member is thrown for that is not hidden.
+const RANDOM_THROWS: usize = 1000;
 /// If at most a fifth of what is taken out would stay, what stays becomes a new set.
 const TAKE_BY_REBUILDING: usize = 5;
 
@@ -80,7 +89,7 @@ impl Collection for Set {
         match &self.0 {
             Form::Ints(ints) => ints.len(),
             Form::Packed(packed) => packed.len(),
-            Form::Large(large) => large.table.len(),
+            Form::Large(large) => large.table.len() - large.hidden(),
         }
     }
 
@@ -112,7 +121,11 @@ impl Collection for Set {
             Form::Ints(ints) => ints.memory(),
             Form::Packed(packed) => packed.memory(),
             Form::Large(large) => {
-                size_class(size_of::<Large>()) + large.table.memory() + large.bytes
+                let deadlines = large
+                    .deadlines
+                    .as_ref()
+                    .map_or(0, |deadlines| size_class(size_of::<Deadlines>()) + deadlines.memory());
+                size_class(size_of::<Large>()) + large.table.memory() + large.bytes + deadlines
             }
         }
     }
@@ -120,13 +133,19 @@ impl Collection for Set {
     fn pieces(&self) -> usize {
         match &self.0 {
             Form::Ints(_) | Form::Packed(_) => 1,
-            Form::Large(large) => large.table.len(),
+            Form::Large(large) => {
+                let deadlines = large.deadlines.as_ref().map_or(0, |deadlines| deadlines.pieces());
+                large.table.len() + deadlines
+            }
         }
     }
 
     fn parts(&self) -> Vec<Vec<u8>> {
         let mut parts: Vec<Vec<u8>> = self.iter().map(|member| member.to_vec()).collect();
         parts.sort_unstable();
+        if let Form::Large(large) = &self.0 {
+            parts.extend(large.deadlines.iter().flat_map(|deadlines| deadlines.parts()));
+        }
         parts
     }
 
@@ -136,6 +155,64 @@ impl Collection for Set {
             Form::Packed(_) => "listpack",
             Form::Large(_) => "hashtable",
         }
+    }
+
+    fn earliest(&self) -> Option<Millis> {
+        match &self.0 {
+            Form::Large(large) => large.deadlines.as_ref()?.earliest(),
+            _ => None,
+        }
+    }
+
+    fn spent(&self, now: Millis) -> Option<usize> {
+        let Form::Large(large) = &self.0 else { return None };
+        let due = large.deadlines.as_ref()?.due(now);
+        (due == large.table.len()).then_some(due)
+    }
+
+    fn expire(&mut self, due: Due, gone: &mut dyn FnMut(&[u8])) {
+        let Form::Large(large) = &mut self.0 else { return };
+        let Some(deadlines) = &mut large.deadlines else { return };
+        deadlines.hide(due.now);
+        for member in deadlines.take(deadlines.hidden().min(due.most)) {
+            gone(&member);
+            large.take_out(&member);
+        }
+        large.deadlines.take_if(|deadlines| deadlines.is_empty());
+    }
+}
+
+impl Mortal for Set {
+    fn deadline_of(&self, member: &[u8]) -> Option<Option<Millis>> {
+        if !self.contains(Text::Bytes(member)) {
+            return None;
+        }
+        let Form::Large(large) = &self.0 else { return Some(None) };
+        Some(large.deadlines.as_ref().and_then(|deadlines| deadlines.get(member)))
+    }
+
+    fn set_deadline(&mut self, member: &[u8], deadline: Option<Millis>, seed: u64) {
+        if !self.contains(Text::Bytes(member)) {
+            return;
+        }
+        if deadline.is_some() && !matches!(self.0, Form::Large(_)) {
+            let packed = PackedLimits { seed, ..PackedLimits::default() };
+            self.enlarge(0, &SetLimits { packed, ..SetLimits::default() });
+        }
+        let Form::Large(large) = &mut self.0 else { return };
+        match deadline {
+            Some(deadline) => {
+                let deadlines = &mut large.deadlines;
+                deadlines
+                    .get_or_insert_with(|| Box::new(Deadlines::new(seed)))
+                    .set(member, deadline);
+            }
+            None => large.forget_deadline(member),
+        }
+    }
+
+    fn drop_element(&mut self, member: &[u8]) -> bool {
+        self.remove(Text::Bytes(member))
     }
 }
 
@@ -258,7 +335,7 @@ impl Set {
         };
         let ints = ints.into_iter().flat_map(|ints| ints.iter().map(Text::Int));
         let packed = packed.into_iter().flat_map(|packed| packed.iter());
-        let large = large.into_iter().flat_map(|large| large.table.iter().map(Member::text));
+        let large = large.into_iter().flat_map(|large| large.seen().map(Member::text));
         ints.chain(packed).chain(large)
     }
 
@@ -267,7 +344,11 @@ impl Set {
     /// there all the while is shown once at least. A small set is shown whole.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Text)) -> u64 {
         match &self.0 {
-            Form::Large(large) => large.table.scan(cursor, |member| visit(member.text())),
+            Form::Large(large) => large.table.scan(cursor, |member| {
+                if !large.is_hidden(&member.0) {
+                    visit(member.text());
+                }
+            }),
             _ => {
                 self.iter().for_each(visit);
                 0
@@ -285,7 +366,7 @@ impl Set {
             _ if self.is_empty() => None,
             Form::Ints(ints) => ints.get(below(ints.len() as u64) as usize).map(Text::Int),
             Form::Packed(packed) => packed.get(below(packed.len() as u64) as usize),
-            Form::Large(large) => large.table.random(below).map(Member::text),
+            Form::Large(large) => large.random(below).map(Member::text),
         }
     }
 
@@ -327,7 +408,7 @@ impl Set {
         {
             let mut seen = map::Set::default();
             while seen.len() < count {
-                let Some(member) = large.table.random(below) else { return };
+                let Some(member) = large.random(below) else { return };
                 if seen.insert(std::ptr::from_ref(member)) {
                     visit(member.text());
                 }
@@ -356,6 +437,12 @@ impl Set {
                 packed.remove(at);
                 Some(result)
             }
+            // One that is hidden is not for the client, and stays until it can be told that it went.
+            Form::Large(large) if large.deadlines.is_some() => {
+                let member = large.random(below)?.0.to_vec();
+                large.remove(&member);
+                Some(visit(Text::Bytes(&member)))
+            }
             Form::Large(large) => large.pop(below).map(|member| visit(member.text())),
         }
     }
@@ -374,6 +461,12 @@ impl Set {
         let count = count.min(len);
         let mut choice = Choice::new(count, len);
         match &mut self.0 {
+            // Those that stay keep their deadlines.
+            Form::Large(large) if large.deadlines.is_some() => {
+                for _ in 0..count {
+                    self.pop(below, &mut visit);
+                }
+            }
             Form::Ints(ints) => ints.retain(|int| {
                 let taken = choice.falls_on_next(below);
                 if taken {
@@ -454,12 +547,13 @@ impl Set {
 
 impl Large {
     fn new(count: usize, limits: &SetLimits) -> Large {
-        Large { table: Table::with_capacity(limits.packed.seed, count), bytes: 0 }
+        let table = Table::with_capacity(limits.packed.seed, count);
+        Large { table, bytes: 0, deadlines: None }
     }
 
     fn contains(&self, member: &[u8]) -> bool {
         let hash = table::hash(self.table.seed(), member);
-        self.table.find(hash, |other| *other.0 == *member).is_some()
+        self.table.find(hash, |other| *other.0 == *member).is_some() && !self.is_hidden(member)
     }
 
     fn insert(&mut self, member: &[u8]) -> bool {
@@ -470,10 +564,61 @@ impl Large {
             self.bytes += blob.memory();
             self.table.insert_new(hash, Member(blob));
         }
-        new
+        // One that is hidden comes back, and lives for ever.
+        let returns = !new && self.is_hidden(member);
+        if returns {
+            self.forget_deadline(member);
+        }
+        new || returns
     }
 
+    /// What is hidden stays, to be taken away when that is told.
     fn remove(&mut self, member: &[u8]) -> bool {
+        if self.is_hidden(member) {
+            return false;
+        }
+        self.forget_deadline(member);
+        self.take_out(member)
+    }
+
+    fn forget_deadline(&mut self, member: &[u8]) {
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.remove(member);
+            if deadlines.is_empty() {
+                self.deadlines = None;
+            }
+        }
+    }
+
+    #[inline]
+    fn hidden(&self) -> usize {
+        self.deadlines.as_ref().map_or(0, |deadlines| deadlines.hidden())
+    }
+
+    #[inline]
+    fn is_hidden(&self, member: &[u8]) -> bool {
+        self.deadlines.as_ref().is_some_and(|deadlines| deadlines.is_hidden(member))
+    }
+
+    /// All members that are not hidden.
+    fn seen(&self) -> impl Iterator<Item = &Member> {
+        let hides = self.hidden() > 0;
+        self.table.iter().filter(move |member| !hides || !self.is_hidden(&member.0))
+    }
+
+    fn random(&self, below: &mut impl FnMut(u64) -> u64) -> Option<&Member> {
+        let seen = self.table.len() - self.hidden();
+        for _ in 0..RANDOM_THROWS {
+            let member = self.table.random(below)?;
+            if !self.is_hidden(&member.0) {
+                return Some(member);
+            }
+        }
+        // Nearly all are hidden, which does not last.
+        if seen == 0 { None } else { self.seen().nth(below(seen as u64) as usize) }
+    }
+
+    fn take_out(&mut self, member: &[u8]) -> bool {
         let hash = table::hash(self.table.seed(), member);
         let removed = self.table.remove(hash, |other| *other.0 == *member);
         removed.inspect(|member| self.bytes -= member.0.memory()).is_some()

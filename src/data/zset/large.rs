@@ -12,6 +12,9 @@ use super::members::{Id, Members};
 use super::tree::{Probe, Tree};
 use crate::base::memory_size::size_class;
 use crate::base::table::{self, Table};
+use crate::data::Due;
+use crate::data::deadlines::Deadlines;
+use crate::world::Millis;
 use std::ops::Range;
 
 #[derive(Clone)]
@@ -19,6 +22,9 @@ pub(super) struct Large {
     members: Members,
     tree: Tree,
     table: Table<Entry>,
+    /// If members have any. Those that are hidden are in neither tree nor table, since ranks count what
+    /// is there.
+    deadlines: Option<Box<Deadlines>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +49,8 @@ const LOOK_AHEAD: usize = 6;
 
 impl Large {
     pub fn new(seed: u64) -> Large {
-        Large { members: Members::new(), tree: Tree::new(), table: Table::new(seed) }
+        let table = Table::new(seed);
+        Large { members: Members::new(), tree: Tree::new(), table, deadlines: None }
     }
 
     pub fn with_capacity(seed: u64, capacity: usize) -> Large {
@@ -63,11 +70,64 @@ impl Large {
             + self.members.memory()
             + self.tree.memory()
             + self.table.memory()
+            + self
+                .deadlines
+                .as_ref()
+                .map_or(0, |deadlines| size_class(size_of::<Deadlines>()) + deadlines.memory())
     }
 
     /// About as many pieces of heap: chunks, leaves, and segments of the table.
     pub fn pieces(&self) -> usize {
-        self.members.chunks() + self.len() / 32 + 3
+        let deadlines = self.deadlines.as_ref().map_or(0, |deadlines| deadlines.pieces());
+        self.members.chunks() + self.len() / 32 + 3 + deadlines
+    }
+
+    // ── deadlines ───────────────────────────────────────────────────────────────────────────
+
+    pub fn deadlines(&self) -> Option<&Deadlines> {
+        self.deadlines.as_deref()
+    }
+
+    /// Gives a member that is there a deadline, or takes it away.
+    pub fn set_deadline(&mut self, member: &[u8], deadline: Option<Millis>) {
+        match deadline {
+            Some(deadline) => {
+                let seed = self.table.seed();
+                let deadlines = &mut self.deadlines;
+                deadlines
+                    .get_or_insert_with(|| Box::new(Deadlines::new(seed)))
+                    .set(member, deadline);
+            }
+            None => self.forget_deadline(member),
+        }
+    }
+
+    fn forget_deadline(&mut self, member: &[u8]) {
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.remove(member);
+            if deadlines.is_empty() {
+                self.deadlines = None;
+            }
+        }
+    }
+
+    /// Takes members out that are due: all of them if somebody is about to look, and else no more than are
+    /// shown to `gone`. Those beyond `most` are shown another time.
+    pub fn expire(&mut self, due: Due, gone: &mut dyn FnMut(&[u8])) {
+        let Some(mut deadlines) = self.deadlines.take() else { return };
+        if due.is_seen {
+            for member in deadlines.newly_due(due.now) {
+                self.find(&member).into_iter().for_each(|id| self.remove(id));
+            }
+            deadlines.hide(due.now);
+        }
+        for member in deadlines.take(deadlines.due(due.now).min(due.most)) {
+            gone(&member);
+            self.find(&member).into_iter().for_each(|id| self.remove(id));
+        }
+        if !deadlines.is_empty() {
+            self.deadlines = Some(deadlines);
+        }
     }
 
     #[inline]
@@ -94,6 +154,8 @@ impl Large {
 
     /// Adds a member that is known to be absent.
     pub fn insert(&mut self, member: &[u8], score: f64) {
+        // One that is hidden comes back, and lives for ever.
+        self.forget_deadline(member);
         let hash = self.hash(member);
         let id = self.members.add(score, member);
         self.table.insert_new(spread(hash), Entry { hash, id });
@@ -134,6 +196,10 @@ impl Large {
         if stays > 0 && (ranks.len() < MANY || stays > ranks.len() * STAYS_FOR_REMOVED) {
             return None;
         }
+        // Deadlines must go with those that are removed, or stay with the others.
+        if self.deadlines.is_some() {
+            return None;
+        }
         let mut rest = Large::new(self.table.seed());
         if stays > 0 {
             rest = Large::with_capacity(self.table.seed(), stays);
@@ -155,6 +221,12 @@ impl Large {
     /// Removes a record that is no longer in the tree.
     fn forget(&mut self, id: Id) {
         let hash = self.hash(self.members.get(id).1);
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.remove(self.members.get(id).1);
+            if deadlines.is_empty() {
+                self.deadlines = None;
+            }
+        }
         self.table.remove(spread(hash), |entry| entry.id == id);
         let size = self.members.size(id);
         self.members.remove(id);

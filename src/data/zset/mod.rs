@@ -4,7 +4,7 @@
 //! (`large.rs`). What to do with a range is always the same: find its ranks, which takes O(log n) in
 //! the large form, then walk, count or remove them.
 //!
-//! A score is never NaN.
+//! A score is never NaN. Members may have deadlines, which lie beside the large form (`deadlines.rs`).
 
 mod large;
 mod members;
@@ -16,8 +16,9 @@ mod tree;
 use super::limits::{PACKED_BYTES_MAX, PackedLimits};
 use super::packed::Packed;
 use super::string::Text;
-use super::{Buffer, Collection, Type};
+use super::{Buffer, Collection, Due, Mortal, Type};
 use crate::base::numbers;
+use crate::world::Millis;
 use large::Large;
 use small::Small;
 use std::ops::Range;
@@ -391,6 +392,9 @@ impl Collection for ZSet {
             numbers::write_f64(score + 0.0, &mut text);
             parts.extend([member.to_vec(), text]);
         }
+        if let Form::Large(large) = &self.0 {
+            parts.extend(large.deadlines().into_iter().flat_map(|deadlines| deadlines.parts()));
+        }
         parts
     }
 
@@ -399,6 +403,49 @@ impl Collection for ZSet {
             Form::Small(_) => "listpack",
             Form::Large(_) => "skiplist",
         }
+    }
+
+    fn earliest(&self) -> Option<Millis> {
+        match &self.0 {
+            Form::Small(_) => None,
+            Form::Large(large) => large.deadlines()?.earliest(),
+        }
+    }
+
+    fn spent(&self, now: Millis) -> Option<usize> {
+        let Form::Large(large) = &self.0 else { return None };
+        let deadlines = large.deadlines()?;
+        let due = deadlines.due(now);
+        (due == large.len() + deadlines.hidden()).then_some(due)
+    }
+
+    fn expire(&mut self, due: Due, gone: &mut dyn FnMut(&[u8])) {
+        if let Form::Large(large) = &mut self.0 {
+            large.expire(due, gone);
+        }
+    }
+}
+
+impl Mortal for ZSet {
+    fn deadline_of(&self, member: &[u8]) -> Option<Option<Millis>> {
+        self.score(member)?;
+        let Form::Large(large) = &self.0 else { return Some(None) };
+        Some(large.deadlines().and_then(|deadlines| deadlines.get(member)))
+    }
+
+    fn set_deadline(&mut self, member: &[u8], deadline: Option<Millis>, seed: u64) {
+        if self.score(member).is_none() {
+            return;
+        }
+        match &mut self.0 {
+            Form::Small(_) if deadline.is_none() => (),
+            Form::Small(_) => self.enlarge(seed).set_deadline(member, deadline),
+            Form::Large(large) => large.set_deadline(member, deadline),
+        }
+    }
+
+    fn drop_element(&mut self, member: &[u8]) -> bool {
+        self.remove(member).is_some()
     }
 }
 
