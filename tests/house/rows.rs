@@ -11,6 +11,7 @@ const ARITY_ON_PURPOSE: &[(&str, &str)] = &[
     ("COMMAND|INFO", "without names it tells of all commands, and -2 says so"),
     ("CLIENT|KILL", "each of its filters may be left out, but not all of them"),
     ("DEBUG", "its grammar is nobody's promise"),
+    ("SADDEX", "Dragonfly's has one word less"),
 ];
 
 /// Commands that write without naming keys.

@@ -1,7 +1,7 @@
 //! Commands that no installed peer knows, against an exact model: DELEX, DIGEST, INCREX, the
 //! comparisons of SET, the newer operations of BITOP (`model.rs`, `lines.rs`); the counting of
 //! unions and differences (`sets.rs`); moving many elements between lists (`lists.rs`); counting in
-//! which sorted sets a member is (`zsets.rs`).
+//! which sorted sets a member is (`zsets.rs`); deadlines of fields and members (`elements.rs`).
 //!
 //! Elsewhere a real server says what is right. For these there is only the manual, so it is
 //! written down once more, independently and as plainly as can be, and the same random lines go to
@@ -13,6 +13,7 @@
 //! SEED=123 cargo test --test model      one run again
 //! ```
 
+mod elements;
 mod lines;
 mod lists;
 mod model;
@@ -93,6 +94,11 @@ fn lists_agree_with_the_manual() {
 #[test]
 fn sorted_sets_agree_with_the_manual() {
     play_all::<zsets::SortedSets>();
+}
+
+#[test]
+fn elements_go_when_they_should() {
+    play_all::<elements::Mortals>();
 }
 
 fn play_all<S: Subject>() {
