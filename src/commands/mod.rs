@@ -19,6 +19,7 @@ pub mod lcs;
 pub mod lifetime;
 
 pub mod bitmap;
+pub mod hyperloglog;
 
 // Values with elements.
 pub mod elements;
@@ -75,6 +76,7 @@ const FAMILIES: &[Family] = &[
     counter::FAMILY,
     lcs::FAMILY,
     bitmap::FAMILY,
+    hyperloglog::FAMILY,
     hash::FAMILY,
     hash_life::FAMILY,
     elements::HASHES,

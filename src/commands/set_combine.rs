@@ -1,7 +1,7 @@
 //! Several sets at once: what they have in common, what any of them has, what one has alone; as
 //! an answer, as a number, or stored.
 
-use crate::data::hyperloglog::HyperLogLog;
+use crate::data::hyperloglog::Registers;
 use crate::data::limits::SetLimits;
 use crate::data::set::{Set, combine};
 use crate::data::string::{Digits, Text};
@@ -237,7 +237,7 @@ impl<'a> Count<'a> {
 
 /// Counts without remembering every member.
 fn estimate_union(sets: &[Option<&Set>], limit: u64) -> i64 {
-    let mut sketch = HyperLogLog::new();
+    let mut sketch = Registers::new();
     let mut until_look = limit;
     for member in sets.iter().copied().flatten().flat_map(Set::iter) {
         sketch.add(member.bytes(&mut Digits::new()));

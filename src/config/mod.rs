@@ -116,6 +116,8 @@ config! {
     zset_max_listpack_entries: u64,
     /// Bytes.
     zset_max_listpack_value: u64,
+    /// Bytes.
+    hll_sparse_max_bytes: u64,
     /// Bytes; 0 means no limit.
     stream_node_max_bytes: u64,
     /// 0 means no limit.

@@ -197,6 +197,8 @@ pub struct Limits {
     pub zset: PackedLimits,
     pub hash: PackedLimits,
     pub stream: StreamLimits,
+    /// `hll-sparse-max-bytes`.
+    pub hll_sparse_bytes_max: u64,
 }
 
 impl Limits {
@@ -217,6 +219,7 @@ impl Limits {
                 bytes: bound(config.stream_node_max_bytes),
                 entries: bound(config.stream_node_max_entries),
             },
+            hll_sparse_bytes_max: config.hll_sparse_max_bytes,
         }
     }
 

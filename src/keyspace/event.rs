@@ -35,6 +35,8 @@ pub const TO_SUBKEYSPACEITEM: u32 = 1 << 18;
 pub const TO_SUBKEYSPACEEVENT: u32 = 1 << 19;
 
 impl Event {
+    /// The value is another one to WATCH, the log and the replicas, and nobody else is told.
+    pub const QUIET: Event = Event { name: "", class: 0 };
     pub const DEL: Event = Event::generic("del");
     pub const EXPIRED: Event = Event { name: "expired", class: EXPIRED };
     /// A key came into being, by whatever command.

@@ -53,8 +53,8 @@ const SHOWN_MAX: usize = 1500;
 
 const HELP: &str = "\
 usage: cargo test --test compat -- [OPTION]...
-  --group NAME       strings, bitmaps, hashes, lists, sets, sorted-sets, sort, keys, blocking,
-                     transactions, channels, events, connection; may be repeated
+  --group NAME       strings, bitmaps, hyperloglogs, hashes, lists, sets, sorted-sets, sort, keys,
+                     blocking, transactions, channels, events, connection; may be repeated
   --count N          commands per group
   --seed N           what to roll from
   --episode N        only this episode

@@ -79,7 +79,7 @@ pub(super) const STRUCTURES: &[Directive] = &[
         "hll-sparse-max-bytes",
         Kind::Memory(0, SIZE),
         "3000",
-        Home::Later("HyperLogLog"),
+        at!(hll_sparse_max_bytes),
         "Bytes up to which a HyperLogLog has its sparse form.",
     ),
     live(

@@ -33,6 +33,7 @@ connection:
   4 <container> <unknown-word> <value>*
   5 COMMAND GETKEYS <strings>
   5 COMMAND GETKEYS <bitmaps>
+  3 COMMAND GETKEYS <hyperloglogs>
   5 COMMAND GETKEYS <keys>
   4 COMMAND GETKEYS <hashes>
   4 COMMAND GETKEYS <lists>

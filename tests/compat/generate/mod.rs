@@ -9,6 +9,7 @@ mod channels;
 mod connection;
 pub mod grammar;
 mod hashes;
+mod hyperloglogs;
 mod keys;
 mod lists;
 mod sets;
@@ -27,6 +28,7 @@ use grammar::{Args, Grammar};
 pub enum Group {
     Strings,
     Bitmaps,
+    HyperLogLogs,
     Hashes,
     Lists,
     Sets,
@@ -40,9 +42,10 @@ pub enum Group {
     Connection,
 }
 
-pub const GROUPS: [Group; 13] = [
+pub const GROUPS: [Group; 14] = [
     Group::Strings,
     Group::Bitmaps,
+    Group::HyperLogLogs,
     Group::Hashes,
     Group::Lists,
     Group::Sets,
@@ -90,6 +93,7 @@ impl Group {
         match self {
             Group::Strings => "strings",
             Group::Bitmaps => "bitmaps",
+            Group::HyperLogLogs => "hyperloglogs",
             Group::Hashes => "hashes",
             Group::Lists => "lists",
             Group::Sets => "sets",
@@ -120,6 +124,7 @@ impl Generator {
             vocabulary::GRAMMAR,
             strings::GRAMMAR,
             bitmaps::GRAMMAR,
+            hyperloglogs::GRAMMAR,
             hashes::GRAMMAR,
             hashes::PICKS,
             hashes::FULL_SCAN,

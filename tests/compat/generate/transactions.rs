@@ -10,6 +10,7 @@ transactions:
   4 UNWATCH
   40 <strings>
   12 <bitmaps>
+  4 <hyperloglogs>
   30 <keys>
   20 <hashes>
   15 <sets>

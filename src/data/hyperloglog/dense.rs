@@ -1,0 +1,104 @@
+//! The dense form: registers of six bits, the lowest bits of a byte first.
+//!
+//! Nothing is done register by register where all are wanted: twenty-four bytes are three words, four
+//! groups of forty-eight bits, and each group becomes eight bytes, or comes from them, in three steps
+//! that halve its parts. The compiler does that for several groups at a time.
+
+use super::REGISTERS;
+use super::estimate::{Histogram, Pairs};
+
+pub const BYTES: usize = REGISTERS * 6 / 8;
+/// Twenty-four bytes hold thirty-two registers.
+const BLOCK: usize = 24;
+const IN_BLOCK: usize = 32;
+const GROUP: u64 = (1 << 48) - 1;
+
+pub fn get(registers: &[u8], index: usize) -> u8 {
+    let (at, shift) = (index * 6 / 8, index * 6 % 8);
+    let next = registers.get(at + 1).copied().unwrap_or(0);
+    (u16::from_le_bytes([registers[at], next]) >> shift) as u8 & 0x3f
+}
+
+pub fn set(registers: &mut [u8], index: usize, value: u8) {
+    let (at, shift) = (index * 6 / 8, index * 6 % 8);
+    let next = registers.get(at + 1).copied().unwrap_or(0);
+    let both = u16::from_le_bytes([registers[at], next]) & !(0x3f << shift);
+    let [low, high] = (both | u16::from(value) << shift).to_le_bytes();
+    registers[at] = low;
+    // The last register ends with the last byte.
+    if let Some(next) = registers.get_mut(at + 1) {
+        *next = high;
+    }
+}
+
+/// Every byte becomes the larger of itself and the register.
+pub fn merge(registers: &[u8], into: &mut [u8; REGISTERS]) {
+    for (block, bytes) in registers.chunks_exact(BLOCK).zip(into.chunks_exact_mut(IN_BLOCK)) {
+        let unpacked = unpack(block);
+        for (byte, register) in bytes.iter_mut().zip(unpacked) {
+            *byte = register.max(*byte);
+        }
+    }
+}
+
+/// Writes registers of a byte each.
+pub fn pack(bytes: &[u8; REGISTERS], into: &mut [u8]) {
+    for (bytes, block) in bytes.chunks_exact(IN_BLOCK).zip(into.chunks_exact_mut(BLOCK)) {
+        let mut groups = [0; 4];
+        for (group, eight) in groups.iter_mut().zip(bytes.chunks_exact(8)) {
+            *group = narrow(word(eight));
+        }
+        let [a, b, c, d] = groups;
+        let words = [a | b << 48, b >> 16 | c << 32, c >> 32 | d << 16];
+        for (place, word) in block.chunks_exact_mut(8).zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+    }
+}
+
+pub fn histogram(registers: &[u8]) -> Histogram {
+    let mut pairs = Pairs::new();
+    for block in registers.chunks_exact(BLOCK) {
+        for group in groups(block) {
+            for pair in 0..4 {
+                pairs.count((group >> (12 * pair)) as usize);
+            }
+        }
+    }
+    pairs.histogram()
+}
+
+fn unpack(block: &[u8]) -> [u8; IN_BLOCK] {
+    let mut bytes = [0; IN_BLOCK];
+    for (eight, group) in bytes.chunks_exact_mut(8).zip(groups(block)) {
+        eight.copy_from_slice(&widen(group).to_le_bytes());
+    }
+    bytes
+}
+
+#[inline]
+fn groups(block: &[u8]) -> [u64; 4] {
+    let (a, b, c) = (word(&block[..8]), word(&block[8..16]), word(&block[16..24]));
+    [a & GROUP, (a >> 48 | b << 16) & GROUP, (b >> 32 | c << 32) & GROUP, c >> 16]
+}
+
+#[inline]
+fn word(bytes: &[u8]) -> u64 {
+    u64::from_le_bytes(bytes.try_into().expect("eight bytes"))
+}
+
+/// Eight times six bits become eight bytes.
+#[inline]
+fn widen(group: u64) -> u64 {
+    let halves = group & 0xff_ffff | (group & 0xffff_ff00_0000) << 8;
+    let quarters = halves & 0xfff_0000_0fff | (halves & 0x00ff_f000_00ff_f000) << 4;
+    quarters & 0x003f_003f_003f_003f | (quarters & 0x0fc0_0fc0_0fc0_0fc0) << 2
+}
+
+/// … and back.
+#[inline]
+fn narrow(bytes: u64) -> u64 {
+    let quarters = bytes & 0x003f_003f_003f_003f | (bytes & 0x3f00_3f00_3f00_3f00) >> 2;
+    let halves = quarters & 0xfff_0000_0fff | (quarters & 0x0fff_0000_0fff_0000) >> 4;
+    halves & 0xff_ffff | (halves & 0x00ff_ffff_0000_0000) >> 8
+}
