@@ -33,22 +33,16 @@ pub fn set(registers: &mut [u8], index: usize, value: u8) {
 
 /// Every byte becomes the larger of itself and the register.
 pub fn merge(registers: &[u8], into: &mut [u8; REGISTERS]) {
-    for (block, bytes) in registers.chunks_exact(BLOCK).zip(into.chunks_exact_mut(IN_BLOCK)) {
-        let unpacked = unpack(block);
-        for (byte, register) in bytes.iter_mut().zip(unpacked) {
-            *byte = register.max(*byte);
-        }
-    }
+    let mut bytes = [0; REGISTERS];
+    unpack(registers, &mut bytes);
+    raise(into, &bytes);
 }
 
 /// Writes registers of a byte each.
 pub fn pack(bytes: &[u8; REGISTERS], into: &mut [u8]) {
     for (bytes, block) in bytes.chunks_exact(IN_BLOCK).zip(into.chunks_exact_mut(BLOCK)) {
-        let mut groups = [0; 4];
-        for (group, eight) in groups.iter_mut().zip(bytes.chunks_exact(8)) {
-            *group = narrow(word(eight));
-        }
-        let [a, b, c, d] = groups;
+        let group = |at: usize| narrow(word(&bytes[8 * at..8 * at + 8]));
+        let [a, b, c, d] = [group(0), group(1), group(2), group(3)];
         let words = [a | b << 48, b >> 16 | c << 32, c >> 32 | d << 16];
         for (place, word) in block.chunks_exact_mut(8).zip(words) {
             place.copy_from_slice(&word.to_le_bytes());
@@ -60,20 +54,44 @@ pub fn histogram(registers: &[u8]) -> Histogram {
     let mut pairs = Pairs::new();
     for block in registers.chunks_exact(BLOCK) {
         for group in groups(block) {
-            for pair in 0..4 {
-                pairs.count((group >> (12 * pair)) as usize);
-            }
+            pairs.count(group);
         }
     }
     pairs.histogram()
 }
 
-fn unpack(block: &[u8]) -> [u8; IN_BLOCK] {
-    let mut bytes = [0; IN_BLOCK];
-    for (eight, group) in bytes.chunks_exact_mut(8).zip(groups(block)) {
-        eight.copy_from_slice(&widen(group).to_le_bytes());
+/// As `histogram`, of registers of a byte each.
+pub fn histogram_of_bytes(bytes: &[u8; REGISTERS]) -> Histogram {
+    let mut pairs = Pairs::new();
+    let mut zeros = 0;
+    for eight in bytes.chunks_exact(8) {
+        match word(eight) {
+            // While little was counted, most are zero.
+            0 => zeros += 8,
+            eight => pairs.count(narrow(eight)),
+        }
     }
-    bytes
+    let mut runs = pairs.histogram();
+    runs[0] += zeros;
+    runs
+}
+
+/// Not inlined, and neither is `raise`: the compiler would put bytes together one by one in order to
+/// compare them sixteen at a time, which takes three times as long as words that are written and read.
+#[inline(never)]
+fn unpack(registers: &[u8], bytes: &mut [u8; REGISTERS]) {
+    for (block, bytes) in registers.chunks_exact(BLOCK).zip(bytes.chunks_exact_mut(IN_BLOCK)) {
+        for (eight, group) in bytes.chunks_exact_mut(8).zip(groups(block)) {
+            eight.copy_from_slice(&widen(group).to_le_bytes());
+        }
+    }
+}
+
+#[inline(never)]
+fn raise(bytes: &mut [u8; REGISTERS], others: &[u8; REGISTERS]) {
+    for (byte, other) in bytes.iter_mut().zip(others) {
+        *byte = (*byte).max(*other);
+    }
 }
 
 #[inline]

@@ -30,11 +30,13 @@ impl Pairs {
         Pairs([0; 64 * 64])
     }
 
-    /// One more of these two: six bits, and six bits above them.
+    /// Eight more registers: forty-eight bits.
     #[inline]
-    pub fn count(&mut self, pair: usize) {
-        // There are half as many pairs as registers, so a number of 16 bits does not overflow.
-        self.0[pair % (64 * 64)] += 1;
+    pub fn count(&mut self, group: u64) {
+        for at in 0..4 {
+            // There are half as many pairs as registers, so a number of 16 bits does not overflow.
+            self.0[(group >> (12 * at)) as usize % (64 * 64)] += 1;
+        }
     }
 
     pub fn histogram(&self) -> Histogram {
@@ -49,14 +51,6 @@ impl Pairs {
         }
         runs
     }
-}
-
-pub fn histogram_of_bytes(registers: &[u8; REGISTERS]) -> Histogram {
-    let mut pairs = Pairs::new();
-    for pair in registers.chunks_exact(2) {
-        pairs.count(usize::from(pair[0] & 0x3f) | usize::from(pair[1] & 0x3f) << 6);
-    }
-    pairs.histogram()
 }
 
 /// x + Σ x^(2^k) 2^(k-1), for the registers that are still zero.

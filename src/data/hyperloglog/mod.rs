@@ -173,7 +173,7 @@ impl Registers {
 
     /// About how many different strings there were. O(2^14).
     pub fn estimate(&self) -> u64 {
-        estimate::cardinality(&estimate::histogram_of_bytes(&self.0))
+        estimate::cardinality(&dense::histogram_of_bytes(&self.0))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = u8> {

@@ -71,6 +71,9 @@ pub fn raise(
         found = Found::of(&sketch[from..], index, *cursor)?;
     }
     let (at, first, op) = (from + found.at, found.first, found.op);
+    if let Some(earlier) = found.earlier {
+        *cursor = earlier;
+    }
     if op.value >= value {
         return Ok(Raised::No);
     }
@@ -88,9 +91,6 @@ pub fn raise(
         sketch.splice(at..at + op.bytes, pieces.iter().copied());
     }
     join(sketch, from + found.before.map_or(0, |before| before.at));
-    if let Some(earlier) = found.earlier {
-        *cursor = earlier;
-    }
     Ok(Raised::Yes)
 }
 
