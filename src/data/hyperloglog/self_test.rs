@@ -6,7 +6,7 @@ use super::{Form, HEADER, REGISTERS, Registers, add, count, empty, form, make_de
 
 /// Redis' default.
 const SPARSE_MAX: u64 = 3000;
-const ELEMENTS: u64 = 100_000;
+const ELEMENTS: u64 = 10_000;
 /// Of so many standard errors.
 const ERRORS_ALLOWED: f64 = 5.0;
 const STANDARD_ERROR: f64 = 0.0081;

@@ -116,7 +116,9 @@ impl Server {
 
     fn refused(&mut self, line: &[&[u8]], why: &str) {
         match self.say(line) {
-            Value::Error(text) => assert!(text.starts_with(why), "{text}"),
+            Value::Error(text) => {
+                assert!(text.starts_with(why.as_bytes()), "{}", text.escape_ascii())
+            }
             answer => panic!("{answer:?}"),
         }
     }
