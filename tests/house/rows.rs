@@ -20,6 +20,7 @@ const WRITES_WITHOUT_KEYS: &[(&str, &str)] = &[
     ("FLUSHDB", "all keys of a database"),
     ("SWAPDB", "all keys of two databases"),
     ("FUNCTION|FLUSH", "functions are no keys"),
+    ("PFDEBUG", "what it changes is the form of a value; Redis has it so"),
 ];
 
 /// Rows that no transcript can play.
@@ -188,7 +189,9 @@ fn least(args: &[Arg]) -> (i16, bool) {
 fn shape_at(args: &[Arg], mut at: usize) -> Option<Shape> {
     for arg in args {
         if arg.optional {
-            return None;
+            // A key that may be left out is where a key would be.
+            let is_key = at == 0 && arg.token.is_empty() && matches!(arg.shape, Shape::Key);
+            return is_key.then_some(Shape::Key);
         }
         match arg.shape {
             Shape::Block(parts) => {
