@@ -149,6 +149,10 @@ impl Side for Direct {
         lines_of(swept).unwrap_or_default()
     }
 
+    fn digest(&mut self) -> Option<String> {
+        Some(format!("{:?}", digest_of_all(&self.world().engine)))
+    }
+
     fn check(&mut self) -> Result<(), String> {
         let world = self.world();
         if !world.twin_is_checked {

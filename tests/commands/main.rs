@@ -4,6 +4,7 @@
 mod direct;
 mod expect;
 mod lens;
+mod scripted;
 mod side;
 mod sockets;
 #[path = "../support/mod.rs"]
@@ -12,6 +13,7 @@ mod transcript;
 
 use direct::Direct;
 use lens::{Edit, Lens, Manner, Player, Report};
+use scripted::Scripted;
 use side::Side;
 use sockets::Sockets;
 use std::collections::BTreeMap;
@@ -54,6 +56,13 @@ const GROUPS: &[(Stage, &[Lens])] = &[
         ],
     ),
     (
+        Stage::Lua,
+        &[
+            lens("script2", &["script", "direct", "resp2"], 2),
+            lens("script3", &["script", "direct", "resp3"], 3),
+        ],
+    ),
+    (
         Stage::Server(Program::Russet),
         &[
             lens("socket2", &["socket", "resp2"], 2),
@@ -84,7 +93,12 @@ const GROUPS: &[(Stage, &[Lens])] = &[
 
 #[derive(Clone, Copy)]
 enum Stage {
-    Engine { split: bool, sweeps: bool },
+    Engine {
+        split: bool,
+        sweeps: bool,
+    },
+    /// Two engines, one of which is told everything by way of Lua.
+    Lua,
     Server(Program),
 }
 
@@ -118,16 +132,23 @@ fn main() -> ExitCode {
 
     #[expect(clippy::disallowed_methods, reason = "how long the tests took, for a person")]
     let begun = Instant::now();
-    let all: Vec<(&str, Result<Report, String>)> = std::thread::scope(|scope| {
-        let (chosen, wanted, update) = (&chosen, &wanted, !update.is_empty());
-        let threads: Vec<_> = GROUPS
-            .iter()
-            .map(|(stage, lenses)| {
-                scope.spawn(move || run_group(*stage, lenses, chosen, wanted, update))
-            })
-            .collect();
-        threads.into_iter().flat_map(|it| it.join().expect("a lens does not panic")).collect()
-    });
+    let run_all = |groups: Vec<&'static (Stage, &[Lens])>| -> Vec<(&str, Result<Report, String>)> {
+        std::thread::scope(|scope| {
+            let (chosen, wanted, update) = (&chosen, &wanted, !update.is_empty());
+            let threads: Vec<_> = groups
+                .into_iter()
+                .map(|(stage, lenses)| {
+                    scope.spawn(move || run_group(*stage, lenses, chosen, wanted, update))
+                })
+                .collect();
+            threads.into_iter().flat_map(|it| it.join().expect("a lens does not panic")).collect()
+        })
+    };
+    // Engines need the processor and no clock; servers mostly wait, and must not be late.
+    let (servers, engines) =
+        GROUPS.iter().partition(|(stage, _)| matches!(stage, Stage::Server(_)));
+    let mut all = run_all(engines);
+    all.extend(run_all(servers));
 
     let (mut failed, mut edits) = (0, Vec::new());
     for (name, report) in all {
@@ -166,6 +187,10 @@ fn run_group(
     }
     let mut side: Box<dyn Side> = match stage {
         Stage::Engine { split, sweeps } => Box::new(Direct::new(split, sweeps)),
+        Stage::Lua => {
+            let engine = || Direct::new(false, true);
+            Box::new(Scripted::new(engine(), engine()))
+        }
         Stage::Server(program) => match Sockets::open(program) {
             Ok(sockets) => Box::new(sockets),
             // Who has no peers installed can test all the same.

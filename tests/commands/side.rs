@@ -50,6 +50,10 @@ pub trait Side {
     fn check(&mut self) -> Result<(), String> {
         Ok(())
     }
+    /// A number for all data; none where nobody can know.
+    fn digest(&mut self) -> Option<String> {
+        None
+    }
     /// Whether this program has ever heard of the command.
     fn knows(&mut self, _: &Words) -> bool {
         true
