@@ -557,10 +557,12 @@ fn keyspace(engine: &Engine, text: &mut String) {
         let (hashes, others) = db.mortals();
         let _ = write!(
             text,
-            "db{number}:keys={},expires={},avg_ttl={},subexpiry={}\r\n",
+            "db{number}:keys={},expires={},avg_ttl={},subexpiry={},\
+             keys_with_volatile_items={}\r\n",
             db.len(),
             db.expires(),
             db.average_ttl(now),
+            hashes + others,
             hashes + others
         );
     }
