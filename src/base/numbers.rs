@@ -12,6 +12,7 @@ pub use super::long_double::LongDouble;
 use super::grisu::{self, Decimal};
 use rustc_apfloat::ieee::Double;
 use rustc_apfloat::{Float, Round};
+use std::io::Write;
 
 /// Reads an integer in its only spelling: no spaces, no `+`, no leading zeros, no `-0`.
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
@@ -66,6 +67,14 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     Some(value)
 }
 
+/// Reads a hexadecimal double, however large or small.
+pub fn hex_f64(text: &[u8]) -> Option<f64> {
+    let hex = parse_hex(text)?;
+    let read = Double::from_str_r(&hex.text, Round::NearestTiesToEven).ok()?;
+    let value = f64::from_bits(read.value.to_bits() as u64);
+    Some(if hex.negative { -value } else { value })
+}
+
 /// Appends a double in the form scores and RESP3 doubles have on the wire.
 ///
 /// Whole numbers that an integer holds exactly are written as integers. Everything else has just
@@ -90,24 +99,65 @@ pub fn write_f64(value: f64, out: &mut Vec<u8>) {
 
 /// Appends a double as C's `%.17g` does: with as many digits as any double can need.
 pub fn write_f64_exact(value: f64, out: &mut Vec<u8>) {
+    write_f64_rounded(value, 17, out);
+}
+
+/// Appends a double as C's `%g` does with so many digits, at most 17.
+pub fn write_f64_rounded(value: f64, digits: usize, out: &mut Vec<u8>) {
     if !value.is_finite() {
         return write_f64(value, out);
     }
-    let text = format!("{value:.16e}");
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let short = |digits: &str| match digits.contains('.') {
-        true => digits.trim_end_matches('0').trim_end_matches('.').to_string(),
-        false => digits.to_string(),
-    };
-    let text = if (-4..17).contains(&exponent) {
-        short(&format!("{value:.*}", (16 - exponent) as usize))
-    } else {
+    // Most numbers are small integers, whose digits need no rounding.
+    if value.trunc() == value && value.abs() < POWERS_OF_TEN[digits.min(15)] {
+        let sign: &[u8] = if value.is_sign_negative() { b"-" } else { b"" };
+        out.extend_from_slice(sign);
+        return out.extend_from_slice(itoa::Buffer::new().format(value.abs() as u64).as_bytes());
+    }
+    // One digit, a point, the other digits, and an exponent of at most three digits.
+    let digits = digits.clamp(1, 17);
+    let mut text = [0; 32];
+    let mut left = &mut text[..];
+    if write!(left, "{:.*e}", digits - 1, value.abs()).is_err() {
+        return;
+    }
+    let len = 32 - left.len();
+    let text = &text[..len];
+    let at = text.iter().position(|byte| *byte == b'e').unwrap_or(len);
+    let exponent = std::str::from_utf8(&text[at + 1..]).ok().and_then(|text| text.parse().ok());
+    let exponent: i32 = exponent.unwrap_or(0);
+    let mut plain = [b'0'; 17];
+    plain[0] = text[0];
+    plain[1..digits].copy_from_slice(if digits > 1 { &text[2..at] } else { b"" });
+    let used = plain[..digits].iter().rposition(|byte| *byte != b'0').map_or(1, |last| last + 1);
+
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    if exponent < -4 || exponent >= digits as i32 {
+        out.push(plain[0]);
+        if used > 1 {
+            out.push(b'.');
+            out.extend_from_slice(&plain[1..used]);
+        }
         let sign = if exponent < 0 { '-' } else { '+' };
-        format!("{}e{sign}{:02}", short(mantissa), exponent.unsigned_abs())
-    };
-    out.extend_from_slice(text.as_bytes());
+        // Writing to a vector does not fail.
+        let _ = write!(out, "e{sign}{:02}", exponent.unsigned_abs());
+    } else if exponent < 0 {
+        out.extend_from_slice(&b"0.000"[..1 + exponent.unsigned_abs() as usize]);
+        out.extend_from_slice(&plain[..used]);
+    } else {
+        let whole = exponent as usize + 1;
+        out.extend_from_slice(&plain[..whole]);
+        if used > whole {
+            out.push(b'.');
+            out.extend_from_slice(&plain[whole..used]);
+        }
+    }
 }
+
+/// Powers of ten that doubles hold exactly.
+const POWERS_OF_TEN: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
 /// The integer that a double is, if it is written as one. The sign of a zero is lost.
 #[inline]
@@ -219,13 +269,11 @@ fn parse_exponent(text: &[u8]) -> Option<i64> {
 }
 
 fn parse_hex_f64(text: &[u8]) -> Option<f64> {
-    let hex = parse_hex(text)?;
-    let read = Double::from_str_r(&hex.text, Round::NearestTiesToEven).ok()?;
-    let value = f64::from_bits(read.value.to_bits() as u64);
-    if value.is_infinite() || (value == 0.0 && !hex.zero) {
+    let value = hex_f64(text)?;
+    if value.is_infinite() || (value == 0.0 && !parse_hex(text)?.zero) {
         return None;
     }
-    Some(if hex.negative { -value } else { value })
+    Some(value)
 }
 
 fn digit(byte: u8) -> Option<u64> {

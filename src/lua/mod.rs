@@ -14,10 +14,12 @@
 //! | `guards.rs` | functions of Lua's own that are not safe as they are, or not as Redis has them |
 //! | `sandbox.rs` | which names a script finds, and that it can change none of them |
 //! | `convert.rs` | replies to Lua values, and Lua values to replies |
+//! | `libraries/` | `cjson`, `cmsgpack`, `struct` and `bit` |
 
 mod convert;
 pub mod desk;
 mod guards;
+pub mod libraries;
 mod natives;
 mod sandbox;
 pub mod vm;

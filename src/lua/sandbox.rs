@@ -8,7 +8,7 @@
 
 use super::natives::{self, Link};
 use super::vm::Facts;
-use super::{guards, vm};
+use super::{guards, libraries, vm};
 use mlua::ffi::*;
 use mlua::{Error, Function, LightUserData, Lua, MultiValue, Result, Table, Value};
 use std::ffi::{CStr, c_int};
@@ -42,10 +42,6 @@ const MATH: &[&str] = &[
     "sin", "sinh", "sqrt", "tan", "tanh",
 ];
 
-/// The libraries that are ours.
-type Open = fn(&Lua) -> Result<Table>;
-const OURS: &[(&str, Open)] = &[];
-
 /// Makes the sandbox the world of `lua`; gives the table behind `_G`, where KEYS and ARGV are put.
 pub(super) fn build(lua: &Lua, link: *const Link, facts: &Facts) -> Result<Table> {
     let builder = Builder { lua, link, protected: lua.create_table()?, own: lua.globals() };
@@ -74,9 +70,12 @@ impl Builder<'_> {
             }
             globals.raw_set(*library, self.front(behind)?)?;
         }
-        for (library, open) in OURS {
+        for (library, open) in libraries::LIBRARIES {
             globals.raw_set(*library, self.front(open(self.lua)?)?)?;
         }
+        // Scripts get to see this one too.
+        let (marker, behind) = libraries::cjson::marker(self.lua)?;
+        self.protected.raw_set(marker, behind)?;
         let redis = self.front(self.redis(facts)?)?;
         globals.raw_set("redis", &redis)?;
         globals.raw_set("server", redis)?;
