@@ -112,14 +112,14 @@ impl Packer {
     fn integer(&mut self, number: i64) {
         let bytes = number.to_be_bytes();
         match number {
-            0..=0x7f | -32..0 => self.out.push(number as u8),
+            -32..=0x7f => self.out.push(number as u8),
             0x80..=0xff => self.headed(0xcc, &bytes[7..]),
             0x100..=0xffff => self.headed(0xcd, &bytes[6..]),
             0x1_0000..=0xffff_ffff => self.headed(0xce, &bytes[4..]),
             0x1_0000_0000.. => self.headed(0xcf, &bytes),
-            -0x80..0 => self.headed(0xd0, &bytes[7..]),
-            -0x8000..0 => self.headed(0xd1, &bytes[6..]),
-            -0x8000_0000..0 => self.headed(0xd2, &bytes[4..]),
+            -0x80..-32 => self.headed(0xd0, &bytes[7..]),
+            -0x8000..-0x80 => self.headed(0xd1, &bytes[6..]),
+            -0x8000_0000..-0x8000 => self.headed(0xd2, &bytes[4..]),
             _ => self.headed(0xd3, &bytes),
         }
     }
