@@ -253,7 +253,18 @@ impl Library {
             };
             Asked::Read { db: reader.db, key, is_kept }
         };
-        let (line, asked) = match dice.below(30) {
+        let script = |script: &str, rest: &[&str]| {
+            ["EVAL", script, "1"].iter().chain(rest).map(|word| word.to_string()).collect()
+        };
+        let (line, asked) = match dice.below(33) {
+            // What a script reads and changes is read and changed by whoever sent it.
+            30 | 31 => {
+                return (script("return redis.call('GET', KEYS[1])", &[text]), read(text));
+            }
+            32 => {
+                let words = script("redis.call('SET', KEYS[1], ARGV[1])", &[text, &number]);
+                return (words, Asked::Write(vec![text]));
+            }
             0..10 => (format!("GET {text}"), read(text)),
             10..13 => (format!("LRANGE {list} 0 -1"), read(list)),
             13..16 => (format!("SET {text} {number}"), Asked::Write(vec![text])),

@@ -65,10 +65,12 @@ impl World {
                 if let Some(deadline) = record.deadline() {
                     expires += 1;
                     sum += deadline.0 as i128;
-                    earliest = earliest.into_iter().chain([deadline]).min();
                 }
+                let of_elements = record.earliest_of_value();
+                earliest = [earliest, record.deadline(), of_elements].into_iter().flatten().min();
                 let found = keyspace.record(number, record.key()).is_some();
-                if found == record.is_due(now) {
+                let is_gone = record.is_due(now) || record.spent(now).is_some();
+                if found == is_gone {
                     return Err(format!("db {number}: {:?} cannot be found", record.key()));
                 }
             }
@@ -90,7 +92,7 @@ impl World {
         // The sweep must wake in time for the first key; it sleeps only when it is told to.
         match (earliest, keyspace.next_deadline()) {
             (Some(first), Some(next)) if next > first => {
-                Err(format!("a key is due at {first:?} and the sweep looks only at {next:?}"))
+                Err(format!("something is due at {first:?} and the sweep looks only at {next:?}"))
             }
             _ => Ok(()),
         }

@@ -148,6 +148,16 @@ const IDS: &[&str] = &[
 /// What begins keys, for those who follow prefixes.
 const PREFIXES: &[&str] = &["", "k", "k1", "k2", "l", "h", "s", "z", "x", "nothing"];
 
+/// What scripts do: mostly they call whatever command line they are handed.
+const SCRIPTS: &[&str] = &[
+    "return redis.pcall(unpack(ARGV))",
+    "return redis.call(unpack(ARGV))",
+    "redis.setresp(3) return redis.pcall(unpack(ARGV))",
+    "redis.call(unpack(ARGV)) return redis.call(unpack(ARGV))",
+    "local done = redis.pcall(unpack(ARGV)) redis.call('SET', 'k0', #ARGV) return {done, 1.5, false, {err = 'X'}}",
+    "for i = 1, 20 do redis.pcall(unpack(ARGV)) end error('enough')",
+];
+
 const PATTERNS: &[&str] =
     &["*", "k*", "k?", "k[0-3]", "*1*", "[^k]*", "k\\1", "[", "", "*:*", "?*?*"];
 
@@ -181,6 +191,10 @@ impl Vocabulary {
         }
         for _ in 0..dice.below(20) {
             commands.push((*dice.pick(&all), 1 << dice.below(4)));
+        }
+        if dice.percent(40) {
+            let calls = |command: &&Command| command.spec.name == "EVAL";
+            commands.extend(all.iter().copied().find(calls).map(|it| (it, 1 << dice.below(6))));
         }
         Vocabulary {
             weight: commands.iter().map(|(_, weight)| weight).sum(),
@@ -232,6 +246,20 @@ impl Vocabulary {
                     line.push(dice.pick(&["WRITE", "ALL"]).as_bytes().to_vec());
                 }
             }
+            "EVAL" | "EVAL_RO" if dice.percent(90) => {
+                line.extend([dice.pick(SCRIPTS).as_bytes().to_vec(), b"0".to_vec()]);
+                let data: Vec<&Command> = self
+                    .commands
+                    .iter()
+                    .map(|(command, _)| *command)
+                    .filter(|command| matches!(command.run, Run::Data(_)))
+                    .collect();
+                let called = *dice.pick(&data);
+                line.extend(self.line_of(called, dice, now_ms));
+                // The letters of keys are for the command's own.
+                return line;
+            }
+            "SCRIPT|LOAD" => line.push(dice.pick(SCRIPTS).as_bytes().to_vec()),
             "CLIENT|REPLY" => line.push(dice.pick(&["ON", "OFF", "SKIP"]).as_bytes().to_vec()),
             "CLIENT|KILL" if dice.percent(50) => {
                 let id = 1 + dice.below(12);
