@@ -176,7 +176,7 @@ fn clients(engine: &Engine, text: &mut String) {
     field(text, "clients_in_timeout_table", engine.waiters.timed());
     field(text, "total_watched_keys", engine.watchers.len());
     field(text, "total_blocking_keys", engine.waiters.keys());
-    field(text, "total_blocking_keys_on_nokey", 0);
+    field(text, "total_blocking_keys_on_nokey", engine.keys_that_may_be_lost());
     let (reason, actions, left) = match engine.pause_state() {
         None => ("none", "none", 0),
         Some((pause, left)) => ("client_pause", if pause.all { "all" } else { "write" }, left),

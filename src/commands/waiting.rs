@@ -40,14 +40,24 @@ pub fn timeout_ms(cx: &Ctx, text: &[u8]) -> Result<Option<u64>, Error> {
 /// Waits until one of the keys holds a value of this kind.
 pub fn wait(kind: Type, keys: Args, timeout_us: Option<u64>, give_up: fn(Reply) -> Done) -> Done {
     let keys = keys.iter().map(Box::from).collect();
-    Err(Wait { keys, kind, timeout_us, give_up, refuse: give_up, line: None }.into())
+    Err(Wait { keys, kind, minds_loss: false, timeout_us, give_up, refuse: give_up, line: None }
+        .into())
 }
 
 /// As `wait`, for a command that runs again with another line.
 pub fn wait_with(line: ArgsBuf, kind: Type, keys: Args, timeout_us: Option<u64>) -> Done {
     let keys = keys.iter().map(Box::from).collect();
     let give_up = |out: Reply| out.null_array();
-    Err(Wait { keys, kind, timeout_us, give_up, refuse: give_up, line: Some(line) }.into())
+    Err(Wait {
+        keys,
+        kind,
+        minds_loss: false,
+        timeout_us,
+        give_up,
+        refuse: give_up,
+        line: Some(line),
+    }
+    .into())
 }
 
 /// Waits for a list to move an element from: a missing element and a missing answer are not the
@@ -56,6 +66,7 @@ pub fn wait_for_one(key: &[u8], timeout_us: Option<u64>) -> Done {
     Err(Wait {
         keys: vec![key.into()],
         kind: Type::List,
+        minds_loss: false,
         timeout_us,
         give_up: |out| out.null_array(),
         refuse: |out| out.null(),

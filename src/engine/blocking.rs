@@ -164,10 +164,20 @@ impl Engine {
             return;
         }
         for (change, key) in self.keyspace.changes.iter() {
-            if change.cause == change::Cause::Command {
+            if matches!(change.cause, change::Cause::Command | change::Cause::Expiry) {
                 self.waiters.make_ready(change.db as usize, key);
             }
         }
+    }
+
+    /// How many keys somebody waits for who would mind if they were gone.
+    pub fn keys_that_may_be_lost(&self) -> usize {
+        let minds = |who: &SessionKey| {
+            let blocked = self.sessions.get(*who).and_then(|session| session.blocked.as_ref());
+            blocked.is_some_and(|blocked| blocked.wait.minds_loss)
+        };
+        let queues = self.waiters.queues.iter().flat_map(Map::values);
+        queues.filter(|queue| queue.iter().any(minds)).count()
     }
 
     /// The unit is over: whoever waits for what it brought is served.
@@ -184,12 +194,11 @@ impl Engine {
             let queue = self.waiters.queue(db).get(&key);
             let waiting: Vec<SessionKey> = queue.into_iter().flatten().copied().collect();
             for who in waiting {
-                let Some(kind) = self.keyspace.record(db, &key).map(|record| record.kind()) else {
-                    break;
-                };
+                let kind = self.keyspace.record(db, &key).map(|record| record.kind());
                 let Some(session) = self.sessions.get(who) else { continue };
-                let wanted = session.blocked.as_ref().map(|blocked| blocked.wait.kind);
-                if wanted == Some(kind) && session.closing == Closing::No {
+                let Some(blocked) = &session.blocked else { continue };
+                let is_meant = kind == Some(blocked.wait.kind) || blocked.wait.minds_loss;
+                if is_meant && session.closing == Closing::No {
                     self.try_again(who);
                 }
             }
@@ -203,8 +212,9 @@ impl Engine {
         self.begin_request(who);
         let pending = self.call_woken(who, blocked.command, blocked.line.args(), &mut out);
         self.sessions[who].blocked = Some(blocked);
+        // Who waits on may have done something even so.
+        self.effects.seal();
         if pending.is_none() {
-            self.effects.seal();
             self.answer_waiting(who, out);
         }
         self.end_request(who);

@@ -58,7 +58,7 @@ impl Effects {
                         changes.parts_of(change).map(|part| ArgsBuf::of(&[verb, key, part]));
                     self.lines.extend(lines.map(|line| (change.db, line)));
                 }
-                Cause::Command => acted = true,
+                Cause::Command | Cause::Aside => acted = true,
                 Cause::Remark => (),
             }
         }

@@ -47,7 +47,7 @@ use crate::spec::Begin;
 use crate::world::Host;
 use crate::world::time::Now;
 use blocking::Waiters;
-use effects::Effects;
+pub use effects::Effects;
 use pause::Pause;
 use stats::Stats;
 use watch::Watchers;

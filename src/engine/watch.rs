@@ -71,6 +71,9 @@ impl Engine {
             return;
         }
         for (change, key) in self.keyspace.changes.iter() {
+            if change.cause == change::Cause::Aside {
+                continue;
+            }
             // Looking up needs an owned key; watching is rare enough for that.
             let Some(watchers) = self.watchers.keys.get(&(change.db, Box::from(key))) else {
                 continue;

@@ -23,6 +23,9 @@ pub const TRACKERS: u8 = 1 << 6;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     Command,
+    /// What a reader sees is as it was, and the log must be told even so: who read a stream, and how
+    /// far.
+    Aside,
     /// Time passed: replicas must be told, since they do not decide this.
     Expiry,
     /// As `Expiry`, for the noted parts of a value.
@@ -60,7 +63,7 @@ pub struct Changes {
 impl Changes {
     #[inline]
     pub fn note(&mut self, db: usize, key: &[u8], event: Event, cause: Cause) {
-        if cause == Cause::Command {
+        if matches!(cause, Cause::Command | Cause::Aside) {
             self.dirty += 1;
         }
         if self.interest != 0 {

@@ -142,6 +142,14 @@ enum At<'a> {
     New { key: &'a [u8], hash: u64, age: u32 },
 }
 
+/// How a change is told.
+enum Telling {
+    Whole,
+    /// As one that was counted already.
+    Second,
+    Aside,
+}
+
 /// A buffer that has grown beyond this is not kept.
 const BUFFER_KEPT: usize = 4096;
 
@@ -175,13 +183,18 @@ impl<'a, T: Kind> Edit<'a, T> {
 
     /// Declares that the value changed, and how.
     pub fn done(self, event: Event) {
-        self.end(event, true);
+        self.end(event, Telling::Whole);
     }
 
     /// As `done`, for the second value of a change that counts once: what one list lost and
     /// another one got.
     pub fn done_also(self, event: Event) {
-        self.end(event, false);
+        self.end(event, Telling::Second);
+    }
+
+    /// As `done`, for a change that is none for those who read or watch the value.
+    pub fn done_aside(self, event: Event) {
+        self.end(event, Telling::Aside);
     }
 
     /// As `done`, unless the value turned out to be what it was.
@@ -192,7 +205,7 @@ impl<'a, T: Kind> Edit<'a, T> {
         }
     }
 
-    fn end(mut self, event: Event, counts: bool) {
+    fn end(mut self, event: Event, telling: Telling) {
         self.changed = false;
         let is_born = self.is_born();
         let is_left = match self.apart.take() {
@@ -219,9 +232,10 @@ impl<'a, T: Kind> Edit<'a, T> {
         if is_born {
             changes.remark(self.db, key, Event::NEW);
         }
-        match counts {
-            true => changes.note(self.db, key, event, Cause::Command),
-            false => changes.also(self.db, key, event),
+        match telling {
+            Telling::Whole => changes.note(self.db, key, event, Cause::Command),
+            Telling::Second => changes.also(self.db, key, event),
+            Telling::Aside => changes.note(self.db, key, event, Cause::Aside),
         }
         // The key goes, because nothing is left of its value.
         if let (false, At::There { place, .. }) = (is_left, self.at)

@@ -57,6 +57,9 @@ impl Event {
         }
     }
 
+    /// A change of which nobody is told.
+    pub const SILENT: Event = Event { name: "", class: 0 };
+
     pub const fn generic(name: &'static str) -> Event {
         Event { name, class: GENERIC }
     }

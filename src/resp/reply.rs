@@ -63,6 +63,8 @@ pub enum Stop {
 pub struct Wait {
     pub keys: Vec<Box<[u8]>>,
     pub kind: Type,
+    /// The handler runs again, too, when a key is gone or holds something else.
+    pub minds_loss: bool,
     /// Microseconds; none is for ever.
     pub timeout_us: Option<u64>,
     /// The answer when the time is up.

@@ -21,6 +21,10 @@ const WRITES_WITHOUT_KEYS: &[(&str, &str)] = &[
     ("SWAPDB", "all keys of two databases"),
     ("FUNCTION|FLUSH", "functions are no keys"),
     ("PFDEBUG", "what it changes is the form of a value; Redis has it so"),
+    (
+        "XREADGROUP",
+        "to the peers it reads: entries stay as they are, and the group learns who has them",
+    ),
 ];
 
 /// Rows that no transcript can play.

@@ -1,8 +1,8 @@
 //! XINFO.
 
-use super::{bad_words, write_entry};
+use super::{bad_words, no_group_in, write_entry};
 use crate::data::Collection;
-use crate::data::stream::{Id, Stream};
+use crate::data::stream::{Group, Id, Stream};
 use crate::engine::{Ctx, Engine, SessionKey};
 use crate::error::Error;
 use crate::resp::{Args, Done, List, Reply};
@@ -29,7 +29,7 @@ pub fn stream(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     match full {
         None => {
             map.bulk(b"groups");
-            map.int(0);
+            map.int(stream.group_count() as i64);
             map.bulk(b"first-entry");
             match stream.range(Id::MIN, Id::MAX).next() {
                 Some(entry) => write_entry(&mut map, entry),
@@ -49,7 +49,11 @@ pub fn stream(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             }
             entries.close();
             map.bulk(b"groups");
-            map.list(0).close();
+            let mut groups = map.list(stream.group_count());
+            for (name, group) in stream.groups() {
+                write_group(&mut groups, &stream, (name, group), most);
+            }
+            groups.close();
         }
     }
     map.end()
@@ -68,6 +72,105 @@ fn full(args: Args) -> Result<Option<usize>, Error> {
         _ => return Err(bad()),
     };
     Ok(Some(if most == 0 { usize::MAX } else { usize::try_from(most).unwrap_or(usize::MAX) }))
+}
+
+/// A group with all that is in it.
+fn write_group(list: &mut List, stream: &Stream, (name, group): (&[u8], &Group), most: usize) {
+    let mut map = list.map(7);
+    map.bulk(b"name");
+    map.bulk(name);
+    write_progress(&mut map, stream, group);
+    map.bulk(b"pel-count");
+    map.int(group.pending() as i64);
+    map.bulk(b"pending");
+    let mut pending = map.list_of_some();
+    for one in group.pending_from(Id::MIN).take(most) {
+        let mut parts = pending.list(4);
+        parts.bulk(&one.id().text());
+        parts.bulk(one.owner().map_or(&b""[..], |owner| &group.consumer(owner).name));
+        parts.int(one.time_ms());
+        parts.int(one.count() as i64);
+        parts.close();
+    }
+    pending.close();
+    map.bulk(b"consumers");
+    let mut consumers = map.list(group.consumers().len());
+    for (owner, consumer) in group.consumers() {
+        let mut map = consumers.map(5);
+        map.bulk(b"name");
+        map.bulk(&consumer.name);
+        map.bulk(b"seen-time");
+        map.int(consumer.seen_ms);
+        map.bulk(b"active-time");
+        map.int(consumer.active_ms.unwrap_or(-1));
+        map.bulk(b"pel-count");
+        map.int(consumer.pending() as i64);
+        map.bulk(b"pending");
+        let mut pending = map.list_of_some();
+        for one in group.pending_of(owner, Id::MIN).take(most) {
+            let mut parts = pending.list(3);
+            parts.bulk(&one.id().text());
+            parts.int(one.time_ms());
+            parts.int(one.count() as i64);
+            parts.close();
+        }
+        pending.close();
+        map.close();
+    }
+    consumers.close();
+    map.close();
+}
+
+/// How far a group has read, and how much is still to come.
+fn write_progress(map: &mut List, stream: &Stream, group: &Group) {
+    write_id(map, b"last-delivered-id", group.last_id);
+    map.bulk(b"entries-read");
+    match group.read {
+        Some(read) => map.int(read as i64),
+        None => map.null(),
+    }
+    map.bulk(b"lag");
+    match stream.lag(group) {
+        Some(lag) => map.int(lag),
+        None => map.null(),
+    }
+}
+
+pub fn groups(cx: &mut Ctx, args: Args, out: Reply) -> Done {
+    let stream = cx.read::<Stream>(args.get(2))?.ok_or(Error::NoSuchKey)?;
+    let mut list = out.list(stream.group_count());
+    for (name, group) in stream.groups() {
+        let mut map = list.map(6);
+        map.bulk(b"name");
+        map.bulk(name);
+        map.bulk(b"consumers");
+        map.int(group.consumers().len() as i64);
+        map.bulk(b"pending");
+        map.int(group.pending() as i64);
+        write_progress(&mut map, &stream, group);
+        map.close();
+    }
+    list.end()
+}
+
+pub fn consumers(cx: &mut Ctx, args: Args, out: Reply) -> Done {
+    let (key, name, now_ms) = (args.get(2), args.get(3), cx.now.0);
+    let stream = cx.read::<Stream>(key)?.ok_or(Error::NoSuchKey)?;
+    let group = stream.group(name).ok_or_else(|| no_group_in(key, name))?;
+    let mut list = out.list(group.consumers().len());
+    for (_, consumer) in group.consumers() {
+        let mut map = list.map(4);
+        map.bulk(b"name");
+        map.bulk(&consumer.name);
+        map.bulk(b"pending");
+        map.int(consumer.pending() as i64);
+        map.bulk(b"idle");
+        map.int(now_ms.saturating_sub(consumer.seen_ms).max(0));
+        map.bulk(b"inactive");
+        map.int(consumer.active_ms.map_or(-1, |active_ms| now_ms.saturating_sub(active_ms)));
+        map.close();
+    }
+    list.end()
 }
 
 fn write_id(map: &mut List, name: &[u8], id: Id) {

@@ -1,8 +1,11 @@
 //! Streams: the rows of their commands, and what these share. The handlers lie beside, by what they do.
 
 mod add;
+mod claim;
 mod delete;
+mod group;
 mod info;
+mod pending;
 mod range;
 mod read;
 mod setid;
@@ -11,15 +14,20 @@ mod trim;
 use crate::data::stream::{Entry, Id};
 use crate::engine::Family;
 use crate::engine::command::{admin, container, read, write};
-use crate::error::Error;
+use crate::error::{Error, until_nul};
 use crate::resp::{Cursor, List};
 use crate::spec::{
     Access, Arg, BLOCKING, Begin, C_STREAM, DENYOOM, FAST, Find, Group, K_ACCESS, K_DELETE,
-    K_UPDATE, KeySpec, LOADING, MOVABLEKEYS, STALE, block, integer, key, key_at, one_of, string,
-    token,
+    K_INSERT, K_UPDATE, KeySpec, LOADING, MOVABLEKEYS, STALE, block, integer, key, key_at, one_of,
+    string, token, unix_time,
 };
 
 const COUNT: Arg = integer("count").after("COUNT").optional();
+const BLOCK: Arg = integer("milliseconds").after("BLOCK").optional();
+const STREAMS: Arg =
+    block("streams", &[key("key").repeats(), string("id").repeats()]).after("STREAMS");
+const ID_OR_NEW: Arg = one_of("id-selector", &[string("id"), token("$").named("new-id")]);
+const READ: Arg = integer("entries-read").after("ENTRIESREAD").optional();
 const TRIM: &[Arg] = &[
     one_of("strategy", &[token("MAXLEN"), token("MINID").since("6.2.0")]),
     one_of("operator", &[token("=").named("equal"), token("~").named("approximately")]).optional(),
@@ -128,6 +136,106 @@ pub const FAMILY: Family = Family {
                 integer("entries-added").after("ENTRIESADDED").optional().since("7.0.0"),
                 string("max-deleted-id").after("MAXDELETEDID").optional().since("7.0.0"),
             ]),
+        container("XGROUP")
+            .since("5.0.0")
+            .complexity("Depends on subcommand.")
+            .summary("Makes, changes and removes groups of consumers."),
+        write("XGROUP|CREATE", group::create)
+            .arity(-5)
+            .flags(DENYOOM)
+            .categories(C_STREAM)
+            .keys(&[key_at(2, Access::ReadWrite, K_INSERT)])
+            .since("5.0.0")
+            .complexity("O(1)")
+            .summary("Makes a group of consumers.")
+            .args(&[key("key"), string("group"), ID_OR_NEW, token("MKSTREAM").optional(), READ.since("7.0.0")]),
+        write("XGROUP|SETID", group::setid)
+            .arity(-5)
+            .categories(C_STREAM)
+            .keys(&[key_at(2, Access::ReadWrite, K_UPDATE)])
+            .since("5.0.0")
+            .complexity("O(1)")
+            .summary("Lets a group go on after another entry.")
+            .args(&[key("key"), string("group"), ID_OR_NEW, READ.since("7.0.0")]),
+        write("XGROUP|DESTROY", group::destroy)
+            .arity(4)
+            .categories(C_STREAM)
+            .keys(&[key_at(2, Access::ReadWrite, K_DELETE)])
+            .since("5.0.0")
+            .complexity("O(1): what was pending is freed elsewhere")
+            .summary("Removes a group.")
+            .args(&[key("key"), string("group")]),
+        write("XGROUP|CREATECONSUMER", group::create_consumer)
+            .arity(5)
+            .flags(DENYOOM)
+            .categories(C_STREAM)
+            .keys(&[key_at(2, Access::ReadWrite, K_INSERT)])
+            .since("6.2.0")
+            .complexity("O(1)")
+            .summary("Makes a consumer of a group.")
+            .args(&[key("key"), string("group"), string("consumer")]),
+        write("XGROUP|DELCONSUMER", group::delete_consumer)
+            .arity(5)
+            .categories(C_STREAM)
+            .keys(&[key_at(2, Access::ReadWrite, K_DELETE)])
+            .since("5.0.0")
+            .complexity("O(N log M), when N of M entries are pending for the consumer")
+            .summary("Removes a consumer, and what it has not acknowledged.")
+            .args(&[key("key"), string("group"), string("consumer")]),
+        admin("XGROUP|HELP", group::help)
+            .arity(2)
+            .flags(LOADING | STALE)
+            .categories(C_STREAM)
+            .since("5.0.0")
+            .complexity("O(1)")
+            .summary("Describes the subcommands."),
+        write("XREADGROUP", read::xreadgroup)
+            .arity(-7)
+            .flags(BLOCKING | MOVABLEKEYS)
+            .categories(C_STREAM)
+            .keys(&[streams_after(4)])
+            .since("5.0.0")
+            .complexity("O(M), when M entries are returned")
+            .summary("Returns entries for a consumer of a group: new ones, or those it has not acknowledged; or waits.")
+            .args(&[block("group-block", &[string("group"), string("consumer")]).after("GROUP"), COUNT, BLOCK, token("NOACK").optional(), STREAMS]),
+        write("XACK", pending::xack)
+            .arity(-4)
+            .flags(FAST)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadWrite, K_UPDATE)])
+            .since("5.0.0")
+            .complexity("O(log N) for each id, when N entries are pending")
+            .summary("Acknowledges entries that were read for a group.")
+            .args(&[key("key"), string("group"), string("id").repeats()]),
+        read("XPENDING", pending::xpending)
+            .arity(-3)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadOnly, K_ACCESS)])
+            .since("5.0.0")
+            .complexity("O(log N + M), when M entries of N are returned; with IDLE, of those that are looked at")
+            .summary("Lists the entries that were read for a group and not acknowledged.")
+            .tips(&["nondeterministic_output"])
+            .args(&[key("key"), string("group"), block("filters", &[integer("min-idle-time").after("IDLE").optional().since("6.2.0"), string("start"), string("end"), integer("count"), string("consumer").optional()]).optional()]),
+        write("XCLAIM", claim::xclaim)
+            .arity(-6)
+            .flags(FAST)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadWrite, K_UPDATE)])
+            .since("5.0.0")
+            .complexity("O(log N) for each id, when N entries are pending")
+            .summary("Gives a consumer entries that another one has not acknowledged.")
+            .tips(&["nondeterministic_output"])
+            .args(&[key("key"), string("group"), string("consumer"), string("min-idle-time"), string("id").repeats(), integer("ms").after("IDLE").optional(), unix_time("unix-time-milliseconds").after("TIME").optional(), integer("count").after("RETRYCOUNT").optional(), token("FORCE").optional(), token("JUSTID").optional(), string("lastid").after("LASTID").optional()]),
+        write("XAUTOCLAIM", claim::xautoclaim)
+            .arity(-6)
+            .flags(FAST)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadWrite, K_DELETE)])
+            .since("6.2.0")
+            .complexity("O(1), if COUNT is small")
+            .summary("Gives a consumer entries that others have not acknowledged for some time.")
+            .tips(&["nondeterministic_output"])
+            .args(&[key("key"), string("group"), string("consumer"), string("min-idle-time"), string("start"), COUNT, token("JUSTID").optional()]),
         container("XINFO")
             .since("5.0.0")
             .complexity("Depends on subcommand.")
@@ -140,6 +248,23 @@ pub const FAMILY: Family = Family {
             .complexity("O(1), and O(N) with FULL, when N things are listed")
             .summary("Tells about a stream.")
             .args(&[key("key"), block("full-block", &[token("FULL"), COUNT]).optional()]),
+        read("XINFO|GROUPS", info::groups)
+            .arity(3)
+            .categories(C_STREAM)
+            .keys(&[key_at(2, Access::ReadOnly, K_ACCESS)])
+            .since("5.0.0")
+            .complexity("O(N), when there are N groups")
+            .summary("Tells about the groups of a stream.")
+            .args(&[key("key")]),
+        read("XINFO|CONSUMERS", info::consumers)
+            .arity(4)
+            .categories(C_STREAM)
+            .keys(&[key_at(2, Access::ReadOnly, K_ACCESS)])
+            .since("5.0.0")
+            .complexity("O(N), when there are N consumers")
+            .summary("Tells about the consumers of a group.")
+            .tips(&["nondeterministic_output"])
+            .args(&[key("key"), string("group")]),
         admin("XINFO|HELP", info::help)
             .arity(2)
             .flags(LOADING | STALE)
@@ -187,6 +312,22 @@ fn range_end(text: &[u8]) -> Result<Id, Error> {
 /// The number behind COUNT, of which a negative one is zero.
 fn count(words: &mut Cursor) -> Result<u64, Error> {
     Ok(u64::try_from(words.int()?).unwrap_or(0))
+}
+
+/// There is no such group.
+fn no_group(key: &[u8], name: &[u8], after: &str) -> Error {
+    let (key, name) = (until_nul(key), until_nul(name));
+    let after = [b"'", after.as_bytes()].concat();
+    Error::Text(
+        [b"NOGROUP No such key '", key, b"' or consumer group '", name, &after].concat().into(),
+    )
+}
+
+/// The same, where there is the key.
+fn no_group_in(key: &[u8], name: &[u8]) -> Error {
+    let (key, name) = (until_nul(key), until_nul(name));
+    let parts = [b"NOGROUP No such consumer group '", name, b"' for key name '", key, b"'"];
+    Error::Text(parts.concat().into())
 }
 
 /// What is said of a subcommand whose words make no sense.

@@ -1,12 +1,16 @@
-//! XREAD: what came after an id, in some streams, or what comes next.
+//! XREAD and XREADGROUP: what came after an id, in some streams, or what comes next; for oneself, or
+//! for a group in which every entry is read by one consumer.
 
-use super::{id, write_entry};
+use super::claim::{TOO_MANY, tell_claim, tell_consumer, tell_progress};
+use super::group::CONSUMER_CREATED;
+use super::{id, no_group, write_entry};
 use crate::commands::waiting::{self, wait_with};
 use crate::data::Type;
-use crate::data::stream::{Id, Stream};
+use crate::data::stream::{Delivery, Id, Pending, Stream};
 use crate::engine::Ctx;
 use crate::error::Error;
-use crate::resp::{Args, ArgsBuf, Done, Proto, Reply};
+use crate::keyspace::Event;
+use crate::resp::{Args, ArgsBuf, Done, List, Proto, Reply, Wait};
 use smallvec::SmallVec;
 
 /// What follows the name of the command.
@@ -14,6 +18,8 @@ struct Ask<'a> {
     most: usize,
     /// How long to wait, if at all.
     block: Option<Option<u64>>,
+    group: Option<(&'a [u8], &'a [u8])>,
+    forgets: bool,
     keys: Args<'a>,
     ids: Args<'a>,
 }
@@ -27,37 +33,30 @@ enum From {
 }
 
 pub fn xread(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    let ask = Ask::read(cx, args)?;
+    let ask = Ask::read(cx, args, false)?;
     let mut froms = SmallVec::<[From; 4]>::new();
+    let mut any = false;
     for (key, text) in ask.keys.iter().zip(ask.ids.iter()) {
         let stream = cx.read::<Stream>(key)?;
-        froms.push(match text {
-            b"$" => From::After(stream.map_or(Id::MIN, |stream| stream.last_id())),
+        let from = match text {
+            b"$" => From::After(stream.as_ref().map_or(Id::MIN, |stream| stream.last_id())),
             b"+" => From::Last,
             b">" => return Err(NOT_IN_XREAD.into()),
             _ => From::After(id(text, 0)?),
-        });
+        };
+        any |= stream.is_some_and(|stream| from.has_more(&stream));
+        froms.push(from);
     }
     // Whether there is anything must be known before the answer begins.
-    let mut any = false;
-    for (key, from) in ask.keys.iter().zip(&froms) {
-        let stream = cx.peek::<Stream>(key)?;
-        any |= stream.is_some_and(|stream| from.has_more(&stream));
-    }
     if !any {
         return match ask.block {
             None => out.null_array(),
             Some(timeout_us) => {
-                let line = ask.resolved(args, &froms);
-                wait_with(line, Type::Stream, ask.keys, timeout_us)
+                wait_with(ask.resolved(args, &froms), Type::Stream, ask.keys, timeout_us)
             }
         };
     }
-    let proto = out.proto();
-    let mut list = match proto {
-        Proto::Resp3 => out.map_of_some(),
-        Proto::Resp2 => out.list_of_some(),
-    };
+    let mut answer = Answer::begin(out);
     for (key, from) in ask.keys.iter().zip(&froms) {
         let Some(stream) = cx.peek::<Stream>(key)? else { continue };
         if !from.has_more(&stream) {
@@ -68,21 +67,158 @@ pub fn xread(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             From::Last => (stream.top_id(), 1),
         };
         let entries = start.into_iter().flat_map(|start| stream.range(start, Id::MAX)).take(most);
-        if proto == Proto::Resp3 {
-            list.bulk(key);
-            let mut items = list.list_of_some();
-            entries.for_each(|entry| write_entry(&mut items, entry));
-            items.close();
-        } else {
-            let mut pair = list.list(2);
-            pair.bulk(key);
-            let mut items = pair.list_of_some();
-            entries.for_each(|entry| write_entry(&mut items, entry));
-            items.close();
-            pair.close();
+        answer.stream(key, |list| entries.for_each(|entry| write_entry(list, entry)));
+    }
+    answer.list.end()
+}
+
+pub fn xreadgroup(cx: &mut Ctx, args: Args, out: Reply) -> Done {
+    let ask = Ask::read(cx, args, true)?;
+    let Some((name, consumer)) = ask.group else {
+        return Err(Error::Say("ERR Missing GROUP option for XREADGROUP").into());
+    };
+    // Where nothing is said, new entries are meant; else those of an own past.
+    let mut pasts = SmallVec::<[Option<Id>; 4]>::new();
+    let mut any = false;
+    for (key, text) in ask.keys.iter().zip(ask.ids.iter()) {
+        let stream = cx.read::<Stream>(key)?;
+        let group = stream.as_ref().and_then(|stream| Some((stream, stream.group(name)?)));
+        let (stream, group) =
+            group.ok_or_else(|| no_group(key, name, " in XREADGROUP with GROUP option"))?;
+        let past = match text {
+            b">" => None,
+            b"$" | b"+" => return Err(Error::text(meaningless(text[0] as char)).into()),
+            // The greatest id there is has the meaning of `>`.
+            _ => Some(id(text, 0)?).filter(|id| *id != Id::MAX),
+        };
+        any |= past.is_some() || stream.top_id().is_some_and(|top| top > group.last_id);
+        pasts.push(past);
+    }
+    if !any {
+        for key in ask.keys.iter() {
+            serve(cx, key, (name, consumer), None, &ask, None)?;
+        }
+        return match ask.block {
+            None => out.null_array(),
+            Some(timeout_us) => ask.wait(timeout_us),
+        };
+    }
+    let mut answer = Answer::begin(out);
+    for (key, past) in ask.keys.iter().zip(&pasts) {
+        serve(cx, key, (name, consumer), *past, &ask, Some(&mut answer))?;
+    }
+    answer.list.end()
+}
+
+/// Serves a consumer from one stream: what he got before, or what nobody got yet.
+fn serve(
+    cx: &mut Ctx,
+    key: &[u8],
+    (name, consumer): (&[u8], &[u8]),
+    past: Option<Id>,
+    ask: &Ask,
+    answer: Option<&mut Answer>,
+) -> Result<(), Error> {
+    let now_ms = cx.now.0;
+    let Some(mut stream) = cx.keyspace.edit::<Stream>(cx.db, key)? else { return Ok(()) };
+    let top = stream.top_id();
+    let Some(group) = stream.group_mut(name) else {
+        stream.done_if(false, Event::SILENT);
+        return Ok(());
+    };
+    let Some((owner, is_new)) = group.admit(consumer, now_ms) else {
+        stream.done_if(false, Event::SILENT);
+        return Err(TOO_MANY);
+    };
+    group.consumer_mut(owner).seen_ms = now_ms;
+    let has_new = past.is_none() && top.is_some_and(|top| top > group.last_id);
+    let before = group.last_id;
+    if is_new && (ask.forgets || !has_new) {
+        tell_consumer(cx.effects, key, name, consumer);
+    }
+    if let Some(past) = past
+        && let Some(answer) = answer
+    {
+        let mine: Vec<Pending> = match past.next() {
+            Some(start) => group.pending_of(owner, start).take(ask.most).copied().collect(),
+            None => Vec::new(),
+        };
+        answer.stream(key, |list| {
+            for pending in mine {
+                let id = pending.id();
+                match stream.get(id) {
+                    Some(entry) => write_entry(list, entry),
+                    None => {
+                        let mut pair = list.list(2);
+                        pair.bulk(&id.text());
+                        pair.null_array();
+                        pair.close();
+                        continue;
+                    }
+                }
+                let again =
+                    Pending::new(id, Some(owner), now_ms, pending.count().saturating_add(1));
+                if let Some(group) = stream.group_mut(name) {
+                    group.put(again);
+                }
+            }
+        });
+    } else if has_new && let Some(answer) = answer {
+        let how = Delivery { to: owner, most: ask.most, now_ms, forgets: ask.forgets };
+        let mut told = Vec::new();
+        let tells = cx.effects.wanted && !ask.forgets;
+        answer.stream(key, |list| {
+            stream.deliver(name, how, |entry, pending| {
+                write_entry(list, entry);
+                if tells {
+                    told.push(*pending);
+                }
+            });
+        });
+        if let Some(group) = stream.group(name) {
+            told.iter().for_each(|pending| tell_claim(cx.effects, key, name, group, pending));
+            tell_progress(cx.effects, key, name, group);
         }
     }
-    list.end()
+    let has_moved = stream.group(name).is_some_and(|group| group.last_id != before);
+    match (is_new, has_moved) {
+        (true, _) => stream.done_aside(CONSUMER_CREATED),
+        (false, true) => stream.done_aside(Event::SILENT),
+        (false, false) => stream.done_if(false, Event::SILENT),
+    }
+    Ok(())
+}
+
+/// Streams by their keys, each with entries.
+struct Answer<'a> {
+    list: List<'a>,
+    proto: Proto,
+}
+
+impl<'a> Answer<'a> {
+    fn begin(out: Reply<'a>) -> Answer<'a> {
+        let proto = out.proto();
+        let list = match proto {
+            Proto::Resp3 => out.map_of_some(),
+            Proto::Resp2 => out.list_of_some(),
+        };
+        Answer { list, proto }
+    }
+
+    fn stream(&mut self, key: &[u8], write: impl FnOnce(&mut List)) {
+        if self.proto == Proto::Resp3 {
+            self.list.bulk(key);
+            let mut items = self.list.list_of_some();
+            write(&mut items);
+            return items.close();
+        }
+        let mut pair = self.list.list(2);
+        pair.bulk(key);
+        let mut items = pair.list_of_some();
+        write(&mut items);
+        items.close();
+        pair.close();
+    }
 }
 
 const NOT_IN_XREAD: Error = Error::Say(
@@ -90,10 +226,20 @@ const NOT_IN_XREAD: Error = Error::Say(
      option.",
 );
 
+/// What is said of an id that would only be of use to XREAD.
+fn meaningless(id: char) -> String {
+    format!(
+        "ERR The {id} ID is meaningless in the context of XREADGROUP: you want to read the history of \
+         this consumer by specifying a proper ID, or use the > ID to get new messages. The {id} ID \
+         would just return an empty result set."
+    )
+}
+
 impl<'a> Ask<'a> {
-    fn read(cx: &Ctx, args: Args<'a>) -> Result<Ask<'a>, Error> {
+    fn read(cx: &Ctx, args: Args<'a>, for_group: bool) -> Result<Ask<'a>, Error> {
         let mut words = args.after(0);
         let (mut most, mut block) = (usize::MAX, None);
+        let (mut group, mut forgets) = (None, false);
         while let Some(word) = words.word() {
             words.skip();
             let is_followed = words.left() > 0;
@@ -108,26 +254,17 @@ impl<'a> Ask<'a> {
                 b"STREAMS" if is_followed => {
                     let rest = args.tail(words.index());
                     if !rest.len().is_multiple_of(2) {
-                        return Err(Error::Say(
-                            "ERR Unbalanced 'xread' list of streams: for each stream key an ID, \
-                             '+', or '$' must be specified.",
-                        ));
+                        return Err(unbalanced(for_group));
                     }
-                    let half = rest.len() / 2;
-                    return Ok(Ask { most, block, keys: rest.head(half), ids: rest.tail(half) });
+                    let (keys, ids) = (rest.head(rest.len() / 2), rest.tail(rest.len() / 2));
+                    return Ok(Ask { most, block, group, forgets, keys, ids });
                 }
-                b"GROUP" if words.left() > 1 => {
-                    return Err(Error::Say(
-                        "ERR The GROUP option is only supported by XREADGROUP. You called XREAD \
-                         instead.",
-                    ));
+                b"GROUP" if words.left() > 1 && for_group => {
+                    group = Some((words.bytes()?, words.bytes()?));
                 }
-                b"NOACK" => {
-                    return Err(Error::Say(
-                        "ERR The NOACK option is only supported by XREADGROUP. You called XREAD \
-                         instead.",
-                    ));
-                }
+                b"GROUP" if words.left() > 1 => return Err(ONLY_IN_XREADGROUP[0].clone()),
+                b"NOACK" if for_group => forgets = true,
+                b"NOACK" => return Err(ONLY_IN_XREADGROUP[1].clone()),
                 _ => return Err(Error::Syntax),
             }
         }
@@ -146,6 +283,39 @@ impl<'a> Ask<'a> {
         }
         line
     }
+
+    /// Waits for new entries; or until there is no group any longer that they could be for.
+    fn wait(&self, timeout_us: Option<u64>) -> Done {
+        let give_up = |out: Reply| out.null_array();
+        Err(Wait {
+            keys: self.keys.iter().map(Box::from).collect(),
+            kind: Type::Stream,
+            minds_loss: true,
+            timeout_us,
+            give_up,
+            refuse: give_up,
+            line: None,
+        }
+        .into())
+    }
+}
+
+const ONLY_IN_XREADGROUP: [Error; 2] = [
+    Error::Say("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."),
+    Error::Say("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."),
+];
+
+fn unbalanced(for_group: bool) -> Error {
+    Error::Say(match for_group {
+        true => {
+            "ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be \
+             specified."
+        }
+        false => {
+            "ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be \
+             specified."
+        }
+    })
 }
 
 impl From {

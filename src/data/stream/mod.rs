@@ -5,17 +5,22 @@
 //! remembers more than its entries: the last id that was given, the greatest one that was deleted, how
 //! many were ever added. Hence a stream without entries is still a value.
 
+mod group;
+mod groups;
 mod id;
 mod node;
 mod runs;
 #[cfg(test)]
 mod tests;
 
+pub use group::{Consumer, Group, Owner, Pending};
+pub use groups::Delivery;
 pub use id::Id;
 pub use node::{Entry, Fields};
 
 use super::limits::StreamLimits;
 use super::{Buffer, Collection, Small, Type};
+use groups::Groups;
 use node::{Node, Walk};
 use runs::{Keyed, Runs, Spot};
 
@@ -26,6 +31,7 @@ pub struct Stream {
     last_id: Id,
     max_deleted: Id,
     added: u64,
+    groups: Option<Box<Groups>>,
 }
 
 /// How far a stream is trimmed.
@@ -84,11 +90,12 @@ impl Collection for Stream {
     }
 
     fn memory(&self) -> usize {
-        self.nodes.memory() + self.nodes.iter().map(Node::memory).sum::<usize>()
+        let nodes = self.nodes.iter().map(Node::memory).sum::<usize>();
+        self.nodes.memory() + nodes + self.groups_memory()
     }
 
     fn pieces(&self) -> usize {
-        self.nodes.len() + self.nodes.pieces() + 1
+        self.nodes.len() + self.nodes.pieces() + self.groups_pieces() + 1
     }
 
     fn parts(&self) -> Vec<Vec<u8>> {
@@ -99,6 +106,7 @@ impl Collection for Stream {
             parts.push(entry.id.to_string().into_bytes());
             parts.extend(entry.fields.map(|item| item.to_vec()));
         }
+        self.groups_parts(&mut parts);
         parts
     }
 
@@ -152,13 +160,7 @@ impl Stream {
 
     /// The entries from one id to another, both included.
     pub fn range(&self, start: Id, end: Id) -> Range<'_> {
-        let spot = self.nodes.seek_back(start);
-        let mut nodes = match spot {
-            Some(spot) => self.nodes.iter_from(spot),
-            None => self.nodes.iter(),
-        };
-        let walk = nodes.next().map(Node::walk);
-        Range { walk, nodes, start, end }
+        range_of(&self.nodes, start, end)
     }
 
     /// The same entries, the last one first.
@@ -294,6 +296,13 @@ impl Stream {
     fn node_of(&self, id: Id) -> Option<Spot> {
         self.nodes.seek_back(id)
     }
+}
+
+fn range_of(nodes: &Runs<Node>, start: Id, end: Id) -> Range<'_> {
+    let spot = nodes.seek_back(start);
+    let mut nodes = spot.map_or_else(|| nodes.iter(), |spot| nodes.iter_from(spot));
+    let walk = nodes.next().map(Node::walk);
+    Range { walk, nodes, start, end }
 }
 
 /// Entries in ascending order.

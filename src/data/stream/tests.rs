@@ -225,3 +225,84 @@ fn rough_trimming_takes_whole_nodes() {
     assert_eq!(stream.trim(Trim { limit: Some(99), ..roughly(0) }).0, 0);
     assert_eq!(stream.trim(roughly(0)).0, 600);
 }
+
+#[derive(Clone, Debug)]
+enum GroupStep {
+    Admit(u8),
+    Dismiss(u8),
+    Put(u64, Option<u8>, i64, u64),
+    Remove(u64),
+    Idle(i64),
+    Clone,
+}
+
+fn group_step() -> impl Strategy<Value = GroupStep> {
+    let count = prop_oneof![4 => 0u64..9, 1 => Just(i64::MAX as u64)];
+    prop_oneof![
+        2 => (0u8..6).prop_map(GroupStep::Admit),
+        1 => (0u8..6).prop_map(GroupStep::Dismiss),
+        20 => (0u64..300, proptest::option::of(0u8..6), 0i64..50, count)
+            .prop_map(|(id, owner, time, count)| GroupStep::Put(id, owner, time, count)),
+        8 => (0u64..300).prop_map(GroupStep::Remove),
+        2 => (0i64..60).prop_map(GroupStep::Idle),
+        1 => Just(GroupStep::Clone),
+    ]
+}
+
+proptest! {
+    /// What is pending is one map; consumers and times are other ways to look at it.
+    #[test]
+    fn a_group_is_a_map_of_what_is_pending(
+        steps in proptest::collection::vec(group_step(), 1..300),
+    ) {
+        let mut group = Group::new(Id::MIN, None);
+        let mut pending = BTreeMap::<Id, (Option<u8>, i64, u64)>::new();
+        let mut names = std::collections::BTreeSet::new();
+        for step in steps {
+            match step {
+                GroupStep::Admit(name) => {
+                    let is_new = group.admit(&[name], 5).unwrap().1;
+                    prop_assert_eq!(is_new, names.insert(name));
+                }
+                GroupStep::Dismiss(name) => {
+                    let before = pending.len();
+                    pending.retain(|_, (owner, ..)| *owner != Some(name));
+                    let gone = names.remove(&name).then(|| before - pending.len());
+                    prop_assert_eq!(group.dismiss(&[name]), gone);
+                }
+                GroupStep::Put(id, owner, time, count) => {
+                    let owner = owner.filter(|name| names.contains(name));
+                    let found = owner.and_then(|name| group.find(&[name]));
+                    group.put(Pending::new(Id::new(id, 0), found, time, count));
+                    pending.insert(Id::new(id, 0), (owner, time, count));
+                }
+                GroupStep::Remove(id) => {
+                    let id = Id::new(id, 0);
+                    prop_assert_eq!(group.remove(id), pending.remove(&id).is_some());
+                }
+                GroupStep::Idle(since) => {
+                    let mut wanted: Vec<(i64, Id)> = pending.iter().map(|(id, it)| (it.1, *id)).collect();
+                    wanted.retain(|(time, _)| *time <= since);
+                    wanted.sort();
+                    let found: Vec<Id> = group.idle_since(since).collect();
+                    prop_assert_eq!(found, wanted.iter().map(|it| it.1).collect::<Vec<_>>());
+                }
+                GroupStep::Clone => group = group.clone(),
+            }
+            let all = group.pending_from(Id::MIN).map(|it| {
+                let name = it.owner().map(|owner| group.consumer(owner).name[0]);
+                (it.id(), (name, it.time_ms(), it.count()))
+            });
+            prop_assert!(all.eq(pending.iter().map(|(id, it)| (*id, *it))));
+            prop_assert!(group.consumers().map(|(_, it)| it.name[0]).eq(names.iter().copied()));
+            for (owner, consumer) in group.consumers() {
+                let own = pending.iter().filter(|(_, it)| it.0 == Some(consumer.name[0]));
+                let own: Vec<Id> = own.map(|(id, _)| *id).collect();
+                prop_assert_eq!(consumer.pending(), own.len());
+                prop_assert!(group.pending_of(owner, Id::MIN).map(Pending::id).eq(own));
+            }
+            prop_assert_eq!(group.first_pending(), pending.keys().next().copied());
+            prop_assert_eq!(group.last_pending(), pending.keys().last().copied());
+        }
+    }
+}

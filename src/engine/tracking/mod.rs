@@ -239,7 +239,7 @@ impl Engine {
         let changes = std::mem::take(&mut self.keyspace.changes);
         for (change, key) in changes.iter() {
             let writer = match change.cause {
-                Cause::Remark => continue,
+                Cause::Remark | Cause::Aside => continue,
                 Cause::Command => self.running,
                 Cause::Expiry | Cause::PartsExpiry => None,
             };
