@@ -53,6 +53,10 @@ pub const FAMILY: Family = Family {
             fill_blocks, 3, "Counts every answer as a whole block."
         ),
         debug!("PAUSE-CRON", pause_cron, 3, "Switches the server's background work."),
+        debug!(
+            "SET-DISABLE-DENY-SCRIPTS",
+            call_all, 3, "Lets scripts call commands that they may not call."
+        ),
         debug!("JMAP", accept, -2, "Accepted, without effect."),
         debug!("DICT-RESIZING", accept, 3, "Accepted: tables resize in steps that hold nobody up."),
         debug!(
@@ -383,6 +387,11 @@ fn replybuffer(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Do
 
 fn fill_blocks(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
     engine.answers_fill_blocks = args.get(2) != b"0";
+    out.ok()
+}
+
+fn call_all(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    engine.scripting.call_all = args.get(2) != b"0";
     out.ok()
 }
 

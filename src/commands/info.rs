@@ -6,6 +6,7 @@ use crate::config::percentile;
 use crate::data::Type;
 use crate::engine::command::admin;
 use crate::engine::pubsub::Space;
+use crate::engine::scripting::Which;
 use crate::engine::stats::IoThread;
 use crate::engine::{Engine, Family, SessionKey};
 use crate::resp::{Args, Done, Reply};
@@ -215,22 +216,26 @@ fn memory(engine: &Engine, text: &mut String) {
     field(text, "allocator_muzzy", 0);
     field(text, "total_system_memory", memory.system);
     field(text, "total_system_memory_human", human(memory.system));
-    // There are no scripts and no functions yet, so they take nothing.
-    for (name, also_human) in [
-        ("used_memory_lua", true),
-        ("used_memory_vm_eval", false),
-        ("used_memory_scripts_eval", false),
-        ("number_of_cached_scripts", false),
-        ("number_of_functions", false),
-        ("number_of_libraries", false),
-        ("used_memory_vm_functions", false),
-        ("used_memory_vm_total", true),
-        ("used_memory_functions", false),
-        ("used_memory_scripts", true),
+    // There are no functions yet, so they take nothing.
+    let scripting = &engine.scripting;
+    let vm = scripting.vm_memory(Which::Scripts) as u64;
+    let functions_vm = scripting.vm_memory(Which::Functions) as u64;
+    let scripts = scripting.cache.memory() as u64;
+    for (name, value, also_human) in [
+        ("used_memory_lua", vm, true),
+        ("used_memory_vm_eval", vm, false),
+        ("used_memory_scripts_eval", scripts, false),
+        ("number_of_cached_scripts", scripting.cache.len() as u64, false),
+        ("number_of_functions", 0, false),
+        ("number_of_libraries", 0, false),
+        ("used_memory_vm_functions", functions_vm, false),
+        ("used_memory_vm_total", vm + functions_vm, true),
+        ("used_memory_functions", 0, false),
+        ("used_memory_scripts", scripts, true),
     ] {
-        field(text, name, 0);
+        field(text, name, value);
         if also_human {
-            field(text, &format!("{name}_human"), human(0));
+            field(text, &format!("{name}_human"), human(value));
         }
     }
     let maxmemory = setting(engine, "maxmemory");
@@ -363,7 +368,7 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "expired_lateness_ms_max", lateness.max_ms);
     field(text, "evicted_keys", 0);
     field(text, "evicted_clients", 0);
-    field(text, "evicted_scripts", 0);
+    field(text, "evicted_scripts", engine.scripting.cache.evicted);
     field(text, "total_eviction_exceeded_time", 0);
     field(text, "current_eviction_exceeded_time", 0);
     field(text, "keyspace_hits", counters.hits);

@@ -1,6 +1,7 @@
 //! MEMORY: what a key takes, what the server takes, and what to think of it.
 
 use crate::engine::command::{admin, container, read};
+use crate::engine::scripting::Which;
 use crate::engine::{Ctx, Engine, Family, SessionKey};
 use crate::error::Error;
 use crate::resp::{Args, Done, Reply};
@@ -88,6 +89,8 @@ fn stats(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
     let books = Books::of(engine);
     let Books { used, peak, startup, overhead, dataset, keys, .. } = books;
     let memory = books.memory;
+    let scripting = &engine.scripting;
+    let vms = scripting.vm_memory(Which::Scripts) + scripting.vm_memory(Which::Functions);
     let mut map = out.map_of_some();
     let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let difference = |more: u64, less: u64| signed(more) - signed(less);
@@ -105,9 +108,9 @@ fn stats(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
         ("cluster.slot_import", 0),
         ("cluster.slot_export", 0),
         ("aof.buffer", 0),
-        ("lua.caches", 0),
+        ("lua.caches", scripting.cache.memory() as u64),
         ("functions.caches", 0),
-        ("script.VMs", 0),
+        ("script.VMs", vms as u64),
     ] {
         map.bulk(name.as_bytes());
         map.int(signed(bytes));

@@ -1,7 +1,7 @@
 //! The server as a process: SHUTDOWN, and MONITOR, which watches it at work.
 
 use crate::engine::command::admin;
-use crate::engine::{Closing, Engine, Exit, Family, SessionKey};
+use crate::engine::{Engine, Exit, Family, SessionKey};
 use crate::error::Error;
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{ADMIN, ALLOW_BUSY, Group, LOADING, NO_MULTI, NOSCRIPT, STALE, one_of, token};
@@ -44,7 +44,7 @@ fn monitor(engine: &mut Engine, who: SessionKey, _: Args, out: Reply) -> Done {
 
 /// There is nothing to save yet, and no replica to wait for: every form that may stop the server
 /// stops it at once. SAVE is refused, because the user would believe that his data is safe.
-fn shutdown(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
+fn shutdown(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
     let (mut save, mut nosave, mut abort, mut others) = (false, false, false, false);
     let mut rest = args.after(0);
     while let Some(word) = rest.word() {
@@ -69,7 +69,7 @@ fn shutdown(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Don
         )
         .into());
     }
+    // The connection ends with the process: who sees it end may be sure that nobody listens any more.
     engine.exit = Some(Exit { code: 0 });
-    engine.sessions[who].closing = Closing::Now;
     out.nothing()
 }

@@ -107,7 +107,9 @@ fn sort_ro(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 
 fn run(cx: &mut Ctx, args: Args, mut order: Order, out: Reply) -> Done {
     let kind = cx.keyspace.touch(cx.db, args.get(1)).map(|record| record.kind());
-    if kind == Some(Type::Set) && order.is_unsorted && order.store.is_some() {
+    // Nor may what a script does depend on it.
+    let must_agree = order.store.is_some() || cx.in_script;
+    if kind == Some(Type::Set) && order.is_unsorted && must_agree {
         // A set has no order of its own that everybody could agree upon.
         (order.is_unsorted, order.alpha, order.by) = (false, true, None);
     }

@@ -99,6 +99,8 @@ pub enum Follow {
     ReplicationBacklog,
     /// Count again how many replicas are good enough for writes.
     GoodReplicas,
+    /// Forget all scripts, and give those that come another world.
+    Scripts,
     /// Hold the keys that are due, or let them go.
     ImportMode,
     OomScore,

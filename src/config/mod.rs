@@ -124,6 +124,7 @@ config! {
     stream_node_max_entries: u64,
     /// Milliseconds; 0 is never.
     busy_reply_threshold: i64,
+    lua_enable_insecure_api: bool,
     /// Bits, as the letters are numbered in `kind.rs`.
     notify_keyspace_events: EventClasses,
 

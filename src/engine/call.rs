@@ -138,6 +138,7 @@ impl Engine {
                     keyspace: &mut self.keyspace,
                     effects: &mut self.effects,
                     limits: &self.limits,
+                    in_script: self.scripting.calls,
                 };
                 run(&mut cx, args, Reply::new(out))
             }

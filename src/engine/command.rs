@@ -184,6 +184,8 @@ pub struct Ctx<'e> {
     pub keyspace: &'e mut Keyspace,
     pub effects: &'e mut Effects,
     pub limits: &'e Limits,
+    /// A script runs the command.
+    pub in_script: bool,
 }
 
 /// Directives that data commands obey, frozen for the unit.

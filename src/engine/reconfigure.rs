@@ -82,6 +82,10 @@ impl Engine {
                 logs.large_reply.shorten(config.commandlog_large_reply_max_len);
                 Ok(())
             }
+            Follow::Scripts => {
+                self.flush_scripts(true);
+                Ok(())
+            }
             Follow::ImportMode => {
                 self.hold_expired();
                 Ok(())

@@ -202,7 +202,10 @@ unsafe fn write_table(state: *mut lua_State, own: Proto, answer: &mut Answer) {
         } else if field(state, c"set", LUA_TTABLE) {
             write_pairs(state, own, b'~', answer);
         } else if field(state, c"big_number", LUA_TSTRING) {
-            answer.out.big_number(bytes_at(state, -1).unwrap_or_default());
+            let text = bytes_at(state, -1).unwrap_or_default();
+            let breaks = |byte: u8| byte == b'\r' || byte == b'\n';
+            let text: Vec<u8> = text.iter().map(|&b| if breaks(b) { b' ' } else { b }).collect();
+            answer.out.big_number(&text);
         } else if field(state, c"verbatim_string", LUA_TTABLE) {
             if field(state, c"string", LUA_TSTRING) {
                 let string = bytes_at(state, -1).unwrap_or_default();

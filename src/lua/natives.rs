@@ -27,6 +27,9 @@ pub(super) struct Link {
     pub desk: UnsafeCell<Desk>,
     /// The way out of the stack that the script runs on; null until that stack has begun.
     pub yielder: UnsafeCell<*const Yielder<(), Pause>>,
+    /// A script runs on that stack. What a script left to the collector may run elsewhere, and then
+    /// nobody is there to ask.
+    pub on_stack: Cell<bool>,
     /// The state of `math.random`.
     pub dice: Cell<u64>,
     /// A function in Lua's registry that says what an error means which Rust raised.
@@ -53,6 +56,7 @@ impl Link {
     /// to a thread is remembered across it.
     #[inline(never)]
     pub fn pause(&self, pause: Pause) {
+        assert!(self.on_stack.get(), "only a script can pause");
         // SAFETY: set by the stack's first function, whose frame lasts as long as the stack.
         unsafe { (**self.yielder.get()).suspend(pause) }
     }
@@ -144,6 +148,8 @@ unsafe fn command(state: *mut lua_State, raises: bool) -> c_int {
         if let Err(refusal) = take_words(state, link) {
             push_error(state, refusal, false);
         } else {
+            // What was asked with may have filled the stack.
+            lua_settop(state, 0);
             link.pause(Pause::Call);
             let reply = &(*link.desk.get()).reply.bytes;
             if reply.first() != Some(&b'-') {
@@ -161,6 +167,9 @@ unsafe fn take_words(state: *mut lua_State, link: &Link) -> Result<(), &'static 
     unsafe {
         let line = &mut (*link.desk.get()).line;
         line.clear();
+        if !link.on_stack.get() {
+            return Err(b"ERR Only a script that runs can call commands");
+        }
         let count = lua_gettop(state);
         if count == 0 {
             return Err(NO_WORDS);
@@ -259,6 +268,9 @@ unsafe extern "C-unwind" fn log(state: *mut lua_State) -> c_int {
         }
         if lua_isnumber(state, 1) == 0 {
             return raise(state, b"ERR First argument must be a number (log level).");
+        }
+        if !link(state).on_stack.get() {
+            return 0;
         }
         let level = lua_tonumber(state, 1);
         if !(0.0..4.0).contains(&level) {

@@ -18,6 +18,9 @@ const BASE: &[&str] = &[
     "_VERSION", "assert", "error", "ipairs", "rawequal", "select", "tonumber", "tostring", "type",
 ];
 
+/// Names that only `lua-enable-insecure-api` gives: they change what functions of others see.
+const INSECURE: &[&str] = &["getfenv", "newproxy", "setfenv"];
+
 /// The libraries of Lua's own, and what scripts see of them.
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("coroutine", &["create", "resume", "running", "status", "wrap", "yield"]),
@@ -61,6 +64,9 @@ impl Builder<'_> {
     fn build(&self, facts: &Facts) -> Result<Table> {
         let globals = self.lua.create_table()?;
         for name in BASE {
+            globals.raw_set(*name, self.own.raw_get::<Value>(*name)?)?;
+        }
+        for name in INSECURE.iter().filter(|_| facts.insecure) {
             globals.raw_set(*name, self.own.raw_get::<Value>(*name)?)?;
         }
         for (library, names) in LIBRARIES {

@@ -54,6 +54,8 @@ pub struct Facts {
     /// Three numbers.
     pub version: &'static str,
     pub server_name: &'static str,
+    /// Do they get what could reach into other scripts?
+    pub insecure: bool,
 }
 
 impl Facts {
@@ -96,6 +98,7 @@ impl Vm {
         let link = NonNull::from(Box::leak(Box::new(Link {
             desk: UnsafeCell::new(Desk::default()),
             yielder: UnsafeCell::new(std::ptr::null()),
+            on_stack: Cell::new(false),
             dice: Cell::new(seed),
             explain: Cell::new(LUA_REFNIL),
         })));
@@ -266,7 +269,9 @@ impl Drop for Vm {
 /// Runs the job in a protected call.
 unsafe fn run(state: *mut lua_State, job: &Job) {
     unsafe {
+        (*job.link).on_stack.set(true);
         let status = lua_cpcall(state, work, std::ptr::from_ref(job).cast_mut().cast::<c_void>());
+        (*job.link).on_stack.set(false);
         if status != 0 {
             // Memory ran out before or after the script itself.
             (*(*job.link).desk.get()).outcome = Err(failure(state));
@@ -402,7 +407,7 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut lua_Debug) {
         let link = lua_touserdata(state, -1).cast::<Link>();
         lua_pop(state, 1);
         let Some(link) = link.as_ref() else { return };
-        if (*link.yielder.get()).is_null() {
+        if !link.on_stack.get() {
             return;
         }
         if (*link.desk.get()).kill.is_none() {

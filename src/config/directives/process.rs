@@ -387,9 +387,10 @@ pub(super) const TESTING: &[Directive] = &[
         "lua-enable-insecure-api",
         Kind::Switch,
         "no",
-        TESTS,
-        "Give scripts the functions that were withdrawn.",
+        at!(lua_enable_insecure_api),
+        "Give scripts getfenv, setfenv and newproxy, by which one could reach another.",
     )
+    .then(Follow::Scripts)
     .hidden()
     .protected()
     .aka(&["lua-enable-deprecated-api"]),
