@@ -38,6 +38,9 @@ pub(super) const BASE: &[(&CStr, lua_CFunction)] = &[
 pub(super) const AROUND: &[(&CStr, &CStr, lua_CFunction)] =
     &[(c"coroutine", c"resume", resume), (c"string", c"rep", rep)];
 
+/// After so many steps of one function it is time to look up from the work.
+const LONG: i32 = 64 * 1024;
+
 /// How many values a function can return at the most; Lua's own bound on its stack.
 const RESULTS_MAX: i64 = 8000;
 
@@ -190,6 +193,9 @@ unsafe extern "C-unwind" fn insert(state: *mut lua_State) -> c_int {
                 let place = luaL_checkinteger(state, 2) as i32;
                 // Behind the end it grows so far; what lies in between moves up.
                 for index in (place..end).rev() {
+                    if index % LONG == 0 {
+                        look_up(state);
+                    }
                     lua_rawgeti_(state, 1, index);
                     lua_rawseti_(state, 1, index + 1);
                 }
@@ -212,7 +218,11 @@ unsafe extern "C-unwind" fn rep(state: *mut lua_State) -> c_int {
             lua_settop(state, 1);
             return 1;
         }
-        go_on(state)
+        let results = go_on(state);
+        if lua_objlen(state, -1) > LONG as usize {
+            look_up(state);
+        }
+        results
     }
 }
 
@@ -253,6 +263,17 @@ unsafe fn die_if_killed(state: *mut lua_State) {
             super::natives::push_error(state, reason.as_bytes(), false);
             lua_error(state);
         }
+    }
+}
+
+/// As the hook does between instructions: others may have waited long enough.
+unsafe fn look_up(state: *mut lua_State) {
+    unsafe {
+        let link = link(state);
+        if link.on_stack.get() && (*link.desk.get()).kill.is_none() {
+            link.pause(super::Pause::Tick);
+        }
+        die_if_killed(state);
     }
 }
 

@@ -22,6 +22,8 @@ mod guards;
 pub mod libraries;
 mod natives;
 mod sandbox;
+#[cfg(test)]
+mod tests;
 pub mod vm;
 
 pub use desk::{Desk, Failure, Pause};

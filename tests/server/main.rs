@@ -8,6 +8,7 @@ mod memory;
 mod process;
 mod pubsub;
 mod queues;
+mod scripts;
 mod startup;
 mod steps;
 #[path = "../support/mod.rs"]

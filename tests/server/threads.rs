@@ -9,7 +9,7 @@ use crate::process::{Process, free_port, tcp, until};
 use crate::support::client::{Client, encode};
 use crate::support::server::{Server, with_args};
 use crate::support::value::Value;
-use crate::{hostile, pubsub, queues, startup};
+use crate::{hostile, pubsub, queues, scripts, startup};
 
 macro_rules! hold_with {
     ($module:ident, $threads:literal) => {
@@ -27,6 +27,11 @@ macro_rules! hold_with {
             hold_with!($threads: pubsub, messages_to_oneself_come_right_behind_the_answer);
             hold_with!($threads: queues, who_came_first_is_served_first);
             hold_with!($threads: queues, one_push_serves_all_who_wait);
+            hold_with!($threads: scripts, a_script_that_takes_long_can_be_killed);
+            hold_with!($threads: scripts, a_busy_script_is_one_unit);
+            hold_with!($threads: scripts, exec_goes_on_behind_a_busy_script);
+            hold_with!($threads: scripts, a_script_outlives_its_client);
+            hold_with!($threads: scripts, time_stands_still_for_a_busy_script);
             hold_with!($threads: startup, a_unix_socket_has_its_mode_and_goes_with_the_server);
             hold_with!($threads: startup, signals_end_the_server_in_order);
             hold_with!($threads: startup, a_port_can_be_changed_while_clients_are_there);
