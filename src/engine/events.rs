@@ -11,7 +11,7 @@
 //!
 //! The directive `notify-keyspace-events` chooses channels and classes by their letters. Fields are
 //! written `5:first,6:second`, so that any byte may stand in them. Only events that concern fields
-//! of hashes have them, and go to the last four kinds of channels. Manuals:
+//! of hashes have them, or deadlines of members, and go to the last four kinds of channels. Manuals:
 //! <https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/> and
 //! <https://redis.io/docs/latest/develop/pubsub/subkeyspace-notifications/>.
 

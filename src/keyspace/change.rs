@@ -51,7 +51,7 @@ pub struct Changes {
     list: Vec<Change>,
     /// Keys, and parts of values, one behind another.
     keys: Vec<u8>,
-    /// Where the parts lie: fields of hashes. Those behind `parts_told` belong to a change that is
+    /// Where the parts lie: fields of hashes, or members. Those behind `parts_told` belong to a change that is
     /// yet to be noted.
     parts: Vec<(u32, u32)>,
     parts_told: usize,

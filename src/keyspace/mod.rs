@@ -583,6 +583,8 @@ impl Keyspace {
         if !self.sweeps || self.holds_expired {
             return false;
         }
+        // That was the wish of the client whose command ran last.
+        self.sees_expired = false;
         let mut left = most;
         for turn in 0..self.dbs.len() {
             let db = (self.sweep_from + turn) % self.dbs.len();

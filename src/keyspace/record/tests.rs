@@ -9,6 +9,8 @@ enum Step {
     Append(Vec<u8>),
     Poke(usize, u8),
     Deadline(Option<i64>),
+    /// The earliest deadline of an element, which a string has none of; but the slot is anyone's.
+    Earliest(Option<i64>),
     File(u32),
     Age(u32),
     Copy,
@@ -30,6 +32,7 @@ fn step() -> impl Strategy<Value = Step> {
         value().prop_map(Step::Append),
         (any::<usize>(), any::<u8>()).prop_map(|(at, byte)| Step::Poke(at, byte)),
         proptest::option::of(0..i64::MAX).prop_map(Step::Deadline),
+        proptest::option::of(0..i64::MAX).prop_map(Step::Earliest),
         any::<u32>().prop_map(Step::File),
         (0..1u32 << 24).prop_map(Step::Age),
         Just(Step::Copy),
@@ -46,7 +49,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 0..40),
     ) {
         let mut record = Record::string(&key, &first);
-        let (mut model, mut deadline, mut age) = (first, None, 0);
+        let (mut model, mut deadline, mut earliest, mut age) = (first, None, None, 0);
         // Whoever takes a deadline away or gives the first one files it, so between the two the
         // ticket says nothing.
         let mut ticket = Ticket::NOWHERE;
@@ -71,11 +74,20 @@ proptest! {
                 }
                 Step::Poke(..) => (),
                 Step::Deadline(at) => {
-                    let first = deadline.is_none();
+                    let first = deadline.or(earliest).is_none();
                     deadline = at.map(Millis);
                     record.set_deadline(deadline);
                     if first {
                         ticket = Ticket(7);
+                        record.set_ticket(ticket);
+                    }
+                }
+                Step::Earliest(at) => {
+                    let first = deadline.or(earliest).is_none();
+                    earliest = at.map(Millis);
+                    record.set_earliest(earliest);
+                    if first {
+                        ticket = Ticket(8);
                         record.set_ticket(ticket);
                     }
                 }
@@ -100,7 +112,10 @@ proptest! {
             prop_assert_eq!(record.text().to_vec(), &model[..]);
             prop_assert_eq!(record.text().len(), model.len());
             prop_assert_eq!(record.deadline(), deadline);
-            prop_assert_eq!(record.ticket(), deadline.map(|_| ticket));
+            prop_assert_eq!(record.earliest(), earliest);
+            let wakes = deadline.into_iter().chain(earliest).min();
+            prop_assert_eq!(record.wakes(), wakes);
+            prop_assert_eq!(record.ticket(), wakes.map(|_| ticket));
             prop_assert_eq!(record.age(), age);
         }
     }
