@@ -6,6 +6,7 @@
 
 use super::lifetime::{Also, Lifetime, MOMENTS};
 use crate::base::numbers::{self, LongDouble};
+use crate::data::rate::{self, Step};
 use crate::data::string::{Digits, Text};
 use crate::engine::command::write;
 use crate::engine::{Ctx, Family};
@@ -175,15 +176,6 @@ struct Options<'a> {
     if_forever: bool,
 }
 
-/// What an increment comes to: the value before it, the one after it, the step between them.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Outcome<T> {
-    after: T,
-    step: T,
-    /// Within bounds, or brought there; if not, nothing happens.
-    applies: bool,
-}
-
 fn increx(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let key = args.get(1);
     let options = Options::read(args)?;
@@ -195,7 +187,8 @@ fn increx(cx: &mut Ctx, args: Args, out: Reply) -> Done {
                 Some(text) => text.as_int().ok_or(Error::NotInteger)?,
                 None => 0,
             };
-            let outcome = bounded_int(old, step, lower, upper, options.saturate)?;
+            let outcome = rate::add_within(old, step, lower, upper, options.saturate)
+                .map_err(|_| STEP_OVERFLOW)?;
             if outcome.applies {
                 let mut digits = Digits::new();
                 let text = digits.format(outcome.after).as_bytes();
@@ -316,47 +309,29 @@ const CROSSED: Error = Error::Say("ERR LBOUND can't be greater than UBOUND");
 const STEP_OVERFLOW: Error = Error::Say("ERR applied increment would overflow");
 const STEP_INFINITE: Error = Error::Say("ERR applied increment would be Infinity");
 
-fn bounded_int(
-    old: i64,
-    step: i64,
-    lower: i64,
-    upper: i64,
-    saturate: bool,
-) -> Result<Outcome<i64>, Error> {
-    let sum = i128::from(old) + i128::from(step);
-    let bounded = sum.clamp(lower.into(), upper.into());
-    if bounded != sum && !saturate {
-        return Ok(Outcome { after: old, step: 0, applies: false });
-    }
-    // The bounds are 64 bits wide, and so is what lies between them.
-    let after = bounded as i64;
-    let step = after.checked_sub(old).ok_or(STEP_OVERFLOW)?;
-    Ok(Outcome { after, step, applies: true })
-}
-
 fn bounded_float(
     old: LongDouble,
     step: LongDouble,
     lower: LongDouble,
     upper: LongDouble,
     saturate: bool,
-) -> Result<Outcome<LongDouble>, Error> {
+) -> Result<Step<LongDouble>, Error> {
     let largest = LongDouble::largest();
     let sum = old + step;
     // A sum that is no number any more exceeds the type, whatever was said of bounds.
     let after = clamp(clamp(sum, -largest, largest), lower, upper);
     if after == sum {
-        return Ok(Outcome { after, step, applies: true });
+        return Ok(Step { after, step, applies: true });
     }
     if !saturate {
-        return Ok(Outcome { after: old, step: LongDouble::from(0), applies: false });
+        return Ok(Step { after: old, step: LongDouble::from(0), applies: false });
     }
     // This is also how a bound that is infinite itself is refused: infinity is never stored.
     let step = after - old;
     if step.is_infinite() {
         return Err(STEP_INFINITE);
     }
-    Ok(Outcome { after, step, applies: true })
+    Ok(Step { after, step, applies: true })
 }
 
 fn clamp(value: LongDouble, lower: LongDouble, upper: LongDouble) -> LongDouble {
@@ -409,38 +384,6 @@ fn store(cx: &mut Ctx, key: &[u8], value: &[u8], options: &Options, until: Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    fn near_the_edges() -> impl Strategy<Value = i64> {
-        prop_oneof![any::<i64>(), -5i64..5, i64::MAX - 5..=i64::MAX, i64::MIN..i64::MIN + 5]
-    }
-
-    proptest! {
-        /// In every case the step leads from the old value to the new one, and the new one lies
-        /// within the bounds unless nothing was done.
-        #[test]
-        fn an_increment_stays_within_bounds(
-            old in near_the_edges(),
-            step in near_the_edges(),
-            one in near_the_edges(),
-            other in near_the_edges(),
-            saturate: bool,
-        ) {
-            let (lower, upper) = (one.min(other), one.max(other));
-            let wanted = old as i128 + step as i128;
-            let fits = lower as i128 <= wanted && wanted <= upper as i128;
-            match bounded_int(old, step, lower, upper, saturate) {
-                Err(_) => prop_assert!(saturate && !fits),
-                Ok(outcome) => {
-                    prop_assert_eq!(outcome.applies, saturate || fits);
-                    prop_assert_eq!(old as i128 + outcome.step as i128, outcome.after as i128);
-                    prop_assert!(!fits || outcome.step == step);
-                    let inside = lower <= outcome.after && outcome.after <= upper;
-                    prop_assert_eq!(inside || !outcome.applies, true);
-                }
-            }
-        }
-    }
 
     #[test]
     fn a_float_saturates_at_the_largest_number() {
@@ -450,11 +393,11 @@ mod tests {
         let zero = LongDouble::from(0);
         assert_eq!(
             bounded(largest, largest, false),
-            Ok(Outcome { after: largest, step: zero, applies: false })
+            Ok(Step { after: largest, step: zero, applies: false })
         );
         assert_eq!(
             bounded(largest, largest, true),
-            Ok(Outcome { after: largest, step: zero, applies: true })
+            Ok(Step { after: largest, step: zero, applies: true })
         );
         assert_eq!(
             bounded_float(-largest, one, largest, largest, true),

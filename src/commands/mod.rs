@@ -17,6 +17,7 @@ pub mod compare;
 pub mod counter;
 pub mod lcs;
 pub mod lifetime;
+pub mod rate;
 
 pub mod bitmap;
 pub mod hyperloglog;
@@ -33,6 +34,8 @@ pub mod set_combine;
 pub mod sort;
 pub mod stream;
 pub mod zset;
+
+pub mod geo;
 
 // What commands share that pick at random, or wait for a key.
 pub mod picks;
@@ -75,6 +78,7 @@ const FAMILIES: &[Family] = &[
     compare::FAMILY,
     counter::FAMILY,
     lcs::FAMILY,
+    rate::FAMILY,
     bitmap::FAMILY,
     hyperloglog::FAMILY,
     hash::FAMILY,
@@ -92,6 +96,7 @@ const FAMILIES: &[Family] = &[
     list::blocking::FAMILY,
     sort::FAMILY,
     zset::FAMILY,
+    geo::FAMILY,
     elements::SORTED_SETS,
     stream::FAMILY,
     transaction::FAMILY,

@@ -342,7 +342,7 @@ fn life(cx: &Ctx, lifetime: &Lifetime, command: &'static str) -> Result<Life, Er
 }
 
 /// Stores a value, and tells others in the shortest words that need no clock and no condition.
-fn store(cx: &mut Ctx, key: &[u8], value: &[u8], life: Life) {
+pub fn store(cx: &mut Ctx, key: &[u8], value: &[u8], life: Life) {
     match life {
         Life::Forever => {
             cx.put_text(key, value, life, Event::string("set"));

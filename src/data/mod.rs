@@ -3,6 +3,7 @@
 
 pub mod bits;
 pub mod deadlines;
+pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod intset;
@@ -10,6 +11,7 @@ pub mod lcs;
 pub mod limits;
 pub mod list;
 pub mod packed;
+pub mod rate;
 pub mod set;
 pub mod stream;
 pub mod string;

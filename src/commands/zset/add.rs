@@ -50,13 +50,23 @@ fn add(cx: &mut Ctx, args: Args, out: Reply, mut rule: Rule) -> Done {
     }
     // Nothing is added until all scores are known to be numbers.
     let mut scores = SmallVec::<[f64; 4]>::new();
-    let mut longest = 0;
     for _ in 0..pairs.len() / 2 {
         scores.push(words.float()?);
-        longest = longest.max(words.bytes()?.len());
+        words.skip();
     }
     let members = pairs.iter().skip(1).step_by(2);
+    put(cx, key, &scores, members, (rule, count_updates), out)
+}
 
+/// Adds members with their scores, by a rule; answers how many are new, or were changed as well.
+pub fn put<'a>(
+    cx: &mut Ctx,
+    key: &[u8],
+    scores: &[f64],
+    members: impl Iterator<Item = &'a [u8]> + Clone,
+    (rule, count_updates): (Rule, bool),
+    out: Reply,
+) -> Done {
     let limits = cx.limits.zset;
     let mut set = if rule.known_only {
         match cx.edit::<ZSet>(key)? {
@@ -70,6 +80,7 @@ fn add(cx: &mut Ctx, args: Args, out: Reply, mut rule: Rule) -> Done {
     } else {
         let mut set = cx.edit_or_new::<ZSet>(key)?;
         if set.is_born() {
+            let longest = members.clone().map(<[u8]>::len).max().unwrap_or(0);
             *set = ZSet::for_some(scores.len(), longest, limits);
         } else {
             set.expect(scores.len(), limits);
@@ -82,7 +93,7 @@ fn add(cx: &mut Ctx, args: Args, out: Reply, mut rule: Rule) -> Done {
     }
     let (mut added, mut updated) = (0, 0);
     let mut score_now = None;
-    for (member, &score) in members.zip(&scores) {
+    for (member, &score) in members.zip(scores) {
         score_now = match set.add(member, score, rule, limits) {
             Added::New(score) => {
                 added += 1;

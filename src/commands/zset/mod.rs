@@ -1,6 +1,6 @@
 //! Sorted sets: the rows of their commands. The handlers lie beside, by what they do.
 
-mod add;
+pub mod add;
 mod combine;
 mod pop;
 mod random;
