@@ -46,7 +46,13 @@ pub fn distance(from: Point, to: Point) -> f64 {
     let [from_latitude, to_latitude] = [from.latitude, to.latitude].map(radians);
     let up = ((to_latitude - from_latitude) / 2.0).sin();
     let square = up * up + from_latitude.cos() * to_latitude.cos() * across * across;
-    2.0 * EARTH_RADIUS * square.sqrt().asin()
+    metres_of(square)
+}
+
+/// Metres of an angle, by the square of the sine of its half. From one end of the Earth to the other
+/// that may be rounded to more than one.
+fn metres_of(square: f64) -> f64 {
+    2.0 * EARTH_RADIUS * square.sqrt().min(1.0).asin()
 }
 
 /// Metres between two points of one meridian.

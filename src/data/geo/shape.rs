@@ -6,7 +6,7 @@
 //! point is in a circle can mostly be told before the last step to its distance.
 
 use super::cell::{LATITUDE, LONGITUDE, Span};
-use super::{EARTH_RADIUS, Point, degrees, distance, distance_of_latitudes, radians};
+use super::{EARTH_RADIUS, Point, degrees, distance, distance_of_latitudes, metres_of, radians};
 use std::f64::consts::FRAC_PI_2;
 
 /// Lengths are in the client's unit.
@@ -207,7 +207,7 @@ impl<'a> Placed<'a> {
             Shape::Box { .. } => {
                 let beside = Point { longitude: self.centre.longitude, ..point };
                 let up = distance_of_latitudes(point.latitude, self.centre.latitude);
-                !(up > self.height / 2.0) && !(distance(point, beside) > self.width / 2.0)
+                up <= self.height / 2.0 && distance(point, beside) <= self.width / 2.0
             }
             Shape::Polygon(corners) => is_inside(point, corners),
         };
@@ -233,9 +233,9 @@ impl<'a> Placed<'a> {
             if !is_wanted && square < self.surely_in {
                 return Some(0.0);
             }
-            2.0 * EARTH_RADIUS * square.sqrt().asin()
+            metres_of(square)
         };
-        (!(metres > self.width)).then_some(metres)
+        (metres <= self.width).then_some(metres)
     }
 }
 
