@@ -39,6 +39,29 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "coordinates in Valkey",
+        reason: "Redis 8 writes as few digits as tell a number, Valkey seventeen decimals",
+        peers: &[Program::Valkey],
+        parts: false,
+        fits: |args, ours, theirs| {
+            is(args, "GEOPOS")
+                && matches!((ours, theirs), (Value::Array(ours), Value::Array(theirs))
+                    if ours.len() == theirs.len())
+        },
+    },
+    Rule {
+        name: "refusals of geo commands in Valkey",
+        reason: "Valkey quotes the member that is missing, and names polygons",
+        peers: &[Program::Valkey],
+        parts: false,
+        fits: |_, ours, theirs| {
+            (says(ours, "ERR could not decode requested zset member")
+                && says(theirs, "ERR member "))
+                || (says(ours, "ERR exactly one of BYRADIUS and BYBOX can")
+                    && says(theirs, "ERR exactly one of BYRADIUS, BYBOX and BYPOLYGON can"))
+        },
+    },
+    Rule {
         name: "OBJECT ENCODING",
         reason: "Valkey embeds longer strings in their objects; 44 bytes is what Redis documents",
         peers: &[Program::Valkey],

@@ -38,6 +38,7 @@ const ON_PURPOSE: &[(&str, &str, &str)] = &[
     ("zpttl", "", "as Garnet has it"),
     ("zexpiretime", "", "as Garnet has it"),
     ("zpexpiretime", "", "as Garnet has it"),
+    ("cl.throttle", "", "as redis-cell has it"),
     ("expiremember", "", "as KeyDB has it"),
     ("expirememberat", "", "as KeyDB has it"),
     ("pexpirememberat", "", "as KeyDB has it"),

@@ -12,6 +12,8 @@ const ARITY_ON_PURPOSE: &[(&str, &str)] = &[
     ("CLIENT|KILL", "each of its filters may be left out, but not all of them"),
     ("DEBUG", "its grammar is nobody's promise"),
     ("SADDEX", "Dragonfly's has one word less"),
+    ("GEOSEARCH", "only a polygon has no FROM, and it has as many words in corners"),
+    ("GEOSEARCHSTORE", "as GEOSEARCH"),
 ];
 
 /// Commands that write without naming keys.

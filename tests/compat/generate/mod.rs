@@ -7,6 +7,7 @@ mod bitmaps;
 mod blocking;
 mod channels;
 mod connection;
+mod geo;
 pub mod grammar;
 mod hashes;
 mod hyperloglogs;
@@ -33,6 +34,7 @@ pub enum Group {
     Lists,
     Sets,
     SortedSets,
+    Geo,
     Sort,
     Keys,
     Blocking,
@@ -42,7 +44,7 @@ pub enum Group {
     Connection,
 }
 
-pub const GROUPS: [Group; 14] = [
+pub const GROUPS: [Group; 15] = [
     Group::Strings,
     Group::Bitmaps,
     Group::HyperLogLogs,
@@ -50,6 +52,7 @@ pub const GROUPS: [Group; 14] = [
     Group::Lists,
     Group::Sets,
     Group::SortedSets,
+    Group::Geo,
     Group::Sort,
     Group::Keys,
     Group::Blocking,
@@ -98,6 +101,7 @@ impl Group {
             Group::Lists => "lists",
             Group::Sets => "sets",
             Group::SortedSets => "sorted-sets",
+            Group::Geo => "geo",
             Group::Sort => "sort",
             Group::Blocking => "blocking",
             Group::Channels => "channels",
@@ -135,6 +139,7 @@ impl Generator {
             sorted_sets::GRAMMAR,
             sorted_sets::PICKS,
             sorted_sets::FULL_SCAN,
+            geo::GRAMMAR,
             sort::GRAMMAR,
             blocking::GRAMMAR,
             channels::GRAMMAR,
