@@ -2,7 +2,7 @@
 """Runs client libraries and command-line tools against a server, the way apps and people use them.
 
     run.py HOST PORT [--auth-port PORT --password WORD]     a server that runs already; it must be empty
-    run.py --server-cmd "CMD --port {port}"                 starts and stops two servers itself, one of them with a password
+    run.py --server-cmd "CMD --port {port}"                 starts and stops servers itself, for each lane two, one of them with a password
 
 Each driver, a file of use cases for one client, is a process of its own which prints one JSON line for each use case; a driver which
 dies or hangs fails every use case it had planned and not reported. What a server cannot do yet stands in later.txt and nowhere else.
@@ -42,11 +42,27 @@ CLIENTS = {
     "connect-redis7": "node/sessions",
     "keyv": "node/keyv",
     "socket.io": "node/socketio",
+    "bullmq6": "node/bullmq",
+    "bullmq5": "node/bullmq",
+    "bull4": "node/bull",
+    "bee-queue": "node/bee-queue",
+    "redlock": "node/redlock",
+    "rate-limiter-flexible": "node/rate-limiter-flexible",
+    "rate-limit-redis": "node/rate-limit-redis",
     "redis-py": "python/redis-py",
     "redis-py-resp2": "python/redis-py",
+    "celery": "python/celery",
+    "rq": "python/rq",
     "redis-cli": "cli",
     "valkey-cli": "cli",
 }
+
+# What these clients want besides the server they share: so many empty ones of their own, which they may stop and end.
+SPARES = {"redlock": 3}
+
+# Drivers wait most of their time, so more of them than there are processors run at once, each lane with servers of its own. Not more
+# than that: the time at which something happens is judged, too.
+LANES = 3
 
 
 def main():
@@ -56,11 +72,15 @@ def main():
     tally = Tally()
     clients = install([name for name in CLIENTS if not args.only or name in args.only], tally)
     later = read_later(HERE / "later.txt")
-    with servers(args, tally) as target:
-        for client in clients:
-            folder = HERE / CLIENTS[client]
-            for driver in sorted(path for path in folder.iterdir() if path.suffix in (".mjs", ".py") and path.name != "cli.py"):
-                run_driver(client, driver, target, later if not args.all else [], args.use_cases, tally)
+    work = [(client, driver) for client in clients for driver in drivers(HERE / CLIENTS[client])]
+    # The long ones first, so that no lane is still at one of them when the others are done.
+    work.sort(key=lambda entry: -entry[1].stat().st_size)
+    with servers(args, tally) as targets:
+        lanes = [threading.Thread(target=run_lane, args=(work, target, [] if args.all else later, args.use_cases, tally)) for target in targets]
+        for lane in lanes:
+            lane.start()
+        for lane in lanes:
+            lane.join()
     if not args.only and not args.use_cases and not args.all:
         # A use case without a driver has nobody else to say that it is missing.
         for entry in later:
@@ -78,6 +98,7 @@ def parse_arguments():
     parser.add_argument("--auth-port", type=int, metavar="PORT", help="a second server, which wants a password")
     parser.add_argument("--password", metavar="WORD")
     parser.add_argument("--server-cmd", metavar="CMD", help="starts a server; {port} and, where it is named, {dir} are filled in")
+    parser.add_argument("--lanes", type=int, default=LANES, metavar="N", help=f"with --server-cmd: so many drivers run at once, {LANES} unless told otherwise")
     parser.add_argument("--only", nargs="+", choices=list(CLIENTS), metavar="CLIENT", help=", ".join(CLIENTS))
     parser.add_argument("--use-cases", nargs="+", metavar="ID", help="B13 stands for all its parts, B13.getdel for one")
     parser.add_argument("--all", action="store_true", help="run what later.txt puts off, too")
@@ -98,12 +119,16 @@ class Tally:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.seen_later = set()
-        self.server_gone = False
+        # Nothing more is to be run.
+        self.over = False
+        self.lock = threading.Lock()
 
     def add(self, client, use_case, result, milliseconds, note=None):
-        setattr(self, result, getattr(self, result) + 1)
         word = {"passed": "ok  ", "failed": "FAIL", "skipped": "skip"}[result]
-        print(f"{word} {client:<17} {use_case}" + (f"  [{milliseconds} ms]" if result != "skipped" else "") + (f"\n       {note}" if note else ""), flush=True)
+        line = f"{word} {client:<21} {use_case}" + (f"  [{milliseconds} ms]" if result != "skipped" else "") + (f"\n       {note}" if note else "")
+        with self.lock:
+            setattr(self, result, getattr(self, result) + 1)
+            print(line, flush=True)
 
 
 def read_later(path):
@@ -181,8 +206,52 @@ def call(*command, cwd=None):
 # --- servers ---
 
 
+class Server:
+    """A server of our own, in a folder that is thrown away, ended by its pid."""
+
+    def __init__(self, server_cmd, name, *more):
+        self.name, self.port = name, free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"clients-{name.replace(' ', '-')}-"))
+        self.log = self.folder / "log"
+        command = shlex.split(server_cmd.replace("{port}", str(self.port)).replace("{dir}", str(self.folder)))
+        with open(self.log, "wb") as output:
+            # Relative paths in the command mean the caller's folder, yet nothing a server writes may land there.
+            program = shutil.which(command[0]) or command[0]
+            self.process = subprocess.Popen([os.path.abspath(program), *command[1:], *more], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        end = time.monotonic() + 15
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > end:
+                    words = self.last_words()
+                    self.stop()
+                    raise RuntimeError(f"the {name} server does not listen on port {self.port}:\n{words}") from None
+                time.sleep(0.02)
+
+    def stop(self, tally=None, expendable=False):
+        self.process.terminate()
+        # A driver may have stopped it to see what its client does then.
+        self.process.send_signal(signal.SIGCONT)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        # Redis and Russet end with 0 when asked to stop, and a program which does not listen for it with the signal. A panic need not
+        # end the server, nor fail a use case, and is a fault all the same.
+        fine = [0, -signal.SIGTERM] + ([-signal.SIGKILL] if expendable else [])
+        if tally and (self.process.returncode not in fine or "panicked at" in self.log.read_text(errors="replace")):
+            tally.add("server", self.name, "failed", 0, f"ended with {self.process.returncode}, its last words: {self.last_words()}")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def last_words(self):
+        return self.log.read_text(errors="replace")[-2000:]
+
+
 class servers:
-    """The servers to test: those named on the command line, or two of our own, stopped at the end by their pids."""
+    """The servers to test: those named on the command line, or for each lane two of our own, stopped at the end."""
 
     def __init__(self, args, tally):
         self.args, self.tally = args, tally
@@ -190,61 +259,43 @@ class servers:
 
     def __enter__(self):
         args = self.args
+        if not args.server_cmd:
+            target = Target(args.host, args.port, args.auth_port, args.password)
+            target.refuse_if_used(args.flush)
+            self.borrowed = target
+            return [target]
         try:
-            if args.server_cmd:
-                password = "s3cret-word"
-                target = Target("127.0.0.1", self.start("plain"), self.start("guarded", "--requirepass", password), password, [process for _, process, _, _ in self.started])
-            else:
-                target = Target(args.host, args.port, args.auth_port, args.password)
-                target.refuse_if_used(args.flush)
-                self.borrowed = target
-            return target
+            return [self.lane(number) for number in range(1, args.lanes + 1)]
+        except RuntimeError as error:
+            self.__exit__()
+            sys.exit(str(error))
         except BaseException:
             self.__exit__()
             raise
 
     def __exit__(self, *_):
+        # The lanes which still run, because we are being ended, must not take the end of their servers for a fault.
+        self.tally.over = True
         if self.borrowed:
             # Left as it was found, so that the next run is not refused.
             self.borrowed.empty()
-        for name, process, folder, log in self.started:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            words = log.read_text(errors="replace")
-            # Redis and Russet end with 0 when asked to stop, and a program which does not listen for it with the signal. A panic need
-            # not end the server, nor fail a use case, and is a fault all the same.
-            if process.returncode not in (0, -signal.SIGTERM) or "panicked at" in words:
-                self.tally.add("server", name, "failed", 0, f"ended with {process.returncode}, its last words: {words[-2000:]}")
-            shutil.rmtree(folder, ignore_errors=True)
+        for server in self.started:
+            server.stop(self.tally)
 
-    def start(self, name, *more):
-        port = free_port()
-        folder = Path(tempfile.mkdtemp(prefix=f"clients-{name}-"))
-        command = shlex.split(self.args.server_cmd.replace("{port}", str(port)).replace("{dir}", str(folder)))
-        log = folder / "log"
-        with open(log, "wb") as output:
-            # Relative paths in the command mean the caller's folder, yet nothing a server writes may land there.
-            program = shutil.which(command[0]) or command[0]
-            process = subprocess.Popen([os.path.abspath(program), *command[1:], *more], cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-        self.started.append((name, process, folder, log))
-        end = time.monotonic() + 15
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                return port
-            except OSError:
-                if process.poll() is not None or time.monotonic() > end:
-                    sys.exit(f"the {name} server does not listen on port {port}:\n{log.read_text(errors='replace')[-2000:]}")
-                time.sleep(0.02)
+    def lane(self, number):
+        password = "s3cret-word"
+        plain = self.start(f"plain {number}")
+        guarded = self.start(f"guarded {number}", "--requirepass", password)
+        return Target("127.0.0.1", plain.port, guarded.port, password, [plain.process, guarded.process], self.args.server_cmd)
+
+    def start(self, *args):
+        self.started.append(Server(self.args.server_cmd, *args))
+        return self.started[-1]
 
 
 class Target:
-    def __init__(self, host, port, auth_port=None, password=None, processes=()):
-        self.processes = processes
+    def __init__(self, host, port, auth_port=None, password=None, processes=(), server_cmd=None):
+        self.processes, self.server_cmd = processes, server_cmd
         self.host, self.port, self.auth_port, self.password = host, port, auth_port, password
 
     def gone(self):
@@ -293,23 +344,48 @@ def free_port():
 # --- drivers ---
 
 
+def drivers(folder):
+    """Each file of a client's folder declares use cases, but for the helper beside the tools."""
+    return sorted(path for path in folder.iterdir() if path.suffix in (".mjs", ".py") and path.name != "cli.py")
+
+
+def run_lane(work, target, later, use_cases, tally):
+    """Takes drivers from the list, which is shared, until there are none."""
+    while not tally.over:
+        try:
+            client, driver = work.pop(0)
+        except IndexError:
+            return
+        run_driver(client, driver, target, later, use_cases, tally)
+
+
 def run_driver(client, driver, target, later, use_cases, tally):
     name = f"{driver.parent.name}/{driver.name}"
-    if tally.server_gone:
-        return
+    spares = []
     try:
         target.empty()
+        if target.server_cmd:
+            for number in range(SPARES.get(client, 0)):
+                spares.append(Server(target.server_cmd, f"spare {number + 1} of {client}"))
     except (OSError, RuntimeError) as error:
-        # Nothing after this can be judged, and one line says it better than a hundred.
-        tally.server_gone = True
-        tally.add(client, name, "failed", 0, f"the server cannot be emptied, nothing is run from here on: {error}")
-        return
+        if not tally.over:
+            # Nothing after this can be judged, and one line says it better than a hundred.
+            tally.over = True
+            tally.add(client, name, "failed", 0, f"the server cannot be emptied, nothing is run from here on: {error}")
+    else:
+        talk_to_driver(client, driver, name, target, spares, later, use_cases, tally)
+    for spare in spares:
+        spare.stop(tally, expendable=True)
+
+
+def talk_to_driver(client, driver, name, target, spares, later, use_cases, tally):
     job = {
         "client": client,
         "host": target.host,
         "port": target.port,
         "authPort": target.auth_port,
         "password": target.password,
+        "spares": [{"host": target.host, "port": spare.port, "pid": spare.process.pid} for spare in spares],
         "later": later,
         "use_cases": use_cases or [],
     }

@@ -9,11 +9,16 @@ const job = JSON.parse(process.env.CLIENT_TEST ?? '{"client":"","host":"127.0.0.
 export const client = job.client;
 /** Where the server without a password listens. */
 export const server = { host: job.host, port: job.port };
+/** Servers which only this driver uses, as { host, port, pid }; none when the runner did not start the servers itself. */
+export const spares = job.spares ?? [];
 /** The second server, which wants a password; undefined when the runner was given none. */
 export const guarded = job.authPort ? { host: job.host, port: job.authPort, password: job.password } : undefined;
 
 // A use case that waits longer than this has hung; most take less than two seconds.
 const PATIENCE_MS = 20_000;
+// So much later than its time a delayed job may begin. A machine that is busy with something else, a compiler for example, may need
+// more, which CLIENT_TEST_LATE_MS gives it.
+const LATE_MS = Number(process.env.CLIENT_TEST_LATE_MS ?? 50);
 const declared = [];
 // Fails the use case that is under way; before there is one, it is the driver's end.
 let unhandled = (error) => {
@@ -68,6 +73,33 @@ export async function eventually(what, question, patience = 3000) {
     if (performance.now() > end) throw new Error(`still not true after ${patience} ms: ${what}`);
     await sleep(10);
   }
+}
+
+/**
+ * Judges when something happened that was to happen at `due`, both in milliseconds of Date.now(): never before it, and not much after.
+ * `lag` is a stopwatch started before, whose own lateness is taken off: a driver that was not given the processor blames nobody else.
+ */
+export function onTime(due, happened, lag, what = "it") {
+  // The clocks of two processes agree, but each of them counts whole milliseconds.
+  if (happened < due - 1) throw new Error(`${what} happened ${due - happened} ms too early`);
+  const late = happened - due - lag.between(due, happened);
+  if (late > LATE_MS) throw new Error(`${what} happened ${happened - due} ms too late, of which this process was held up for ${happened - due - late} ms`);
+}
+
+/** Measures how late timers come in this process, until the use case ends. */
+export function lagOf(t) {
+  const STEP = 5;
+  const stops = [];
+  let last = Date.now();
+  const timer = setInterval(() => {
+    const now = Date.now();
+    if (now - last > 2 * STEP) stops.push({ from: last + STEP, to: now });
+    last = now;
+  }, STEP);
+  t.later(() => clearInterval(timer));
+  return {
+    between: (from, to) => stops.reduce((sum, stop) => sum + Math.max(0, Math.min(stop.to, to) - Math.max(stop.from, from)), 0),
+  };
 }
 
 /** All 256 byte values, so that nothing in a key or value can be taken for an end of line, a length or bad UTF-8. */
