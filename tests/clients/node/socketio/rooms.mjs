@@ -1,83 +1,10 @@
 // Socket.IO on two servers behind one Redis: what one of them emits reaches the browsers at the other one. Both adapters of
-// @socket.io/redis-adapter, the classic one and the one of shard channels, each with both client libraries an app may give it.
-import { createServer } from "node:http";
-import { createAdapter, createShardedAdapter } from "@socket.io/redis-adapter";
-import { Redis } from "ioredis6";
-import { createClient } from "redis";
-import { Server } from "socket.io";
-import { io as connect } from "socket.io-client";
-import { equal, eventually, everyByte, ok, server, useCase } from "../lib/use_case.mjs";
+// @socket.io/redis-adapter, the classic one and the one of shard channels, and the one of @socket.io/redis-streams-adapter, each with
+// both client libraries an app may give it.
+import { equal, eventually, everyByte, ok, useCase } from "../lib/use_case.mjs";
+import { adapters, libraries, twoServers } from "../lib/socketio.mjs";
 
 const MESSAGES = 1000;
-
-const libraries = {
-  async ioredis(t) {
-    const redis = new Redis({ ...server, retryStrategy: () => 20 });
-    redis.on("error", () => {});
-    t.later(() => redis.disconnect());
-    return redis;
-  },
-  async "node-redis"(t) {
-    const client = createClient({ socket: { ...server, reconnectStrategy: () => 20 } });
-    client.on("error", () => {});
-    // Closed and not destroyed: the adapter does not listen to what becomes of its last commands.
-    t.later(() => client.close());
-    await client.connect();
-    return client;
-  },
-};
-
-/** The connections that listen, as CLIENT LIST has them. */
-async function listeners(redis) {
-  const lines = (await redis.client("LIST", "TYPE", "pubsub")).trim().split("\n");
-  return lines.filter(Boolean).map((line) => Object.fromEntries(line.split(" ").map((field) => field.split("="))));
-}
-
-const adapters = {
-  classic: {
-    create: (pub, sub) => createAdapter(pub, sub, { requestsTimeout: 3000 }),
-    // One pattern for messages and three channels for requests, on each server.
-    ready: async (redis) => (await listeners(redis)).filter(({ sub, psub }) => sub === "3" && psub === "1").length === 2,
-    joined: async () => true,
-  },
-  sharded: {
-    create: (pub, sub) => createShardedAdapter(pub, sub),
-    ready: async (redis) => (await redis.pubsub("SHARDNUMSUB", "socket.io#/#"))[1] === 2,
-    // A room with a browser in it is a channel of its own.
-    joined: async (redis, room, servers) => (await redis.pubsub("SHARDNUMSUB", `socket.io#/#${room}#`))[1] === servers,
-  },
-};
-
-/** Two servers and one browser at each of them, in the room "both"; and a look at the data from outside. */
-async function twoServers(t, adapter, library) {
-  const redis = new Redis(server);
-  t.later(() => redis.disconnect());
-  const servers = [];
-  for (const name of ["one", "two"]) {
-    const [pub, sub] = [await libraries[library](t), await libraries[library](t)];
-    const web = createServer();
-    const io = new Server(web, { adapter: adapter.create(pub, sub) });
-    t.later(() => io.close());
-    io.on("connection", (socket) => {
-      socket.join("both");
-      socket.on("say", (text) => io.to("both").emit("said", name, text));
-    });
-    await new Promise((resolve) => web.listen(0, "127.0.0.1", resolve));
-    servers.push({ name, io, port: web.address().port });
-  }
-  await eventually("both servers listen", () => adapter.ready(redis));
-  const browsers = [];
-  for (const { port } of servers) browsers.push(await browser(t, port));
-  await eventually("both rooms are heard", () => adapter.joined(redis, "both", 2));
-  return { redis, servers, browsers };
-}
-
-async function browser(t, port) {
-  const socket = connect(`http://127.0.0.1:${port}`, { transports: ["websocket"], forceNew: true });
-  t.later(() => socket.disconnect());
-  await new Promise((resolve, reject) => socket.once("connect", resolve).once("connect_error", reject));
-  return socket;
-}
 
 for (const [kind, adapter] of Object.entries(adapters)) {
   for (const library of Object.keys(libraries)) {
@@ -137,12 +64,13 @@ for (const [kind, adapter] of Object.entries(adapters)) {
 
     useCase(`B21.${kind}.lost after the servers lost their connections to Redis with ${library} they hear each other again`, async (t) => {
       const { redis, servers, browsers } = await twoServers(t, adapter, library);
-      const ids = (await listeners(redis)).map(({ id }) => id);
-      equal(ids.length, 2, "subscribers");
+      // Who listens by reading a stream needs one connection, and who waits for answers on channels another one.
+      let ids;
+      await eventually("all of them listen", async () => (ids = (await adapter.listeners(redis)).map(({ id }) => id)).length === adapter.connections);
       for (const id of ids) equal(await redis.client("KILL", "ID", id), 1);
       await eventually("new connections listen", async () => {
-        const back = (await listeners(redis)).filter(({ id }) => !ids.includes(id));
-        return back.length === 2 && (await adapter.ready(redis)) && (await adapter.joined(redis, "both", 2));
+        const back = (await adapter.listeners(redis)).filter(({ id }) => !ids.includes(id));
+        return back.length === adapter.connections && (await adapter.ready(redis)) && (await adapter.joined(redis, "both", 2));
       });
       const heard = Promise.all(browsers.map((socket) => new Promise((resolve) => socket.once("said", (from, text) => resolve([from, text])))));
       servers[1].io.to("both").emit("said", "two", "again");

@@ -25,6 +25,9 @@ PATIENCE = 20
 _declared = []
 
 
+_at_end = []
+
+
 class Skip(Exception):
     """The server or the machine cannot do this, and that is no fault."""
 
@@ -57,6 +60,11 @@ def use_case(name):
     return declare
 
 
+def at_end(cleanup):
+    """For what several use cases share and a driver has to end itself, such as processes."""
+    _at_end.append(cleanup)
+
+
 def skip(reason):
     raise Skip(reason)
 
@@ -79,7 +87,7 @@ def fails(kind, words, call, *args, **kwargs):
         if words not in str(error):
             raise AssertionError(f"failed with {error!r}, wanted the words {words!r}") from error
         return error
-    raise AssertionError(f"got {_brief(reply)}, wanted {kind.__name__} {words!r}")
+    raise AssertionError(f"got {_brief(reply)}, wanted {kind} {words!r}")
 
 
 def eventually(what, question, patience=3.0):
@@ -123,6 +131,8 @@ def run():
             _print({"use_case": name, "result": "skipped", "ms": 0, "note": f"later: {later['waits_for']}"})
         else:
             _run_one(name, body)
+    for cleanup in reversed(_at_end):
+        cleanup()
     sys.stdout.flush()
     # Threads of a client library must not keep the process, and with it the run, from ending.
     os._exit(0)
