@@ -51,10 +51,13 @@ for (const library of Object.keys(libraries)) {
     left.connect();
     await back;
     equal([left.recovered, left.id], [true, id]);
-    await eventually("what was missed has come", () => got.length === 5);
+    // What one server says itself may overtake what it reads from the other one; then the browser asks for something it has already.
+    const distinct = () => [...new Set(got)];
+    await eventually("what was missed has come", () => distinct().length === 5);
     one.to("both").emit("said", 6);
-    await eventually("and what is new", () => got.length === 6);
-    equal([got.toSorted(), got[0], got[5], await sessions()], [oneTo(6), 1, 6, before]);
+    await eventually("and what is new", () => distinct().length === 6);
+    equal([distinct(), await sessions()], [[1, ...distinct().slice(1, 5), 6], before]);
+    equal(distinct().sort(), oneTo(6));
   });
 }
 

@@ -35,7 +35,7 @@ def worker(*queues, options=()):
 
     def ready():
         ok(process.poll() is None, f"the worker ended with {process.poll()}: {said(process)}")
-        return client.sismember("rq:workers", f"rq:worker:{name}")
+        return client.hget(f"rq:worker:{name}", "state") in (b"idle", b"busy")
 
     eventually(f"{name} is there", ready, 15)
     client.close()
