@@ -108,7 +108,7 @@ useCase("B33.nack a worker gives back what it cannot do", async (t) => {
   await client.xGroupCreate("nack", "g", "0", { MKSTREAM: true });
   const id = await client.xAdd("nack", "*", { n: "1" });
   await client.xReadGroup("g", "one", { key: "nack", id: ">" });
-  equal(await client.sendCommand(["XNACK", "nack", "g", "FAIL", "IDS", "1", id]), 1);
+  equal(await client.xNack("nack", "g", "FAIL", id), 1);
   const claimed = await client.xAutoClaim("nack", "g", "two", 0, "0-0");
   equal(claimed.messages.map((entry) => entry.id), [id]);
 });
