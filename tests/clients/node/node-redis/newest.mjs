@@ -11,14 +11,14 @@ async function knowing(t, command) {
 
 useCase("B16.increx a window of requests in one command, also when many ask at once", async (t) => {
   const client = await knowing(t, "INCREX");
-  const hit = (each, key) => each.incrEx(key, { upperBound: 5, expiration: { type: "EX", value: 60, ENX: true } });
+  const hit = (each, key) => each.increx(key, { upperBound: 5, expiration: { type: "EX", value: 60, ENX: true } });
   const answers = [];
   for (let number = 0; number < 7; number += 1) answers.push(await hit(client, "rate:ann"));
   equal(answers, [[1, 1], [2, 1], [3, 1], [4, 1], [5, 1], [5, 0], [5, 0]]);
   ok((await client.ttl("rate:ann")) > 50, "the window ends");
-  const all = (await fleet(t, 10, (each) => Promise.all(oneTo(20).map(() => each.incrEx("rate:all", { upperBound: 137 }))))).flat();
+  const all = (await fleet(t, 10, (each) => Promise.all(oneTo(20).map(() => each.increx("rate:all", { upperBound: 137 }))))).flat();
   equal([all.filter(([, by]) => by === 1).length, await client.get("rate:all")], [137, "137"]);
-  equal([await client.incrEx("rate:all", { by: 10, upperBound: 140, saturate: true }), await client.incrEx("rate:all", { by: -500, lowerBound: 0, saturate: true })], [[140, 3], [0, -140]]);
+  equal([await client.increx("rate:all", { by: 10, upperBound: 140, saturate: true }), await client.increx("rate:all", { by: -500, lowerBound: 0, saturate: true })], [[140, 3], [0, -140]]);
 });
 
 useCase("B1.msetex several keys with one lifetime, all or none", async (t) => {
