@@ -193,7 +193,8 @@ useCase("B29.repeat a job that comes by plan, and stops when the plan is taken a
   equal((await q.getRepeatableJobs()).map(({ name }) => name).sort(), ["cron", "tick"]);
   await eventually("four times", () => begun.length === 4);
   for (const { at, due } of begun) onTime(due, at, lag, "a beat");
-  begun.slice(1).forEach(({ due }, index) => equal(due - begun[index].due, 200));
+  // A beat is left out when the machine is so busy that its time has gone by.
+  begun.slice(1).forEach(({ due }, index) => equal([due > begun[index].due, (due - begun[index].due) % 200], [true, 0], "whole beats"));
   await q.removeRepeatable("cron", { cron: "0 0 1 1 *", tz: "Europe/Vienna" });
   equal([(await q.getRepeatableJobs()).map(({ name }) => name), await q.getDelayedCount()], [["tick"], 0]);
 });
