@@ -18,7 +18,7 @@ async function queue(t, word, more = {}) {
   return q;
 }
 
-async function finished(q, wanted, patience = 5000) {
+async function finished(q, wanted, patience = 15_000) {
   await eventually(`${wanted} jobs are done`, async () => {
     const { succeeded, failed } = await q.checkHealth();
     return succeeded + failed === wanted;

@@ -6,7 +6,7 @@ import { Job, complaints, name, open, queue, queueEvents, UnrecoverableError, wo
 const sorted = (numbers) => [...numbers].sort((a, b) => a - b);
 
 /** Waits until the queue has done so many jobs, failed ones among them. */
-async function finished(q, count, patience = 5000) {
+async function finished(q, count, patience = 15_000) {
   await eventually(`${count} jobs are done`, async () => (await q.getJobCountByTypes("completed", "failed")) === count, patience);
 }
 

@@ -19,8 +19,8 @@ AUTH_PORT, PASSWORD = _job.get("authPort"), _job.get("password")
 # All 256 byte values, so that nothing in a key or value can be taken for an end of line, a length or bad UTF-8.
 EVERY_BYTE = bytes(range(256))
 
-# A use case that waits longer than this has hung; the slowest one takes about three seconds.
-PATIENCE = 20
+# A use case that waits longer than this has hung; the slowest one takes about ten seconds on a busy machine.
+PATIENCE = 40
 
 _declared = []
 

@@ -163,15 +163,15 @@ def order(case):
     eventually("a worker of that kind ends by itself", lambda: process.poll() == 0, 10)
 
 
-@use_case("B29.many five hundred jobs and three workers, each job exactly once")
+@use_case("B29.many two hundred jobs and three workers, each job exactly once")
 def many(case):
     queue = Queue("many", connection=connect(case))
-    equal(len(queue.enqueue_many([Queue.prepare_data(rq_tasks.note, ("many", number)) for number in range(500)])), 500)
+    equal(len(queue.enqueue_many([Queue.prepare_data(rq_tasks.note, ("many", number)) for number in range(200)])), 200)
     processes = [start(sys.executable, "-W", "ignore", "-m", "rq.cli", "worker", "--url", f"redis://{HOST}:{PORT}/0", "--burst", "--logging_level", "WARNING", "--worker-class", "rq.SimpleWorker", "many") for _ in range(3)]
-    eventually("all workers have ended", lambda: all(process.poll() is not None for process in processes), 18)
+    eventually("all workers have ended", lambda: all(process.poll() is not None for process in processes), 25)
     equal([process.returncode for process in processes], [0, 0, 0])
-    equal(sorted(int(line.split()[0]) for line in notes.lrange("many", 0, -1)), list(range(500)))
-    equal([queue.count, FinishedJobRegistry(queue=queue).count, StartedJobRegistry(queue=queue).count], [0, 500, 0])
+    equal(sorted(int(line.split()[0]) for line in notes.lrange("many", 0, -1)), list(range(200)))
+    equal([queue.count, FinishedJobRegistry(queue=queue).count, StartedJobRegistry(queue=queue).count], [0, 200, 0])
     queue.empty()
     queue.delete()
 
