@@ -151,7 +151,7 @@ useCase(
   "B30.worker a worker in a loop: every job exactly once and in order",
   async (t) => {
     // One of the versions shows it with many jobs; the others only that they can do it.
-    const count = asked === "ioredis6" ? 100_000 : 10_000;
+    const count = asked === "ioredis6" ? 30_000 : 10_000;
     const [worker, producer, app] = [open(t), open(t), open(t)];
     const done = [];
     const work = (async () => {

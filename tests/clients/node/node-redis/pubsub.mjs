@@ -158,7 +158,7 @@ useCase("B6.events a cache that is told when its keys run out or are deleted", a
   await withEvents(t, app, "Egx");
   const heard = [];
   await subscriber.pSubscribe("__keyevent@0__:*", (key, channel) => heard.push([channel.split(":")[1], key]));
-  await app.pSetEx("product:1", 60, "{}");
+  await app.pSetEx("product:1", 500, "{}");
   await app.mSet({ "product:2": "{}", "product:3": "{}" });
   equal([await app.del(["product:2", "none"]), await app.unlink("product:3")], [1, 1]);
   await eventually("its end is told", () => heard.some(([event]) => event === "expired"));

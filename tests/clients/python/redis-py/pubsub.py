@@ -177,7 +177,7 @@ def events(case):
     case.later(lambda: client.config_set("notify-keyspace-events", before))
     client.config_set("notify-keyspace-events", "Egx$l")
     subscription = listen(case, client, patterns=["__keyevent@0__:*"])
-    client.psetex("product:1", 60, "{}")
+    client.psetex("product:1", 500, "{}")
     client.rpush("list", "x")
     client.delete("list", "none")
     said = [(channel.split(":")[1], data) for _, channel, data in heard(subscription, 5)]
