@@ -31,7 +31,11 @@ pub fn has_keys(spec: &Spec) -> bool {
 pub fn find(spec: &Spec, args: Args) -> Option<Keys> {
     let rule = rule_for(spec.name);
     let varies = spec.keys.iter().any(|key| key.flags & K_VARIABLE_FLAGS != 0);
-    if varies && let Some(rule) = rule {
+    // Of several STORE the last one counts, which key specs cannot say.
+    let is_georadius = matches!(spec.name, "GEORADIUS" | "GEORADIUSBYMEMBER");
+    if (varies || is_georadius)
+        && let Some(rule) = rule
+    {
         return rule(args);
     }
     let mut keys = Keys::new();
