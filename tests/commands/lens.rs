@@ -125,6 +125,8 @@ impl Player<'_> {
         if scene.skipped.iter().any(|tag| tags.contains(&tag.as_str()))
             || scene.proto.is_some_and(|proto| proto != self.lens.proto)
             || scene.events && self.lens.manner == Manner::Pipeline
+            // Scenes about libraries would meet the lens' own one.
+            || tags.contains(&"function") && scene.steps.iter().any(Step::is_of_libraries)
         {
             return true;
         }
@@ -462,6 +464,10 @@ impl Step {
         let command = find(&words[0])?;
         let sub = words.get(1).and_then(|sub| find_sub(command, sub));
         Some(sub.unwrap_or(command).id)
+    }
+
+    fn is_of_libraries(&self) -> bool {
+        self.spec().is_some_and(|spec| spec.name.starts_with("FUNCTION"))
     }
 
     fn may_be_queued(&self) -> bool {

@@ -13,7 +13,7 @@ mod transcript;
 
 use direct::Direct;
 use lens::{Edit, Lens, Manner, Player, Report};
-use scripted::Scripted;
+use scripted::{Scripted, Way};
 use side::Side;
 use sockets::Sockets;
 use std::collections::BTreeMap;
@@ -56,10 +56,17 @@ const GROUPS: &[(Stage, &[Lens])] = &[
         ],
     ),
     (
-        Stage::Lua,
+        Stage::Lua(Way::Script),
         &[
             lens("script2", &["script", "direct", "resp2"], 2),
             lens("script3", &["script", "direct", "resp3"], 3),
+        ],
+    ),
+    (
+        Stage::Lua(Way::Function),
+        &[
+            lens("function2", &["function", "script", "direct", "resp2"], 2),
+            lens("function3", &["function", "script", "direct", "resp3"], 3),
         ],
     ),
     (
@@ -98,7 +105,7 @@ enum Stage {
         sweeps: bool,
     },
     /// Two engines, one of which is told everything by way of Lua.
-    Lua,
+    Lua(Way),
     Server(Program),
 }
 
@@ -187,9 +194,14 @@ fn run_group(
     }
     let mut side: Box<dyn Side> = match stage {
         Stage::Engine { split, sweeps } => Box::new(Direct::new(split, sweeps)),
-        Stage::Lua => {
+        // A table may be without them.
+        Stage::Lua(Way::Function) if russet::commands::find(b"FCALL").is_none() => {
+            let why = "there are no functions".to_string();
+            return lenses.iter().map(|lens| (lens.name, Err(why.clone()))).collect();
+        }
+        Stage::Lua(way) => {
             let engine = || Direct::new(false, true);
-            Box::new(Scripted::new(engine(), engine()))
+            Box::new(Scripted::new(engine(), engine(), way))
         }
         Stage::Server(program) => match Sockets::open(program) {
             Ok(sockets) => Box::new(sockets),

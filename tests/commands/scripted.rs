@@ -17,9 +17,19 @@ use crate::side::{Heard, Side, Words};
 use crate::support::value::{Value, command_line};
 use crate::transcript::Scene;
 
+/// What a command is called by.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Way {
+    /// EVAL.
+    Script,
+    /// FCALL, of a library that is loaded when a scene begins.
+    Function,
+}
+
 pub struct Scripted<S> {
     plain: S,
     scripted: S,
+    way: Way,
     /// What scripts speak, and clients at first.
     proto: u8,
     clients: BTreeMap<usize, Talker>,
@@ -34,6 +44,8 @@ struct Talker {
     queued: Option<Vec<bool>>,
 }
 
+/// Who loads the library; no transcript can name it.
+const LIBRARIAN: usize = 12;
 /// As many words as Lua's `unpack` surely takes.
 const WORDS_MAX: usize = 1000;
 
@@ -43,9 +55,9 @@ const OWN_STATE: &[&str] = &["SELECT"];
 const INTROSPECTIVE: &[&str] = &["INFO", "SLOWLOG", "COMMANDLOG", "LATENCY", "MEMORY", "DEBUG"];
 
 impl<S: Side> Scripted<S> {
-    pub fn new(plain: S, scripted: S) -> Scripted<S> {
+    pub fn new(plain: S, scripted: S, way: Way) -> Scripted<S> {
         let clients = BTreeMap::new();
-        Scripted { plain, scripted, proto: 2, clients, differs: false }
+        Scripted { plain, scripted, way, proto: 2, clients, differs: false }
     }
 
     fn talker(&mut self, client: usize) -> &mut Talker {
@@ -67,7 +79,10 @@ impl<S: Side> Scripted<S> {
         if refused || unqueued || talker.proto != proto || words.len() > WORDS_MAX {
             return None;
         }
-        let head = [b"EVAL".to_vec(), body(proto, "ARGV").into_bytes()];
+        let head = match self.way {
+            Way::Script => vec![b"EVAL".to_vec(), body(proto, "ARGV").into_bytes()],
+            Way::Function => vec![b"FCALL".to_vec(), b"call".to_vec()],
+        };
         Some(head.into_iter().chain([b"0".to_vec()]).chain(words.iter().cloned()).collect())
     }
 
@@ -141,7 +156,21 @@ impl<S: Side> Side for Scripted<S> {
         (self.proto, self.differs) = (proto, false);
         self.clients.clear();
         self.plain.begin(proto, scene)?;
-        self.scripted.begin(proto, scene)
+        self.scripted.begin(proto, scene)?;
+        if self.way == Way::Script {
+            return Ok(());
+        }
+        let call = body(proto, "args");
+        let library = format!(
+            "#!lua name=lens\nredis.register_function('call', function(keys, args) {call} end)"
+        );
+        let words = ["FUNCTION", "LOAD", "REPLACE", &library];
+        let words: Words = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+        match self.scripted.say(LIBRARIAN, &words, true)? {
+            Heard::Reply(value) if !value.is_error() => (),
+            other => return Err(format!("FUNCTION LOAD: {other:?}")),
+        }
+        self.scripted.told().transpose().map(drop)
     }
 
     fn say(&mut self, client: usize, words: &Words, waits: bool) -> Result<Heard, String> {

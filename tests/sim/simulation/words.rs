@@ -158,6 +158,18 @@ const SCRIPTS: &[&str] = &[
     "for i = 1, 20 do redis.pcall(unpack(ARGV)) end error('enough')",
 ];
 
+/// Libraries, whose functions do the same.
+const LIBRARIES: &[&str] = &[
+    "#!lua name=lib\nredis.register_function('call', function(_, args) return redis.pcall(unpack(args)) end)",
+    "#!lua name=lib\nlocal function call(_, args) return redis.call(unpack(args)) end \
+     redis.register_function('call', call) redis.register_function('again', call)",
+    "#!lua name=other\nredis.register_function{function_name='look', flags={'no-writes'}, \
+     callback=function(_, args) return redis.pcall(unpack(args)) end}",
+    "#!lua name=other\nerror('this library does not load')",
+];
+const LIBRARY_NAMES: &[&str] = &["lib", "other"];
+const FUNCTIONS: &[&str] = &["call", "call", "again", "look"];
+
 const PATTERNS: &[&str] =
     &["*", "k*", "k?", "k[0-3]", "*1*", "[^k]*", "k\\1", "[", "", "*:*", "?*?*"];
 
@@ -192,9 +204,11 @@ impl Vocabulary {
         for _ in 0..dice.below(20) {
             commands.push((*dice.pick(&all), 1 << dice.below(4)));
         }
-        if dice.percent(40) {
-            let calls = |command: &&Command| command.spec.name == "EVAL";
-            commands.extend(all.iter().copied().find(calls).map(|it| (it, 1 << dice.below(6))));
+        for called in [&["EVAL"][..], &["FCALL", "FUNCTION|LOAD"]] {
+            if dice.percent(30) {
+                let found = all.iter().copied().filter(|it| called.contains(&it.spec.name));
+                commands.extend(found.map(|it| (it, 1 << dice.below(6))));
+            }
         }
         Vocabulary {
             weight: commands.iter().map(|(_, weight)| weight).sum(),
@@ -246,8 +260,9 @@ impl Vocabulary {
                     line.push(dice.pick(&["WRITE", "ALL"]).as_bytes().to_vec());
                 }
             }
-            "EVAL" | "EVAL_RO" if dice.percent(90) => {
-                line.extend([dice.pick(SCRIPTS).as_bytes().to_vec(), b"0".to_vec()]);
+            "EVAL" | "EVAL_RO" | "FCALL" | "FCALL_RO" if dice.percent(90) => {
+                let called = if spec.name.starts_with("EVAL") { SCRIPTS } else { FUNCTIONS };
+                line.extend([dice.pick(called).as_bytes().to_vec(), b"0".to_vec()]);
                 let data: Vec<&Command> = self
                     .commands
                     .iter()
@@ -259,6 +274,13 @@ impl Vocabulary {
                 // The letters of keys are for the command's own.
                 return line;
             }
+            "FUNCTION|LOAD" => {
+                if dice.percent(80) {
+                    line.push(b"REPLACE".to_vec());
+                }
+                line.push(dice.pick(LIBRARIES).as_bytes().to_vec());
+            }
+            "FUNCTION|DELETE" => line.push(dice.pick(LIBRARY_NAMES).as_bytes().to_vec()),
             "SCRIPT|LOAD" => line.push(dice.pick(SCRIPTS).as_bytes().to_vec()),
             "CLIENT|REPLY" => line.push(dice.pick(&["ON", "OFF", "SKIP"]).as_bytes().to_vec()),
             "CLIENT|KILL" if dice.percent(50) => {
