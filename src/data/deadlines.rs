@@ -80,6 +80,15 @@ impl Deadlines {
         (self.hidden_to, self.hidden) = (now, self.due(now));
     }
 
+    /// Those of the elements that are hidden, alone.
+    pub fn hidden_alone(&self) -> Deadlines {
+        let mut alone = Deadlines { hidden_to: self.hidden_to, ..Deadlines::new(self.limits.seed) };
+        for name in self.names(0..self.hidden) {
+            self.get(&name).into_iter().for_each(|deadline| alone.set(&name, deadline));
+        }
+        alone
+    }
+
     /// Elements that are due and are not hidden yet.
     pub fn newly_due(&self, now: Millis) -> Vec<Vec<u8>> {
         let due = self.due(now);
@@ -368,6 +377,35 @@ mod tests {
         expire(&mut value, &mut model, usize::MAX);
         assert!(model.hidden.is_empty(), "in the end all goes that is due");
         check(&value, &model, &mut dice);
+    }
+
+    #[test]
+    fn what_stays_of_a_large_sorted_set_keeps_its_deadlines() {
+        for (from, to) in [(10, 1000), (0, 990), (0, 1000), (500, 900)] {
+            let mut set = ZSet::default();
+            let name = |number: usize| format!("member:{number}").into_bytes();
+            for number in 0..1000 {
+                set.set(&name(number), number as f64, LIMITS);
+                let deadline = (number % 2 == 0).then_some(Millis(100 + number as i64));
+                set.set_deadline(&name(number), deadline, LIMITS.seed);
+            }
+            // The first ones are hidden, and told later.
+            let due = Due { now: Millis(104), most: 0, is_seen: true, seed: LIMITS.seed };
+            set.expire(due, &mut |_| panic!("nothing is to be told"));
+            assert_eq!(set.len(), 997);
+            let (from, to) = (from.min(set.len()), to.min(set.len()));
+            let stays: Vec<_> = set.iter().map(|(member, _)| member.to_vec()).collect();
+            drop(set.remove_range(from..to));
+            for (rank, member) in stays.iter().enumerate() {
+                let number: i64 = String::from_utf8_lossy(&member[7..]).parse().unwrap();
+                let deadline = (number % 2 == 0).then_some(Millis(100 + number));
+                let expected = (!(from..to).contains(&rank)).then_some(deadline);
+                assert_eq!(set.deadline_of(member), expected, "{number}");
+            }
+            let mut told = 0;
+            set.expire(Due { most: usize::MAX, ..due }, &mut |_| told += 1);
+            assert_eq!(told, 3);
+        }
     }
 
     proptest! {

@@ -215,7 +215,7 @@ impl<'a, T: Kind> Edit<'a, T> {
         if is_left {
             self.sync_earliest();
         }
-        let Tools { home, changes, trash, .. } = &mut self.tools;
+        let Tools { home, changes, trash, now, .. } = &mut self.tools;
         let key = match self.at {
             At::New { key, .. } if !is_left => {
                 // It was born, and is gone before anybody could see it.
@@ -242,6 +242,15 @@ impl<'a, T: Kind> Edit<'a, T> {
             && let Some(record) = home.remove_at(place)
         {
             changes.also(self.db, record.key(), Event::DEL);
+            // Elements that are hidden go with it. Who hears the log has them too, and would hold them.
+            if record.has_due_elements(*now) {
+                changes.note(
+                    self.db,
+                    record.key(),
+                    Event { class: 0, ..Event::DEL },
+                    Cause::Expiry,
+                );
+            }
             free(record, trash);
         }
     }

@@ -196,10 +196,6 @@ impl Large {
         if stays > 0 && (ranks.len() < MANY || stays > ranks.len() * STAYS_FOR_REMOVED) {
             return None;
         }
-        // Deadlines must go with those that are removed, or stay with the others.
-        if self.deadlines.is_some() {
-            return None;
-        }
         let mut rest = Large::new(self.table.seed());
         if stays > 0 {
             rest = Large::with_capacity(self.table.seed(), stays);
@@ -207,6 +203,13 @@ impl Large {
             let both = self.walk(before, false).chain(self.walk(after, false));
             both.for_each(|(member, score)| rest.insert(member, score));
         }
+        rest.deadlines = self.deadlines.as_ref().and_then(|deadlines| {
+            let mut kept = deadlines.hidden_alone();
+            for (member, _) in rest.walk(0..rest.len(), false) {
+                deadlines.get(member).into_iter().for_each(|deadline| kept.set(member, deadline));
+            }
+            (!kept.is_empty()).then(|| Box::new(kept))
+        });
         Some(rest)
     }
 
