@@ -40,8 +40,17 @@ pub fn timeout_ms(cx: &Ctx, text: &[u8]) -> Result<Option<u64>, Error> {
 /// Waits until one of the keys holds a value of this kind.
 pub fn wait(kind: Type, keys: Args, timeout_us: Option<u64>, give_up: fn(Reply) -> Done) -> Done {
     let keys = keys.iter().map(Box::from).collect();
-    Err(Wait { keys, kind, minds_loss: false, timeout_us, give_up, refuse: give_up, line: None }
-        .into())
+    Err(Wait {
+        keys,
+        kind,
+        minds_loss: false,
+        again_us: None,
+        timeout_us,
+        give_up,
+        refuse: give_up,
+        line: None,
+    }
+    .into())
 }
 
 /// As `wait`, for a command that runs again with another line.
@@ -52,6 +61,7 @@ pub fn wait_with(line: ArgsBuf, kind: Type, keys: Args, timeout_us: Option<u64>)
         keys,
         kind,
         minds_loss: false,
+        again_us: None,
         timeout_us,
         give_up,
         refuse: give_up,
@@ -67,6 +77,7 @@ pub fn wait_for_one(key: &[u8], timeout_us: Option<u64>) -> Done {
         keys: vec![key.into()],
         kind: Type::List,
         minds_loss: false,
+        again_us: None,
         timeout_us,
         give_up: |out| out.null_array(),
         refuse: |out| out.null(),

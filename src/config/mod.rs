@@ -122,6 +122,9 @@ config! {
     stream_node_max_bytes: u64,
     /// 0 means no limit.
     stream_node_max_entries: u64,
+    /// Seconds.
+    stream_idmp_duration: u32,
+    stream_idmp_maxsize: u32,
     /// Milliseconds; 0 is never.
     busy_reply_threshold: i64,
     lua_enable_insecure_api: bool,

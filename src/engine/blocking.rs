@@ -7,7 +7,7 @@
 //! So a waiting command needs no code of its own for being woken, and is told to the log by its
 //! handler like any other.
 
-use super::call::Outcome;
+use super::call::{Outcome, Pending};
 use super::{Closing, Command, Engine, Out, SessionKey};
 use crate::base::map::Map;
 use crate::error::Error;
@@ -23,6 +23,8 @@ pub struct Blocked {
     wait: Box<Wait>,
     /// On the monotonic clock.
     deadline_us: Option<u64>,
+    /// When the command runs again whatever has happened.
+    again_us: Option<u64>,
 }
 
 impl Blocked {
@@ -37,6 +39,8 @@ pub struct Waiters {
     /// For each database the keys that somebody waits for, and who does, in order of arrival.
     queues: Vec<Map<Box<[u8]>, VecDeque<SessionKey>>>,
     deadlines: BTreeSet<(u64, SessionKey)>,
+    /// Who looks again when, though nothing may have changed.
+    agains: BTreeSet<(u64, SessionKey)>,
     /// Keys that changed since somebody was last served.
     ready: VecDeque<(usize, Box<[u8]>)>,
     /// The earliest deadline since somebody asked.
@@ -66,13 +70,19 @@ impl Waiters {
 
     /// When the next client gives up, on the monotonic clock.
     pub fn next_deadline(&self) -> Option<u64> {
-        self.deadlines.first().map(|(deadline_us, _)| *deadline_us)
+        let firsts = [self.deadlines.first(), self.agains.first()];
+        firsts.into_iter().flatten().map(|(at_us, _)| *at_us).min()
     }
 
     /// The earliest deadline that was filed since this was last asked.
     #[inline]
     pub fn take_filed(&mut self) -> Option<u64> {
         self.filed_us.take()
+    }
+
+    fn file_again(&mut self, who: SessionKey, at_us: u64) {
+        self.agains.insert((at_us, who));
+        self.filed_us = Some(self.filed_us.unwrap_or(u64::MAX).min(at_us));
     }
 
     fn queue(&mut self, db: usize) -> &mut Map<Box<[u8]>, VecDeque<SessionKey>> {
@@ -128,11 +138,16 @@ impl Engine {
             let filed = self.waiters.filed_us.unwrap_or(u64::MAX);
             self.waiters.filed_us = Some(filed.min(deadline_us));
         }
+        let again_us = wait.again_us.map(|again| self.now.mono_us.saturating_add(again));
+        if let Some(again_us) = again_us {
+            self.waiters.file_again(who, again_us);
+        }
         self.waiters.waiting += 1;
         // It counts once it is answered.
         session.commands -= 1;
         self.keyspace.changes.interest |= change::BLOCKED;
-        session.blocked = Some(Box::new(Blocked { command, line, db, wait, deadline_us }));
+        session.blocked =
+            Some(Box::new(Blocked { command, line, db, wait, deadline_us, again_us }));
     }
 
     /// A session waits no longer, for whatever reason.
@@ -149,6 +164,9 @@ impl Engine {
         }
         if let Some(deadline_us) = blocked.deadline_us {
             self.waiters.deadlines.remove(&(deadline_us, who));
+        }
+        if let Some(again_us) = blocked.again_us {
+            self.waiters.agains.remove(&(again_us, who));
         }
         self.waiters.waiting -= 1;
         if self.waiters.is_empty() {
@@ -207,10 +225,21 @@ impl Engine {
 
     /// Runs the command of a waiting client once more.
     fn try_again(&mut self, who: SessionKey) {
-        let Some(blocked) = self.sessions[who].blocked.take() else { return };
+        let Some(mut blocked) = self.sessions[who].blocked.take() else { return };
         let mut out = self.sessions[who].out();
         self.begin_request(who);
         let pending = self.call_woken(who, blocked.command, blocked.line.args(), &mut out);
+        let again_us = match &pending {
+            Some(Pending::Wait(wait)) => wait.again_us,
+            _ => None,
+        };
+        let again_us = again_us.map(|again| self.now.mono_us.saturating_add(again));
+        if let Some(before_us) = std::mem::replace(&mut blocked.again_us, again_us) {
+            self.waiters.agains.remove(&(before_us, who));
+        }
+        if let Some(again_us) = again_us {
+            self.waiters.file_again(who, again_us);
+        }
         self.sessions[who].blocked = Some(blocked);
         // Who waits on may have done something even so.
         self.effects.seal();
@@ -241,9 +270,22 @@ impl Engine {
         self.set_now(now);
         while let Some(&(deadline_us, who)) = self.waiters.deadlines.first() {
             if deadline_us > now.mono_us {
-                return;
+                break;
             }
             self.give_up(who, |give_up, out| give_up(out));
+        }
+        self.look_again();
+    }
+
+    /// Runs the commands of those again who look from time to time.
+    fn look_again(&mut self) {
+        while let Some(&(at_us, who)) = self.waiters.agains.first() {
+            if at_us > self.now.mono_us {
+                return;
+            }
+            self.waiters.agains.remove(&(at_us, who));
+            self.try_again(who);
+            self.serve_waiters();
         }
     }
 

@@ -7,6 +7,7 @@ use super::{Engine, SessionKey};
 use crate::config::Config;
 use crate::data::Collection;
 use crate::data::limits::{ListLimits, PackedLimits, SetLimits, StreamLimits};
+use crate::data::stream::Memory;
 use crate::error::Error;
 use crate::keyspace::{Aging, Edit, Event, Keyspace, Kind, Life};
 use crate::resp::{Args, Done, Reply};
@@ -199,6 +200,8 @@ pub struct Limits {
     pub zset: PackedLimits,
     pub hash: PackedLimits,
     pub stream: StreamLimits,
+    /// `stream-idmp-duration` and `stream-idmp-maxsize`.
+    pub idmp: Memory,
     /// `hll-sparse-max-bytes`.
     pub hll_sparse_bytes_max: u64,
 }
@@ -220,6 +223,10 @@ impl Limits {
             stream: StreamLimits {
                 bytes: bound(config.stream_node_max_bytes),
                 entries: bound(config.stream_node_max_entries),
+            },
+            idmp: Memory {
+                seconds: config.stream_idmp_duration,
+                entries: config.stream_idmp_maxsize,
             },
             hll_sparse_bytes_max: config.hll_sparse_max_bytes,
         }

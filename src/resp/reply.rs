@@ -65,6 +65,8 @@ pub struct Wait {
     pub kind: Type,
     /// The handler runs again, too, when a key is gone or holds something else.
     pub minds_loss: bool,
+    /// The handler runs again, too, after so many microseconds: time alone may bring something.
+    pub again_us: Option<u64>,
     /// Microseconds; none is for ever.
     pub timeout_us: Option<u64>,
     /// The answer when the time is up.

@@ -53,6 +53,10 @@ const DIRECTIVES: &[&str] = &[
     "128",
     "zset-max-listpack-value",
     "64",
+    "stream-node-max-entries",
+    "100",
+    "stream-node-max-bytes",
+    "4096",
     "notify-keyspace-events",
     "",
 ];
@@ -62,8 +66,6 @@ const DIRECTIVES: &[&str] = &[
 pub const LATER: &[(&str, &str)] = &[
     ("ACL", "users and their rights"),
     ("DUMP", "snapshots"),
-    ("XADD", "streams"),
-    ("XINFO", "streams"),
     ("CLIENT CACHING", "client-side caching"),
     ("CLIENT TRACKING", "client-side caching"),
     ("CLIENT TRACKINGINFO", "client-side caching"),

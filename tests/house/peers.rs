@@ -42,6 +42,11 @@ const ON_PURPOSE: &[(&str, &str, &str)] = &[
     ("expiremember", "", "as KeyDB has it"),
     ("expirememberat", "", "as KeyDB has it"),
     ("pexpirememberat", "", "as KeyDB has it"),
+    ("xdelex", "", "newer than the recorded Redis"),
+    ("xackdel", "", "newer than the recorded Redis"),
+    ("xnack", "", "newer than the recorded Redis"),
+    ("xcfgset", "", "newer than the recorded Redis"),
+    ("xidmprecord", "", "newer than the recorded Redis"),
     ("debug", "", "a container with rows here, one command with free words there"),
 ];
 

@@ -19,6 +19,7 @@ mod lists;
 mod model;
 mod number;
 mod sets;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 mod zsets;
@@ -89,6 +90,11 @@ fn sets_agree_with_the_manual() {
 #[test]
 fn lists_agree_with_the_manual() {
     play_all::<lists::Lists>();
+}
+
+#[test]
+fn streams_agree_with_the_manual() {
+    play_all::<streams::Streams>();
 }
 
 #[test]

@@ -41,6 +41,7 @@ const KINDS: &[Kind] = &[
     ("set", &["SADD", "big", "member:#"], &["SREM", "big", "member:#"]),
     ("hash", &["HSET", "big", "field:#", "value:#"], &["HDEL", "big", "field:#"]),
     ("zset", &["ZADD", "big", "@", "member:#"], &["ZREM", "big", "member:#"]),
+    ("stream", &["XADD", "big", "#-1", "field", "value:#"], &["XDEL", "big", "#-1"]),
 ];
 
 /// What takes a large value away, and what comes before that.
@@ -64,6 +65,8 @@ const CUTS: &[(&str, Line)] = &[
     ("list", &["LTRIM", "victim", "1", "0"]),
     ("zset", &["ZREMRANGEBYRANK", "victim", "7", "-1"]),
     ("zset", &["ZREMRANGEBYSCORE", "victim", "-inf", "+inf"]),
+    ("stream", &["XTRIM", "victim", "MAXLEN", "7"]),
+    ("stream", &["XTRIM", "victim", "MAXLEN", HALF]),
 ];
 
 /// What takes longer, the more stays or is answered. It is only shown.

@@ -56,6 +56,15 @@ const SHAPES: &[Shape] = &[
             vec![(at * 7919 % 1000).to_string(), format!("member:{at}")]
         })]
     }),
+    ("small streams", KEYS, |n| (0..3).map(|at| added(n, at)).collect()),
+    ("large streams", 100, |n| (0..1000).map(|at| added(n, at)).collect()),
+    ("streams that a group has read", 100, |n| {
+        let mut lines: Vec<_> = (0..500).map(|at| added(n, at)).collect();
+        let key = format!("key:{n}");
+        lines.push(words(&["XGROUP", "CREATE", &key, "group", "0"]));
+        lines.push(words(&["XREADGROUP", "GROUP", "group", "me", "STREAMS", &key, ">"]));
+        lines
+    }),
 ];
 
 #[test]
@@ -113,6 +122,12 @@ fn filled(
     let mut line = words(&[command, &format!("key:{number}")]);
     line.extend((0..count).flat_map(element));
     line
+}
+
+/// A command that adds an entry to the stream of a number.
+fn added(number: usize, at: usize) -> Vec<String> {
+    let (key, id) = (format!("key:{number}"), format!("{}-0", at + 1));
+    words(&["XADD", &key, &id, "field", &format!("value {at}"), "other", &at.to_string()])
 }
 
 /// Sends requests at once; the sum of the integers that are answered.

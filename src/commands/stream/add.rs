@@ -1,8 +1,10 @@
 //! XADD.
 
 use super::id;
+use super::idmp::Origin;
+use super::refs::name_of;
 use super::trim::{TRIMMED, TrimWords, Trimming};
-use crate::data::stream::{Id, Refused, Stream};
+use crate::data::stream::{Id, Refs, Refused, Stream};
 use crate::engine::Ctx;
 use crate::error::Error;
 use crate::keyspace::Event;
@@ -24,16 +26,18 @@ enum Wanted {
 }
 
 /// Everything before the fields.
-struct Options {
+struct Options<'a> {
     must_be_there: bool,
     trimming: Option<Trimming>,
+    origin: Option<Origin<'a>>,
     wanted: Wanted,
     id_at: usize,
 }
 
 pub fn xadd(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let key = args.get(1);
-    let (limits, tells) = (cx.limits.stream, cx.effects.wanted);
+    let (limits, directives) = (cx.limits.stream, cx.limits.idmp);
+    let tells = cx.effects.wanted;
     let now_ms = u64::try_from(cx.now.0).unwrap_or(0);
     let options = Options::read(args, limits.trimmed_max())?;
     let fields = args.tail(options.id_at + 1);
@@ -50,6 +54,16 @@ pub fn xadd(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             None => return out.null(),
         },
     };
+    // Who sends an entry again is told what it was called.
+    let origin = options.origin.map(|origin| (origin.producer, origin.name_for(fields)));
+    let memory = stream.idmp_memory(directives);
+    if let Some((producer, name)) = &origin
+        && let Some(known) = stream.find_added(producer, name, now_ms, memory)
+    {
+        stream.producers_mut().duplicates += 1;
+        stream.done_if(false, ADDED);
+        return out.bulk(&known.text());
+    }
     if stream.last_id() == Id::MAX {
         return Err(EXHAUSTED.into());
     }
@@ -65,6 +79,9 @@ pub fn xadd(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             Refused::TooLarge => TOO_LARGE,
         };
         return Err(why.into());
+    }
+    if let Some((producer, name)) = &origin {
+        stream.producers_mut().record(producer, name, id, now_ms, memory);
     }
     let (mut trimmed, mut trim_words) = (0, None);
     if let Some(trimming) = &options.trimming {
@@ -82,25 +99,33 @@ pub fn xadd(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         let mut words: Vec<&[u8]> = vec![b"XADD", key];
         if let Some((cut, threshold)) = &trim_words {
             words.extend([cut.as_bytes(), b"=", threshold]);
+            let refs = options.trimming.as_ref().map(|trimming| trimming.trim.refs);
+            words.extend(refs.filter(|refs| *refs != Refs::Keep).map(name_of));
         }
         words.push(&id);
         words.extend(fields.iter());
         cx.effects.instead(&words);
+        if let Some((producer, name)) = &origin {
+            cx.effects.instead(&[b"XIDMPRECORD", key, producer, name, &id]);
+        }
     }
     out.bulk(&id.text())
 }
 
-impl Options {
-    fn read(args: Args, rough_limit: u64) -> Result<Options, Error> {
+impl<'a> Options<'a> {
+    fn read(args: Args<'a>, rough_limit: u64) -> Result<Options<'a>, Error> {
         let mut words = args.after(1);
+        const NOT_OWN: Error =
+            Error::Say("ERR IDMP/IDMPAUTO can be used only with auto-generated IDs");
         let (mut must_be_there, mut trim_words) = (false, TrimWords::default());
+        let mut origin = None;
         while let Some(text) = words.peek() {
             if text == b"*" {
                 break;
             }
             if words.take_word(b"NOMKSTREAM") {
                 must_be_there = true;
-            } else if !trim_words.take(&mut words)? {
+            } else if !trim_words.take(&mut words)? && !Origin::take(&mut words, &mut origin)? {
                 break;
             }
         }
@@ -112,8 +137,11 @@ impl Options {
             (_, Some(ms)) => Wanted::At(ms),
             _ => Wanted::Exactly(id(text, 0)?),
         };
+        if origin.is_some() && !matches!(wanted, Wanted::Any) {
+            return Err(NOT_OWN);
+        }
         let trimming = trim_words.trimming(rough_limit)?;
-        Ok(Options { must_be_there, trimming, wanted, id_at })
+        Ok(Options { must_be_there, trimming, origin, wanted, id_at })
     }
 
     /// Would another server make something else of these words?

@@ -1,5 +1,6 @@
 //! XINFO.
 
+use super::idmp;
 use super::{bad_words, no_group_in, write_entry};
 use crate::data::Collection;
 use crate::data::stream::{Group, Id, Stream};
@@ -12,8 +13,9 @@ const SOME: u64 = 10;
 
 pub fn stream(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let full = full(args)?;
+    let (now_ms, directives) = (cx.now.0, cx.limits.idmp);
     let stream = cx.read::<Stream>(args.get(2))?.ok_or(Error::NoSuchKey)?;
-    let mut map = out.map(if full.is_some() { 9 } else { 10 });
+    let mut map = out.map(if full.is_some() { 15 } else { 16 });
     map.bulk(b"length");
     map.int(stream.len() as i64);
     map.bulk(b"radix-tree-keys");
@@ -26,6 +28,10 @@ pub fn stream(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     map.bulk(b"entries-added");
     map.int(stream.added() as i64);
     write_id(&mut map, b"recorded-first-entry-id", stream.first_id().unwrap_or(Id::MIN));
+    for (name, value) in idmp::facts(&stream, now_ms, directives) {
+        map.bulk(name.as_bytes());
+        map.int(value as i64);
+    }
     match full {
         None => {
             map.bulk(b"groups");

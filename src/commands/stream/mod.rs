@@ -4,10 +4,13 @@ mod add;
 mod claim;
 mod delete;
 mod group;
+mod idmp;
 mod info;
+mod nack;
 mod pending;
 mod range;
 mod read;
+mod refs;
 mod setid;
 mod trim;
 
@@ -28,6 +31,11 @@ const STREAMS: Arg =
     block("streams", &[key("key").repeats(), string("id").repeats()]).after("STREAMS");
 const ID_OR_NEW: Arg = one_of("id-selector", &[string("id"), token("$").named("new-id")]);
 const READ: Arg = integer("entries-read").after("ENTRIESREAD").optional();
+const REFS: Arg =
+    one_of("condition", &[token("KEEPREF"), token("DELREF"), token("ACKED")]).optional();
+const IDS: Arg = block("ids", &[integer("numids"), string("id").repeats()]).after("IDS");
+const MAXCOUNT: Arg = integer("maxcount").after("MAXCOUNT").optional().since("8.10.0");
+const MAXSIZE: Arg = integer("maxsize").after("MAXSIZE").optional().since("8.10.0");
 const TRIM: &[Arg] = &[
     one_of("strategy", &[token("MAXLEN"), token("MINID").since("6.2.0")]),
     one_of("operator", &[token("=").named("equal"), token("~").named("approximately")]).optional(),
@@ -57,13 +65,7 @@ pub const FAMILY: Family = Family {
             .complexity("O(1), and O(N) when N entries are trimmed")
             .summary("Adds an entry to a stream.")
             .tips(&["nondeterministic_output"])
-            .args(&[
-                key("key"),
-                token("NOMKSTREAM").optional().since("6.2.0"),
-                block("trim", TRIM).optional(),
-                one_of("id-selector", &[token("*").named("auto-id"), string("id")]),
-                block("data", &[string("field"), string("value")]).repeats(),
-            ]),
+            .args(&[key("key"), token("NOMKSTREAM").optional().since("6.2.0"), REFS.since("8.2.0"), one_of("idmp", &[string("pid").after("IDMPAUTO"), block("idmp-block", &[string("pid"), string("iid")]).after("IDMP")]).optional().since("8.6.0"), block("trim", TRIM).optional(), one_of("id-selector", &[token("*").named("auto-id"), string("id")]), block("data", &[string("field"), string("value")]).repeats()]),
         read("XLEN", range::xlen)
             .arity(2)
             .flags(FAST)
@@ -99,11 +101,7 @@ pub const FAMILY: Family = Family {
             .summary(
                 "Returns the entries of some streams that come after an id, or waits for them.",
             )
-            .args(&[
-                COUNT,
-                integer("milliseconds").after("BLOCK").optional(),
-                block("streams", &[key("key").repeats(), string("id").repeats()]).after("STREAMS"),
-            ]),
+            .args(&[COUNT, MAXCOUNT, MAXSIZE, BLOCK, STREAMS]),
         write("XDEL", delete::xdel)
             .arity(-3)
             .flags(FAST)
@@ -113,6 +111,51 @@ pub const FAMILY: Family = Family {
             .complexity("O(log N) for each id")
             .summary("Deletes entries of a stream.")
             .args(&[key("key"), string("id").repeats()]),
+        write("XDELEX", delete::xdelex)
+            .arity(-5)
+            .flags(FAST)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadWrite, K_DELETE)])
+            .since("8.2.0")
+            .complexity("O(log N) for each id")
+            .summary("Deletes entries of a stream, and minds the groups that have read them.")
+            .args(&[key("key"), REFS, IDS]),
+        write("XACKDEL", delete::xackdel)
+            .arity(-6)
+            .flags(FAST)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadWrite, K_UPDATE | K_DELETE)])
+            .since("8.2.0")
+            .complexity("O(log N) for each id")
+            .summary("Acknowledges entries, and deletes them.")
+            .args(&[key("key"), string("group"), REFS, IDS]),
+        write("XNACK", nack::xnack)
+            .arity(-7)
+            .flags(FAST)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadWrite, K_UPDATE)])
+            .since("8.8.0")
+            .complexity("O(log N) for each id, when N entries are pending")
+            .summary("Gives entries back that were read for a group, for others to claim.")
+            .args(&[key("key"), string("group"), one_of("mode", &[token("SILENT"), token("FAIL"), token("FATAL")]), IDS, integer("count").after("RETRYCOUNT").optional(), token("FORCE").optional()]),
+        write("XCFGSET", idmp::xcfgset)
+            .arity(-2)
+            .flags(FAST)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadWrite, K_UPDATE)])
+            .since("8.6.0")
+            .complexity("O(1)")
+            .summary("Says how long a stream recognises entries that are added twice.")
+            .args(&[key("key"), integer("idmp-duration").after("IDMP-DURATION").optional(), integer("idmp-maxsize").after("IDMP-MAXSIZE").optional()]),
+        write("XIDMPRECORD", idmp::xidmprecord)
+            .arity(5)
+            .flags(DENYOOM | FAST)
+            .categories(C_STREAM)
+            .keys(&[key_at(1, Access::ReadWrite, K_UPDATE)])
+            .since("8.6.2")
+            .complexity("O(1)")
+            .summary("Says who has added an entry; for replication.")
+            .args(&[key("key"), string("pid"), string("iid"), string("stream-id")]),
         write("XTRIM", trim::xtrim)
             .arity(-4)
             .categories(C_STREAM)
@@ -121,7 +164,7 @@ pub const FAMILY: Family = Family {
             .complexity("O(N), when N entries are trimmed; whole blocks of them go at once")
             .summary("Removes entries at the beginning of a stream.")
             .tips(&["nondeterministic_output"])
-            .args(&[key("key"), block("trim", TRIM)]),
+            .args(&[key("key"), block("trim", TRIM), REFS.since("8.2.0")]),
         write("XSETID", setid::xsetid)
             .arity(-3)
             .flags(DENYOOM | FAST)
@@ -197,7 +240,7 @@ pub const FAMILY: Family = Family {
             .since("5.0.0")
             .complexity("O(M), when M entries are returned")
             .summary("Returns entries for a consumer of a group: new ones, or those it has not acknowledged; or waits.")
-            .args(&[block("group-block", &[string("group"), string("consumer")]).after("GROUP"), COUNT, BLOCK, token("NOACK").optional(), STREAMS]),
+            .args(&[block("group-block", &[string("group"), string("consumer")]).after("GROUP"), COUNT, MAXCOUNT, MAXSIZE, BLOCK, integer("min-idle-time").after("CLAIM").optional().since("8.4.0"), token("NOACK").optional(), STREAMS]),
         write("XACK", pending::xack)
             .arity(-4)
             .flags(FAST)

@@ -6,22 +6,35 @@ use super::group::CONSUMER_CREATED;
 use super::{id, no_group, write_entry};
 use crate::commands::waiting::{self, wait_with};
 use crate::data::Type;
-use crate::data::stream::{Delivery, Id, Pending, Stream};
+use crate::data::stream::{Delivery, Entry, Id, Pending, Stream};
 use crate::engine::Ctx;
 use crate::error::Error;
 use crate::keyspace::Event;
-use crate::resp::{Args, ArgsBuf, Done, List, Proto, Reply, Wait};
+use crate::resp::{Args, ArgsBuf, Cursor, Done, List, Proto, Reply, Wait};
 use smallvec::SmallVec;
 
 /// What follows the name of the command.
 struct Ask<'a> {
+    /// Of each stream.
     most: usize,
+    /// Of all of them.
+    budget: Budget,
     /// How long to wait, if at all.
     block: Option<Option<u64>>,
     group: Option<(&'a [u8], &'a [u8])>,
     forgets: bool,
+    /// What was pending for so long is read as well.
+    claim_ms: Option<i64>,
     keys: Args<'a>,
     ids: Args<'a>,
+}
+
+/// How much may be read in all.
+#[derive(Clone, Copy)]
+struct Budget {
+    entries: usize,
+    bytes: usize,
+    any: bool,
 }
 
 /// From where a stream is read.
@@ -57,6 +70,7 @@ pub fn xread(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         };
     }
     let mut answer = Answer::begin(out);
+    let mut budget = ask.budget;
     for (key, from) in ask.keys.iter().zip(&froms) {
         let Some(stream) = cx.peek::<Stream>(key)? else { continue };
         if !from.has_more(&stream) {
@@ -67,7 +81,10 @@ pub fn xread(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             From::Last => (stream.top_id(), 1),
         };
         let entries = start.into_iter().flat_map(|start| stream.range(start, Id::MAX)).take(most);
-        answer.stream(key, |list| entries.for_each(|entry| write_entry(list, entry)));
+        let mut entries = entries.take_while(|entry| budget.admits(entry)).peekable();
+        if entries.peek().is_some() {
+            answer.stream(key, |list| entries.for_each(|entry| write_entry(list, entry)));
+        }
     }
     answer.list.end()
 }
@@ -94,18 +111,23 @@ pub fn xreadgroup(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         any |= past.is_some() || stream.top_id().is_some_and(|top| top > group.last_id);
         pasts.push(past);
     }
+    if let Some(claim_ms) = ask.claim_ms
+        && !any
+    {
+        any = ask.keys.iter().any(|key| !idle(cx, key, name, claim_ms, 1).is_empty());
+    }
     if !any {
         for key in ask.keys.iter() {
-            serve(cx, key, (name, consumer), None, &ask, None)?;
+            serve(cx, key, (name, consumer), None, &ask, (&mut ask.budget.clone(), None))?;
         }
         return match ask.block {
             None => out.null_array(),
-            Some(timeout_us) => ask.wait(timeout_us),
+            Some(timeout_us) => ask.wait(cx, name, timeout_us),
         };
     }
-    let mut answer = Answer::begin(out);
+    let (mut answer, mut budget) = (Answer::begin(out), ask.budget);
     for (key, past) in ask.keys.iter().zip(&pasts) {
-        serve(cx, key, (name, consumer), *past, &ask, Some(&mut answer))?;
+        serve(cx, key, (name, consumer), *past, &ask, (&mut budget, Some(&mut answer)))?;
     }
     answer.list.end()
 }
@@ -117,9 +139,14 @@ fn serve(
     (name, consumer): (&[u8], &[u8]),
     past: Option<Id>,
     ask: &Ask,
-    answer: Option<&mut Answer>,
+    (budget, answer): (&mut Budget, Option<&mut Answer>),
 ) -> Result<(), Error> {
     let now_ms = cx.now.0;
+    let claim_ms = ask.claim_ms.filter(|_| past.is_none());
+    let idle = match (claim_ms, &answer) {
+        (Some(claim_ms), Some(_)) => idle(cx, key, name, claim_ms, ask.most),
+        _ => Vec::new(),
+    };
     let Some(mut stream) = cx.keyspace.edit::<Stream>(cx.db, key)? else { return Ok(()) };
     let top = stream.top_id();
     let Some(group) = stream.group_mut(name) else {
@@ -133,26 +160,33 @@ fn serve(
     group.consumer_mut(owner).seen_ms = now_ms;
     let has_new = past.is_none() && top.is_some_and(|top| top > group.last_id);
     let before = group.last_id;
-    if is_new && (ask.forgets || !has_new) {
+    let mut has_claimed = false;
+    // Of whom nothing else is told, this is.
+    if is_new && (ask.forgets || !has_new) && idle.is_empty() {
         tell_consumer(cx.effects, key, name, consumer);
     }
     if let Some(past) = past
         && let Some(answer) = answer
     {
         let mine: Vec<Pending> = match past.next() {
-            Some(start) => group.pending_of(owner, start).take(ask.most).copied().collect(),
+            Some(start) => {
+                let most = ask.most.min(budget.entries);
+                group.pending_of(owner, start).take(most).copied().collect()
+            }
             None => Vec::new(),
         };
         answer.stream(key, |list| {
             for pending in mine {
                 let id = pending.id();
                 match stream.get(id) {
+                    Some(entry) if !budget.admits(&entry) => break,
                     Some(entry) => write_entry(list, entry),
                     None => {
                         let mut pair = list.list(2);
                         pair.bulk(&id.text());
                         pair.null_array();
                         pair.close();
+                        budget.entries = budget.entries.saturating_sub(1);
                         continue;
                     }
                 }
@@ -163,30 +197,82 @@ fn serve(
                 }
             }
         });
-    } else if has_new && let Some(answer) = answer {
-        let how = Delivery { to: owner, most: ask.most, now_ms, forgets: ask.forgets };
+    } else if let Some(answer) = answer {
         let mut told = Vec::new();
-        let tells = cx.effects.wanted && !ask.forgets;
-        answer.stream(key, |list| {
-            stream.deliver(name, how, |entry, pending| {
-                write_entry(list, entry);
-                if tells {
-                    told.push(*pending);
+        let starts = stream.group(name).and_then(|group| group.last_id.next());
+        let first = match idle.first() {
+            Some(first) => stream.get(first.id()),
+            None => starts.and_then(|start| stream.range(start, Id::MAX).next()),
+        };
+        if first.is_some_and(|entry| budget.clone().admits(&entry)) {
+            answer.stream(key, |list| {
+                for before in &idle {
+                    let Some(entry) = stream.get(before.id()) else { continue };
+                    if !budget.admits(&entry) {
+                        break;
+                    }
+                    write_claimed(list, entry, before.idle_ms(now_ms), before.count());
+                    let count = before.count().saturating_add(1);
+                    told.push(Pending::new(before.id(), Some(owner), now_ms, count));
                 }
+                if let Some(group) = stream.group_mut(name) {
+                    told.iter().for_each(|pending| group.put(*pending));
+                    if !told.is_empty() {
+                        group.consumer_mut(owner).active_ms = Some(now_ms);
+                    }
+                }
+                // Whoever has no room for what is pending has none for what is new.
+                let most = if told.len() < idle.len() { 0 } else { ask.most - idle.len() };
+                let how = Delivery { to: owner, most, now_ms, forgets: ask.forgets };
+                let admits = |entry: &Entry| budget.admits(entry);
+                stream.deliver(name, how, admits, |entry, pending| {
+                    match claim_ms {
+                        Some(_) => write_claimed(list, entry, 0, 0),
+                        None => write_entry(list, entry),
+                    }
+                    if !ask.forgets {
+                        told.push(*pending);
+                    }
+                });
             });
-        });
+        }
+        has_claimed = !idle.is_empty() && !told.is_empty();
         if let Some(group) = stream.group(name) {
             told.iter().for_each(|pending| tell_claim(cx.effects, key, name, group, pending));
-            tell_progress(cx.effects, key, name, group);
+            if group.last_id != before {
+                tell_progress(cx.effects, key, name, group);
+            }
         }
     }
     let has_moved = stream.group(name).is_some_and(|group| group.last_id != before);
-    match (is_new, has_moved) {
+    match (is_new, has_moved || has_claimed) {
         (true, _) => stream.done_aside(CONSUMER_CREATED),
         (false, true) => stream.done_aside(Event::SILENT),
         (false, false) => stream.done_if(false, Event::SILENT),
     }
     Ok(())
+}
+
+/// What of a group is pending for so long, and may be claimed.
+fn idle(cx: &mut Ctx, key: &[u8], name: &[u8], claim_ms: i64, most: usize) -> Vec<Pending> {
+    // What was given back is pending since the beginning of time.
+    let since_ms = cx.now.0.saturating_sub(claim_ms).max(0);
+    let Ok(Some(mut stream)) = cx.keyspace.edit::<Stream>(cx.db, key) else { return Vec::new() };
+    let idle = stream.idle_since(name, since_ms, most);
+    stream.done_if(false, Event::SILENT);
+    idle
+}
+
+/// An entry, for how long it was pending, and how often it was delivered before.
+fn write_claimed(list: &mut List, entry: Entry, idle_ms: i64, count: u64) {
+    let mut parts = list.list(4);
+    parts.bulk(&entry.id.text());
+    let mut items = parts.list(entry.fields.len());
+    entry.fields.for_each(|item| items.text(item));
+    items.close();
+    parts.int(idle_ms);
+    parts.int(count as i64);
+    parts.close();
 }
 
 /// Streams by their keys, each with entries.
@@ -239,30 +325,36 @@ impl<'a> Ask<'a> {
     fn read(cx: &Ctx, args: Args<'a>, for_group: bool) -> Result<Ask<'a>, Error> {
         let mut words = args.after(0);
         let (mut most, mut block) = (usize::MAX, None);
-        let (mut group, mut forgets) = (None, false);
+        let (mut group, mut forgets, mut claim_ms) = (None, false, None);
+        let mut budget = Budget { entries: usize::MAX, bytes: usize::MAX, any: false };
         while let Some(word) = words.word() {
             words.skip();
             let is_followed = words.left() > 0;
             match &*word {
                 b"BLOCK" if is_followed => block = Some(waiting::timeout_ms(cx, words.bytes()?)?),
-                b"COUNT" if is_followed => {
-                    most = match super::count(&mut words)? {
-                        0 => usize::MAX,
-                        count => usize::try_from(count).unwrap_or(usize::MAX),
-                    };
-                }
+                b"COUNT" if is_followed => most = bound(&mut words)?,
+                b"MAXCOUNT" if is_followed => budget.entries = bound(&mut words)?,
+                b"MAXSIZE" if is_followed => budget.bytes = bound(&mut words)?,
                 b"STREAMS" if is_followed => {
                     let rest = args.tail(words.index());
                     if !rest.len().is_multiple_of(2) {
                         return Err(unbalanced(for_group));
                     }
                     let (keys, ids) = (rest.head(rest.len() / 2), rest.tail(rest.len() / 2));
-                    return Ok(Ask { most, block, group, forgets, keys, ids });
+                    return Ok(Ask { most, budget, block, group, forgets, claim_ms, keys, ids });
                 }
                 b"GROUP" if words.left() > 1 && for_group => {
                     group = Some((words.bytes()?, words.bytes()?));
                 }
                 b"GROUP" if words.left() > 1 => return Err(ONLY_IN_XREADGROUP[0].clone()),
+                b"CLAIM" if is_followed && for_group => {
+                    const NOT_INTEGER: Error = Error::Say("ERR min-idle-time is not an integer");
+                    const NEGATIVE: Error =
+                        Error::Say("ERR min-idle-time must be a positive integer");
+                    let idle = words.int().map_err(|_| NOT_INTEGER)?;
+                    claim_ms = Some(if idle < 0 { return Err(NEGATIVE) } else { idle });
+                }
+                b"CLAIM" if is_followed => return Err(ONLY_IN_XREADGROUP[2].clone()),
                 b"NOACK" if for_group => forgets = true,
                 b"NOACK" => return Err(ONLY_IN_XREADGROUP[1].clone()),
                 _ => return Err(Error::Syntax),
@@ -284,13 +376,26 @@ impl<'a> Ask<'a> {
         line
     }
 
-    /// Waits for new entries; or until there is no group any longer that they could be for.
-    fn wait(&self, timeout_us: Option<u64>) -> Done {
+    /// Waits for new entries; or until there is no group any longer that they could be for, or something
+    /// has been pending for so long that it may be claimed.
+    fn wait(&self, cx: &mut Ctx, name: &[u8], timeout_us: Option<u64>) -> Done {
+        /// Where nothing is pending, there may be something after as long as that takes; but nobody looks
+        /// more often than this.
+        const PAUSE_MS: i64 = 100;
+        let now_ms = cx.now.0;
+        let again_ms = self.claim_ms.map(|claim_ms| {
+            let oldest = |key| idle(cx, key, name, i64::MIN, 1).first().map(Pending::time_ms);
+            let oldest = self.keys.iter().filter_map(oldest).min();
+            let due = |time: i64| time.saturating_add(claim_ms).saturating_sub(now_ms).max(1);
+            oldest.map_or(claim_ms.max(PAUSE_MS), due)
+        });
+        let again_us = again_ms.map(|ms| (ms as u64).saturating_mul(1000));
         let give_up = |out: Reply| out.null_array();
         Err(Wait {
             keys: self.keys.iter().map(Box::from).collect(),
             kind: Type::Stream,
             minds_loss: true,
+            again_us,
             timeout_us,
             give_up,
             refuse: give_up,
@@ -300,9 +405,10 @@ impl<'a> Ask<'a> {
     }
 }
 
-const ONLY_IN_XREADGROUP: [Error; 2] = [
+const ONLY_IN_XREADGROUP: [Error; 3] = [
     Error::Say("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."),
     Error::Say("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."),
+    Error::Say("ERR The CLAIM option is only supported by XREADGROUP. You called XREAD instead."),
 ];
 
 fn unbalanced(for_group: bool) -> Error {
@@ -316,6 +422,32 @@ fn unbalanced(for_group: bool) -> Error {
              specified."
         }
     })
+}
+
+/// A number of which zero and less is no bound.
+fn bound(words: &mut Cursor) -> Result<usize, Error> {
+    Ok(match super::count(words)? {
+        0 => usize::MAX,
+        count => usize::try_from(count).unwrap_or(usize::MAX),
+    })
+}
+
+impl Budget {
+    /// Is there room for this one too? The first one always has it, or nobody would ever get on.
+    fn admits(&mut self, entry: &Entry) -> bool {
+        let bytes = match self.bytes {
+            usize::MAX => 0,
+            _ => entry.fields.map(|item| item.len()).sum(),
+        };
+        if self.entries == 0 || (self.any && bytes > self.bytes) {
+            self.entries = 0;
+            return false;
+        }
+        self.entries -= (self.entries != usize::MAX) as usize;
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.any = true;
+        true
+    }
 }
 
 impl From {

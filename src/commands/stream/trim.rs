@@ -1,8 +1,9 @@
 //! XTRIM, and the words for trimming, which XADD has too.
 
 use super::id;
+use super::refs::{name_of, take_refs};
 use crate::data::Collection;
-use crate::data::stream::{Cut, Id, Stream, Trim};
+use crate::data::stream::{Cut, Id, Refs, Stream, Trim};
 use crate::engine::Ctx;
 use crate::error::Error;
 use crate::keyspace::Event;
@@ -19,12 +20,13 @@ const NO_CUT: Error =
 const MUST_CUT: Error =
     Error::Say("ERR syntax error, XTRIM must be called with a trimming strategy");
 
-/// `MAXLEN|MINID [=|~] threshold [LIMIT count]`, as far as it was read.
+/// `MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]`, as far as it was read.
 #[derive(Default)]
 pub struct TrimWords {
     cut: Option<Cut>,
     roughly: bool,
     limit: Option<u64>,
+    refs: Option<Refs>,
 }
 
 /// How to trim, and how to tell it.
@@ -47,7 +49,10 @@ pub fn xtrim(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let told = (tells && trimming.trim.roughly).then(|| trimming.told(&stream));
     stream.done_if(trimmed > 0, TRIMMED);
     if let (Some((cut, threshold)), 1..) = (told, trimmed) {
-        cx.effects.instead(&[b"XTRIM", key, cut.as_bytes(), b"=", &threshold]);
+        let refs = name_of(trimming.trim.refs);
+        let words = [b"XTRIM", key, cut.as_bytes(), b"=", &threshold, refs];
+        let tells_refs = trimming.trim.refs != Refs::Keep;
+        cx.effects.instead(&words[..words.len() - !tells_refs as usize]);
     }
     out.int(trimmed as i64)
 }
@@ -55,6 +60,9 @@ pub fn xtrim(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 impl TrimWords {
     /// Takes the next words if they are about trimming; says whether they are.
     pub fn take(&mut self, words: &mut Cursor) -> Result<bool, Error> {
+        if take_refs(words, &mut self.refs)? {
+            return Ok(true);
+        }
         // A word that should be followed by another one, and is not, is none of these.
         if words.left() < 2 {
             return Ok(false);
@@ -103,7 +111,8 @@ impl TrimWords {
             (Some(limit), true) => Some(limit),
             (None, true) => Some(rough_limit),
         };
-        Ok(Some(Trimming { trim: Trim { cut, roughly: self.roughly, limit } }))
+        let refs = self.refs.unwrap_or(Refs::Keep);
+        Ok(Some(Trimming { trim: Trim { cut, roughly: self.roughly, limit, refs } }))
     }
 }
 
@@ -113,7 +122,9 @@ impl Trimming {
         let length = |length: u64| ("MAXLEN", length.to_string().into_bytes());
         match (self.trim.cut, self.trim.roughly, stream.first_id()) {
             (Cut::Length(most), false, _) => length(most),
-            (Cut::Below(id), false, _) | (Cut::Below(_), true, Some(id)) => ("MINID", text(id)),
+            (Cut::Below(id), false, _) => ("MINID", text(id)),
+            // Where groups had a say, the first entry may be one that should have gone.
+            (Cut::Below(_), true, Some(id)) if self.trim.refs == Refs::Keep => ("MINID", text(id)),
             (_, true, _) => length(stream.len() as u64),
         }
     }

@@ -4,8 +4,6 @@ use super::{INT, LONG, SIZE};
 use crate::config::directive::{Directive, Follow, Home, at, fixed, live};
 use crate::config::kind::Kind;
 
-const STREAMS: Home = Home::Later("streams");
-
 pub(super) const STRUCTURES: &[Directive] = &[
     live(
         "hash-max-listpack-entries",
@@ -98,17 +96,17 @@ pub(super) const STRUCTURES: &[Directive] = &[
     ),
     live(
         "stream-idmp-duration",
-        Kind::Number(1, INT),
+        Kind::Number(1, 86_400),
         "100",
-        STREAMS,
+        at!(stream_idmp_duration),
         "Seconds for which a stream recognises an entry that is added twice.",
     ),
     live(
         "stream-idmp-maxsize",
-        Kind::Number(1, INT),
+        Kind::Number(1, 10_000),
         "100",
-        STREAMS,
-        "Entries by which a stream recognises one that is added twice.",
+        at!(stream_idmp_maxsize),
+        "Entries of each producer that a stream recognises when they are added twice.",
     ),
     fixed(
         "hash-seed",

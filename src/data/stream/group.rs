@@ -47,12 +47,24 @@ pub struct Pending {
 const NOBODY: u32 = (1 << 28) - 1;
 const TIME_MAX: u128 = (1 << 44) - 1;
 const COUNT_MAX: u128 = (1 << 56) - 1;
+/// From here on the numbers are kept that lead up to the greatest one: XNACK gives an entry that one, and
+/// other commands count on from there. Numbers in between are cut.
+const MANY: u64 = 1 << 55;
+const MOST: u64 = i64::MAX as u64;
+
+fn packed(count: u64) -> u64 {
+    match MOST - count.min(MOST) {
+        _ if count < MANY => count,
+        left @ ..MANY => COUNT_MAX as u64 - left,
+        _ => MANY - 1,
+    }
+}
 
 impl Pending {
     pub fn new(id: Id, owner: Option<Owner>, time_ms: i64, count: u64) -> Pending {
         let owner = u128::from(owner.map_or(NOBODY, |owner| owner.0));
         let time = (time_ms.max(0) as u128).min(TIME_MAX);
-        let count = u128::from(count).min(COUNT_MAX);
+        let count = u128::from(packed(count));
         Pending { id, state: owner << 100 | time << 56 | count }
     }
 
@@ -70,11 +82,11 @@ impl Pending {
         (self.state >> 56 & TIME_MAX) as i64
     }
 
-    /// How often it was delivered; the greatest number there is, if that is more than can be kept.
+    /// How often it was delivered.
     pub fn count(&self) -> u64 {
-        match self.state & COUNT_MAX {
-            COUNT_MAX => i64::MAX as u64,
-            count => count as u64,
+        match (self.state & COUNT_MAX) as u64 {
+            few @ ..MANY => few,
+            many => MOST - (COUNT_MAX as u64 - many),
         }
     }
 
@@ -227,12 +239,6 @@ impl Group {
         let order = || self.pending.iter().map(|pending| (pending.time_ms(), pending.id)).collect();
         let by_time = self.by_time.get_or_insert_with(order);
         by_time.range(..=(time_ms, Id::MAX)).map(|(_, id)| *id)
-    }
-
-    /// When the entry was delivered that has been pending for the longest time.
-    pub fn oldest_ms(&mut self) -> Option<i64> {
-        let id = self.idle_since(i64::MAX).next()?;
-        self.lookup(id).map(Pending::time_ms)
     }
 
     fn forget_time(&mut self, pending: &Pending) {

@@ -3,7 +3,7 @@
 use super::group::{Group, Owner, Pending};
 use super::id::Id;
 use super::node::Entry;
-use super::{Stream, range_of};
+use super::{Stream, is_in, range_of};
 use crate::base::memory_size::{of_array, size_class};
 use std::collections::BTreeMap;
 
@@ -77,13 +77,20 @@ impl Stream {
         true
     }
 
-    /// Delivers entries that the group has not read yet.
-    pub fn deliver(&mut self, name: &[u8], how: Delivery, mut visit: impl FnMut(Entry, &Pending)) {
+    /// Delivers entries that the group has not read yet, as long as they are admitted.
+    pub fn deliver(
+        &mut self,
+        name: &[u8],
+        how: Delivery,
+        mut admits: impl FnMut(&Entry) -> bool,
+        mut visit: impl FnMut(Entry, &Pending),
+    ) {
         let past = self.past();
         let Stream { nodes, groups, .. } = self;
         let Some(group) = groups.as_mut().and_then(|groups| groups.get_mut(name)) else { return };
         let Some(start) = group.last_id.next() else { return };
-        for entry in range_of(nodes, start, Id::MAX).take(how.most) {
+        let entries = range_of(nodes, start, Id::MAX).take(how.most);
+        for entry in entries.take_while(|entry| admits(entry)) {
             group.read = past.read_after(group, entry.id);
             group.last_id = entry.id;
             let pending = Pending::new(entry.id, Some(how.to), how.now_ms, 1);
@@ -93,6 +100,17 @@ impl Stream {
                 group.consumer_mut(how.to).active_ms = Some(how.now_ms);
             }
         }
+    }
+
+    /// What of a group is pending since some time and still there, the longest first.
+    pub fn idle_since(&mut self, name: &[u8], time_ms: i64, most: usize) -> Vec<Pending> {
+        let Stream { nodes, groups, .. } = self;
+        let Some(group) = groups.as_mut().and_then(|groups| groups.get_mut(name)) else {
+            return Vec::new();
+        };
+        let ids = group.idle_since(time_ms).filter(|id| is_in(nodes, *id)).take(most);
+        let ids: Vec<Id> = ids.collect();
+        ids.into_iter().filter_map(|id| group.lookup(id).copied()).collect()
     }
 
     /// How many entries a group has not read yet, where that can be told.

@@ -9,6 +9,7 @@ mod group;
 mod groups;
 mod id;
 mod node;
+mod producers;
 mod runs;
 #[cfg(test)]
 mod tests;
@@ -17,9 +18,11 @@ pub use group::{Consumer, Group, Owner, Pending};
 pub use groups::Delivery;
 pub use id::Id;
 pub use node::{Entry, Fields};
+pub use producers::{Memory, Producers};
 
 use super::limits::StreamLimits;
 use super::{Buffer, Collection, Small, Type};
+use crate::base::memory_size::size_class;
 use groups::Groups;
 use node::{Node, Walk};
 use runs::{Keyed, Runs, Spot};
@@ -32,6 +35,7 @@ pub struct Stream {
     max_deleted: Id,
     added: u64,
     groups: Option<Box<Groups>>,
+    producers: Option<Box<Producers>>,
 }
 
 /// How far a stream is trimmed.
@@ -43,6 +47,17 @@ pub enum Cut {
     Below(Id),
 }
 
+/// What becomes of what groups know of an entry that is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refs {
+    /// It stays: they find out when they look for the entry.
+    Keep,
+    /// It goes with the entry.
+    Drop,
+    /// Nothing: only an entry goes that all groups have read and acknowledged.
+    Acked,
+}
+
 /// How a stream is trimmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trim {
@@ -51,6 +66,7 @@ pub struct Trim {
     pub roughly: bool,
     /// At most so many go.
     pub limit: Option<u64>,
+    pub refs: Refs,
 }
 
 /// Why an entry cannot be added.
@@ -91,11 +107,16 @@ impl Collection for Stream {
 
     fn memory(&self) -> usize {
         let nodes = self.nodes.iter().map(Node::memory).sum::<usize>();
-        self.nodes.memory() + nodes + self.groups_memory()
+        let producers = self
+            .producers
+            .as_ref()
+            .map_or(0, |producers| size_class(size_of::<Producers>()) + producers.memory());
+        self.nodes.memory() + nodes + self.groups_memory() + producers
     }
 
     fn pieces(&self) -> usize {
-        self.nodes.len() + self.nodes.pieces() + self.groups_pieces() + 1
+        let producers = self.producers.as_ref().map_or(0, |producers| producers.pieces());
+        self.nodes.len() + self.nodes.pieces() + self.groups_pieces() + producers + 1
     }
 
     fn parts(&self) -> Vec<Vec<u8>> {
@@ -148,9 +169,7 @@ impl Stream {
     }
 
     pub fn contains(&self, id: Id) -> bool {
-        self.node_of(id)
-            .and_then(|spot| self.nodes.get(spot))
-            .is_some_and(|it| it.find(id).is_some())
+        is_in(&self.nodes, id)
     }
 
     pub fn get(&self, id: Id) -> Option<Entry<'_>> {
@@ -236,25 +255,11 @@ impl Stream {
     /// Removes entries at the beginning. Says how many, and hands over the nodes that went as a whole,
     /// since freeing them may take long.
     pub fn trim(&mut self, trim: Trim) -> (u64, Option<Stream>) {
-        let len = self.len;
-        let limit = trim.limit.unwrap_or(u64::MAX);
-        let (mut whole, mut gone) = (0, 0u64);
-        for node in self.nodes.iter() {
-            let live = node.live() as u64;
-            let goes = match trim.cut {
-                Cut::Length(most) => self.len as u64 - gone >= most.saturating_add(live),
-                Cut::Below(id) => node.last_id() < id,
-            };
-            let is_done = match trim.cut {
-                Cut::Length(most) => self.len as u64 - gone <= most,
-                Cut::Below(_) => false,
-            };
-            if !goes || is_done || gone + live > limit {
-                break;
-            }
-            gone += live;
-            whole += 1;
+        if trim.refs != Refs::Keep && self.groups.is_some() {
+            return (self.trim_minding(trim), None);
         }
+        let len = self.len;
+        let (whole, gone) = self.whole_nodes(trim);
         let rest = (whole > 0)
             .then(|| Stream { nodes: self.nodes.take_first(whole), ..Stream::default() });
         self.len -= gone as usize;
@@ -269,6 +274,81 @@ impl Stream {
         self.last_id = id;
         self.added = added.unwrap_or(self.added);
         self.max_deleted = max_deleted.unwrap_or(self.max_deleted);
+    }
+
+    /// How many nodes at the beginning go as a whole, and how many entries with them.
+    fn whole_nodes(&self, trim: Trim) -> (usize, u64) {
+        let len = self.len as u64;
+        if let (Cut::Length(most), None) = (trim.cut, trim.limit)
+            && most < len / 2
+        {
+            // Those that stay are fewer, so they are counted.
+            let (mut nodes, mut entries) = (0, 0);
+            let mut back = self.nodes.iter_back();
+            while entries < most
+                && let Some(node) = back.next()
+            {
+                entries += node.live() as u64;
+                nodes += 1;
+            }
+            return (self.nodes.len() - nodes, len - entries);
+        }
+        let limit = trim.limit.unwrap_or(u64::MAX);
+        let (mut whole, mut gone) = (0, 0);
+        for node in self.nodes.iter() {
+            let live = node.live() as u64;
+            let goes = match trim.cut {
+                Cut::Length(most) => len - gone >= most.saturating_add(live),
+                Cut::Below(id) => node.last_id() < id,
+            };
+            if !goes || gone + live > limit {
+                break;
+            }
+            gone += live;
+            whole += 1;
+        }
+        (whole, gone)
+    }
+
+    /// As `trim`, where groups have a say: entry by entry, and also behind entries that must stay.
+    fn trim_minding(&mut self, trim: Trim) -> u64 {
+        let limit = trim.limit.unwrap_or(u64::MAX);
+        let (mut gone, mut next) = (0, Some(Id::MIN));
+        while let Some(from) = next {
+            let spot = self.nodes.seek(from);
+            let Some(node) = self.nodes.get(spot) else { break };
+            let live = node.live() as u64;
+            let excess = match trim.cut {
+                Cut::Length(most) => (self.len as u64).saturating_sub(most),
+                Cut::Below(_) => u64::MAX,
+            };
+            if excess == 0 || gone + live > limit {
+                break;
+            }
+            let goes_whole = match trim.cut {
+                Cut::Length(_) => live <= excess,
+                Cut::Below(id) => node.last_id() < id,
+            };
+            next = node.last_id().next().filter(|_| goes_whole);
+            let below = match trim.cut {
+                Cut::Length(_) => Id::MAX,
+                Cut::Below(id) => id.previous().unwrap_or(Id::MIN),
+            };
+            let mut chosen = node.places(Id::MIN, below);
+            chosen.retain(|(_, id)| trim.refs != Refs::Acked || !self.is_awaited(*id));
+            chosen.truncate(usize::try_from(excess).unwrap_or(usize::MAX));
+            if trim.refs == Refs::Drop {
+                chosen.iter().for_each(|(_, id)| _ = self.forget(*id));
+            }
+            let Some(node) = self.nodes.get_mut(spot) else { break };
+            node.delete_all(&chosen);
+            if node.live() == 0 {
+                self.nodes.remove_at(spot);
+            }
+            self.len -= chosen.len();
+            gone += chosen.len() as u64;
+        }
+        gone
     }
 
     /// Removes entries of the first node.
@@ -292,10 +372,40 @@ impl Stream {
         self.len -= gone;
     }
 
+    /// What is known of who has added entries.
+    pub fn producers(&self) -> Option<&Producers> {
+        self.producers.as_deref()
+    }
+
+    pub fn producers_mut(&mut self) -> &mut Producers {
+        self.producers.get_or_insert_default()
+    }
+
+    /// For how long entries are recognised that are added twice, and how many.
+    pub fn idmp_memory(&self, directives: Memory) -> Memory {
+        self.producers().map_or(directives, |producers| producers.memory_or(directives))
+    }
+
+    /// The entry that a producer has added under this name.
+    pub fn find_added(
+        &self,
+        producer: &[u8],
+        name: &[u8],
+        now_ms: u64,
+        memory: Memory,
+    ) -> Option<Id> {
+        self.producers()?.find(producer, name, now_ms, memory)
+    }
+
     /// The node in which an entry must be, if it is there.
     fn node_of(&self, id: Id) -> Option<Spot> {
         self.nodes.seek_back(id)
     }
+}
+
+fn is_in(nodes: &Runs<Node>, id: Id) -> bool {
+    let node = nodes.seek_back(id).and_then(|spot| nodes.get(spot));
+    node.is_some_and(|node| node.find(id).is_some())
 }
 
 fn range_of(nodes: &Runs<Node>, start: Id, end: Id) -> Range<'_> {

@@ -193,6 +193,12 @@ impl Node {
         true
     }
 
+    /// Marks entries as deleted that begin at these places.
+    pub fn delete_all(&mut self, places: &[(usize, Id)]) {
+        places.iter().for_each(|(at, _)| self.mark(*at));
+        self.tidy();
+    }
+
     /// Marks entries as deleted from the beginning on, as long as `goes` says so; says how many.
     pub fn delete_while(&mut self, mut goes: impl FnMut(Id) -> bool) -> usize {
         let before = self.live;

@@ -219,6 +219,13 @@ impl<T: Keyed> Runs<T> {
         IterBack { run, rest }
     }
 
+    /// All of them, the last one first.
+    pub fn iter_back(&self) -> IterBack<'_, T> {
+        let mut rest = self.runs.range(..);
+        let run = rest.next_back().map(|run| run.items.range(..));
+        IterBack { run, rest }
+    }
+
     /// Bytes of heap, without those that belong to the items.
     pub fn memory(&self) -> usize {
         let runs = self.runs.iter().map(|run| of_array::<T>(run.items.capacity()));
@@ -322,7 +329,7 @@ mod tests {
 
     fn check(runs: &Runs<Id>, model: &BTreeSet<Id>) {
         assert!(runs.iter().eq(model));
-        assert_eq!(runs.last().is_some(), runs.len() > 0);
+        assert!(runs.iter_back().eq(model.iter().rev()));
         assert_eq!(runs.len(), model.len());
         assert_eq!((runs.first(), runs.last()), (model.first(), model.last()));
         assert!(runs.runs.iter().all(|run| !run.items.is_empty() && run.bound <= run.items[0]));

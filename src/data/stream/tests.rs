@@ -47,6 +47,7 @@ fn trim() -> impl Strategy<Value = Trim> {
     (cut, any::<bool>(), proptest::option::of(0u64..40)).prop_map(|(cut, roughly, limit)| Trim {
         cut,
         roughly,
+        refs: Refs::Keep,
         limit: limit.filter(|_| roughly),
     })
 }
@@ -219,7 +220,8 @@ fn rough_trimming_takes_whole_nodes() {
     for ms in 1..=1000 {
         stream.add(Id::new(ms, 0), [&b"item"[..], b"1"].into_iter(), &limits).unwrap();
     }
-    let roughly = |most| Trim { cut: Cut::Length(most), roughly: true, limit: None };
+    let roughly =
+        |most| Trim { cut: Cut::Length(most), roughly: true, limit: None, refs: Refs::Keep };
     assert_eq!(stream.trim(roughly(555)).0, 400);
     assert_eq!((stream.len(), stream.nodes()), (600, 6));
     assert_eq!(stream.trim(Trim { limit: Some(99), ..roughly(0) }).0, 0);
@@ -237,7 +239,7 @@ enum GroupStep {
 }
 
 fn group_step() -> impl Strategy<Value = GroupStep> {
-    let count = prop_oneof![4 => 0u64..9, 1 => Just(i64::MAX as u64)];
+    let count = prop_oneof![4 => 0u64..9, 1 => (0u64..9).prop_map(|less| i64::MAX as u64 - less)];
     prop_oneof![
         2 => (0u8..6).prop_map(GroupStep::Admit),
         1 => (0u8..6).prop_map(GroupStep::Dismiss),
@@ -305,4 +307,28 @@ proptest! {
             prop_assert_eq!(group.last_pending(), pending.keys().last().copied());
         }
     }
+}
+
+#[test]
+fn producers_are_known_for_some_time_and_some_entries() {
+    let memory = Memory { seconds: 10, entries: 2 };
+    let mut producers = Producers::default();
+    for (number, name) in [b"a", b"b", b"c"].into_iter().enumerate() {
+        producers.record(b"p", name, Id::new(1000 + number as u64, 0), 1000, memory);
+    }
+    let find = |name: &[u8], now_ms| producers.find(b"p", name, now_ms, memory);
+    assert_eq!((find(b"a", 1000), find(b"b", 1000)), (None, Some(Id::new(1001, 0))));
+    assert_eq!((find(b"b", 11_000), find(b"b", 11_001)), (Some(Id::new(1001, 0)), None));
+    assert_eq!(producers.find(b"q", b"b", 1000, memory), None);
+    assert_eq!(producers.tracked(11_001, memory), (1, 1));
+    producers.set_memory(Some(10), None, memory);
+    assert_eq!(producers.tracked(1000, memory), (1, 2));
+    producers.set_memory(Some(11), None, memory);
+    assert_eq!((producers.tracked(1000, memory), producers.added), ((0, 0), 3));
+    // Who is known for nothing any more is not remembered.
+    for number in 0..1000u64 {
+        let name = number.to_le_bytes();
+        producers.record(&name, b"x", Id::new(number * 1000, 0), number * 1000, memory);
+    }
+    assert!(producers.tracked(999_000, memory).0 <= 11 && producers.memory() < 100_000);
 }

@@ -17,6 +17,7 @@ mod sets;
 mod sort;
 mod sorted_sets;
 mod spoil;
+mod streams;
 mod strings;
 mod transactions;
 mod vocabulary;
@@ -36,6 +37,7 @@ pub enum Group {
     SortedSets,
     Geo,
     Sort,
+    Streams,
     Keys,
     Blocking,
     Transactions,
@@ -44,7 +46,7 @@ pub enum Group {
     Connection,
 }
 
-pub const GROUPS: [Group; 15] = [
+pub const GROUPS: [Group; 16] = [
     Group::Strings,
     Group::Bitmaps,
     Group::HyperLogLogs,
@@ -54,6 +56,7 @@ pub const GROUPS: [Group; 15] = [
     Group::SortedSets,
     Group::Geo,
     Group::Sort,
+    Group::Streams,
     Group::Keys,
     Group::Blocking,
     Group::Transactions,
@@ -103,6 +106,7 @@ impl Group {
             Group::SortedSets => "sorted-sets",
             Group::Geo => "geo",
             Group::Sort => "sort",
+            Group::Streams => "streams",
             Group::Blocking => "blocking",
             Group::Channels => "channels",
             Group::Events => "events",
@@ -141,6 +145,7 @@ impl Generator {
             sorted_sets::FULL_SCAN,
             geo::GRAMMAR,
             sort::GRAMMAR,
+            streams::GRAMMAR,
             blocking::GRAMMAR,
             channels::GRAMMAR,
             keys::GRAMMAR,
@@ -185,6 +190,10 @@ impl Generator {
         }
         if group == Group::Lists {
             let act = Act::Line(self.grammar.line("list-limit", dice));
+            steps.push(Step { connection, act });
+        }
+        if group == Group::Streams {
+            let act = Act::Line(self.grammar.line("stream-limit", dice));
             steps.push(Step { connection, act });
         }
         while steps.len() < length {
