@@ -4,10 +4,14 @@
 pub mod blob;
 /// Words in any case, and the quoted form of strings.
 pub mod bytes;
+/// The checksum of dumps.
+pub mod crc64;
 /// Patterns with `*`, `?` and classes.
 pub mod glob;
 /// Durations, counted so that percentiles can be told.
 pub mod histogram;
+/// Reading what LZF has compressed.
+pub mod lzf;
 /// Amounts of memory, as in `64mb`.
 pub mod memory_size;
 /// Integers, doubles and long doubles as text.

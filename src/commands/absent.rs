@@ -1,4 +1,4 @@
-//! What a plain server is asked for and does not have: a cluster, replicas, modules, functions.
+//! What a plain server is asked for and does not have: a cluster, replicas, modules.
 //!
 //! Clients ask to find out. They know these answers, and go on without; an unknown command would
 //! make some of them stop.
@@ -8,8 +8,8 @@ use crate::engine::{Command, Engine, Family, SessionKey};
 use crate::error::Error;
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{
-    ADMIN, ALLOW_BUSY, Arg, C_CONNECTION, C_SCRIPTING, FAST, Group, LOADING, NO_ASYNC_LOADING,
-    NO_MULTI, NOSCRIPT, PROTECTED, STALE, WRITE, block, integer, one_of, string, token,
+    ADMIN, ALLOW_BUSY, Arg, C_CONNECTION, FAST, Group, LOADING, NO_ASYNC_LOADING, NO_MULTI,
+    NOSCRIPT, PROTECTED, STALE, block, integer, one_of, string, token,
 };
 
 pub const CLUSTER: Family = Family {
@@ -313,37 +313,6 @@ const MASTER: Arg = one_of(
 
 /// There are no libraries of functions, so emptying and listing them is quickly
 /// done; whatever would need one is an unknown command.
-pub const FUNCTIONS: Family = Family {
-    group: Group::Scripting,
-    commands: &[
-        container("FUNCTION")
-            .since("7.0.0")
-            .complexity("Depends on subcommand.")
-            .summary("A container for function commands."),
-        admin("FUNCTION|FLUSH", function_flush)
-            .arity(-2)
-            .flags(NOSCRIPT | WRITE)
-            .categories(C_SCRIPTING)
-            .since("7.0.0")
-            .complexity("O(1) without libraries")
-            .summary("Deletes all libraries of functions.")
-            .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
-            .args(&[one_of("flush-type", &[token("ASYNC"), token("SYNC")]).optional()]),
-        admin("FUNCTION|LIST", function_list)
-            .arity(-2)
-            .flags(NOSCRIPT)
-            .categories(C_SCRIPTING)
-            .since("7.0.0")
-            .complexity("O(1) without libraries")
-            .summary("Lists the libraries of functions.")
-            .tips(&["nondeterministic_output_order"])
-            .args(&[
-                string("library-name-pattern").after("LIBRARYNAME").optional(),
-                token("WITHCODE").optional(),
-            ]),
-    ],
-};
-
 const fn cluster(name: &'static str, arity: i16, flags: u32) -> Command {
     admin(name, no_cluster).arity(arity).flags(flags)
 }
@@ -401,32 +370,4 @@ fn no_modules(_: &mut Engine, _: SessionKey, _: Args, _: Reply) -> Done {
 
 fn module_help(_: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
     out.help("MODULE", &["LIST", "    List the loaded modules: this server has none."])
-}
-
-fn function_flush(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
-    let mut rest = args.after(1);
-    let fits = args.len() == 2
-        || (args.len() == 3 && (rest.take_word(b"SYNC") || rest.take_word(b"ASYNC")));
-    if !fits {
-        return Err(Error::Say("ERR FUNCTION FLUSH only supports SYNC|ASYNC option").into());
-    }
-    out.ok()
-}
-
-fn function_list(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
-    let mut rest = args.after(1);
-    while rest.left() > 0 {
-        if rest.take_word(b"WITHCODE") {
-            continue;
-        }
-        if !rest.take_word(b"LIBRARYNAME") {
-            let word = String::from_utf8_lossy(args.get(rest.index()));
-            return Err(Error::text(format!("ERR Unknown argument {word}")).into());
-        }
-        if rest.left() == 0 {
-            return Err(Error::Say("ERR library name argument was not given").into());
-        }
-        rest.skip();
-    }
-    out.list(0).end()
 }

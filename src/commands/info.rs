@@ -216,22 +216,22 @@ fn memory(engine: &Engine, text: &mut String) {
     field(text, "allocator_muzzy", 0);
     field(text, "total_system_memory", memory.system);
     field(text, "total_system_memory_human", human(memory.system));
-    // There are no functions yet, so they take nothing.
     let scripting = &engine.scripting;
     let vm = scripting.vm_memory(Which::Scripts) as u64;
     let functions_vm = scripting.vm_memory(Which::Functions) as u64;
     let scripts = scripting.cache.memory() as u64;
+    let functions = engine.functions.memory() as u64;
     for (name, value, also_human) in [
         ("used_memory_lua", vm, true),
         ("used_memory_vm_eval", vm, false),
         ("used_memory_scripts_eval", scripts, false),
         ("number_of_cached_scripts", scripting.cache.len() as u64, false),
-        ("number_of_functions", 0, false),
-        ("number_of_libraries", 0, false),
+        ("number_of_functions", engine.functions.count() as u64, false),
+        ("number_of_libraries", engine.functions.libraries().len() as u64, false),
         ("used_memory_vm_functions", functions_vm, false),
         ("used_memory_vm_total", vm + functions_vm, true),
-        ("used_memory_functions", 0, false),
-        ("used_memory_scripts", scripts, true),
+        ("used_memory_functions", functions, false),
+        ("used_memory_scripts", scripts + functions, true),
     ] {
         field(text, name, value);
         if also_human {

@@ -109,7 +109,7 @@ fn stats(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
         ("cluster.slot_export", 0),
         ("aof.buffer", 0),
         ("lua.caches", scripting.cache.memory() as u64),
-        ("functions.caches", 0),
+        ("functions.caches", engine.functions.memory() as u64),
         ("script.VMs", vms as u64),
     ] {
         map.bulk(name.as_bytes());

@@ -43,6 +43,7 @@ pub mod waiting;
 
 pub mod transaction;
 
+pub mod function;
 pub mod scripting;
 
 pub mod client;
@@ -101,6 +102,7 @@ const FAMILIES: &[Family] = &[
     stream::FAMILY,
     transaction::FAMILY,
     scripting::FAMILY,
+    function::FAMILY,
     client::FAMILY,
     tracking::FAMILY,
     connection::FAMILY,
@@ -116,7 +118,6 @@ const FAMILIES: &[Family] = &[
     memory::FAMILY,
     lolwut::FAMILY,
     absent::CLUSTER,
-    absent::FUNCTIONS,
     absent::SERVER,
 ];
 

@@ -13,6 +13,7 @@ pub mod describe;
 pub mod effects;
 pub mod events;
 pub mod fieldsets;
+pub mod functions;
 pub mod gate;
 pub mod keys;
 pub mod latency;
@@ -75,6 +76,7 @@ pub struct Engine {
     pub waiters: Waiters,
     pub monitors: Vec<SessionKey>,
     pub scripting: scripting::Scripting,
+    pub functions: functions::Functions,
     pub pubsub: pubsub::PubSub,
     pub trackers: tracking::Trackers,
     /// Somebody asked the server to stop.
@@ -197,6 +199,7 @@ impl Engine {
             waiters: Waiters::default(),
             monitors: Vec::new(),
             scripting: Default::default(),
+            functions: Default::default(),
             pubsub: Default::default(),
             trackers: tracking::Trackers::new(seed),
             exit: None,

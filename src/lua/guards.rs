@@ -285,6 +285,8 @@ unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
             die_if_killed(state);
             translate(state);
         }
+        // The results may fill the room that a function is given.
+        luaL_checkstack(state, 1, c"too many results".as_ptr());
         lua_pushboolean(state, (status == 0) as c_int);
         lua_insert(state, 1);
         lua_gettop(state)
@@ -303,6 +305,7 @@ unsafe extern "C-unwind" fn xpcall(state: *mut lua_State) -> c_int {
         if status != 0 {
             die_if_killed(state);
         }
+        luaL_checkstack(state, 1, c"too many results".as_ptr());
         lua_pushboolean(state, (status == 0) as c_int);
         lua_replace(state, 1);
         lua_gettop(state)

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `vm.rs` | an interpreter: compile, run, resume |
 //! | `desk.rs` | what script and engine hand each other |
+//! | `register.rs` | `redis.register_function`, by which libraries say what they offer |
 //! | `natives.rs` | the functions that scripts call: `redis.call` and its like |
 //! | `guards.rs` | functions of Lua's own that are not safe as they are, or not as Redis has them |
 //! | `sandbox.rs` | which names a script finds, and that it can change none of them |
@@ -21,6 +22,7 @@ pub mod desk;
 mod guards;
 pub mod libraries;
 mod natives;
+pub mod register;
 mod sandbox;
 #[cfg(test)]
 mod tests;

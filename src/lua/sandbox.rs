@@ -7,7 +7,8 @@
 #![expect(unsafe_code, reason = "as in natives.rs")]
 
 use super::natives::{self, Link};
-use super::vm::Facts;
+use super::register::{self, Register};
+use super::vm::{Facts, Purpose};
 use super::{guards, libraries, vm};
 use mlua::ffi::*;
 use mlua::{Error, Function, LightUserData, Lua, MultiValue, Result, Table, Value};
@@ -45,15 +46,48 @@ const MATH: &[&str] = &[
     "sin", "sinh", "sqrt", "tan", "tanh",
 ];
 
-/// Makes the sandbox the world of `lua`; gives the table behind `_G`, where KEYS and ARGV are put.
-pub(super) fn build(lua: &Lua, link: *const Link, facts: &Facts) -> Result<Table> {
-    let builder = Builder { lua, link, protected: lua.create_table()?, own: lua.globals() };
-    builder.build(facts)
+/// The names of `redis` that only scripts see.
+const ONLY_SCRIPTS: &[&str] = &["breakpoint", "debug", "replicate_commands"];
+
+/// What may be behind `_G`.
+pub(super) struct Worlds {
+    /// What scripts and functions see; KEYS and ARGV are put here.
+    pub running: Table,
+    /// What a library of functions sees while it is loaded.
+    pub loading: Table,
+    pub register: Register,
+    /// The metatable of `_G`, which says which of the two it is.
+    rules: Table,
+}
+
+impl Worlds {
+    /// Has `_G` show one of them.
+    pub fn show(&self, world: &Table) {
+        // The field is there, so nothing is allocated that could fail.
+        let _ = self.rules.raw_set("__index", world);
+    }
+}
+
+/// Makes the sandbox the world of `lua`.
+pub(super) fn build(
+    lua: &Lua,
+    link: *const Link,
+    purpose: Purpose,
+    facts: &Facts,
+) -> Result<Worlds> {
+    let protected = lua.create_table()?;
+    let builder = Builder { lua, link, purpose, protected, own: lua.globals() };
+    let running = builder.build(facts)?;
+    let register = Register::default();
+    let loading = builder.loading(facts, &register)?;
+    let rules = lua.globals().metatable().unwrap_or(lua.create_table()?);
+    Ok(Worlds { running, loading, register, rules })
 }
 
 struct Builder<'a> {
     lua: &'a Lua,
     link: *const Link,
+    purpose: Purpose,
     /// The fronts, and what is behind each.
     protected: Table,
     /// Lua's own globals.
@@ -146,7 +180,9 @@ impl Builder<'_> {
     fn redis(&self, facts: &Facts) -> Result<Table> {
         let redis = self.lua.create_table()?;
         for (name, function) in natives::FUNCTIONS {
-            redis.raw_set(text(name), self.function(*function, &[])?)?;
+            if self.purpose == Purpose::Scripts || !ONLY_SCRIPTS.contains(&text(name)) {
+                redis.raw_set(text(name), self.function(*function, &[])?)?;
+            }
         }
         for (name, number) in natives::NUMBERS {
             redis.raw_set(text(name), *number)?;
@@ -155,6 +191,30 @@ impl Builder<'_> {
         redis.raw_set("REDIS_VERSION_NUM", facts.version_number())?;
         redis.raw_set("SERVER_NAME", facts.server_name)?;
         Ok(redis)
+    }
+
+    /// Nothing but a few fields of `redis`; any other name is refused.
+    fn loading(&self, facts: &Facts, register: &Register) -> Result<Table> {
+        let unknown = self.function(guards::refuse_unknown, &[])?;
+        let strict = self.lua.create_table_from([("__index", unknown)])?;
+        let world = self.lua.create_table()?;
+        let all = self.redis(facts)?;
+        for api in ["redis", "server"] {
+            let some = self.lua.create_table()?;
+            for pair in all.pairs::<String, Value>() {
+                let (name, value) = pair?;
+                let is_shown = ["LOG_", "REDIS_", "SERVER_"].iter().any(|it| name.starts_with(it));
+                if is_shown || name == "log" {
+                    some.raw_set(name, value)?;
+                }
+            }
+            let function = register::function(self.lua, api, register.clone())?;
+            some.raw_set("register_function", function)?;
+            some.set_metatable(Some(strict.clone()))?;
+            world.raw_set(api, self.front(some)?)?;
+        }
+        world.set_metatable(Some(strict))?;
+        Ok(world)
     }
 
     fn guards(&self, globals: &Table, front: &Table, strict: Table) -> Result<()> {

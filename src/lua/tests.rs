@@ -1,13 +1,13 @@
 //! Scripts without an engine: what they compute, what they ask for, and what they cannot do.
 
-use super::vm::{Facts, Vm, Words};
+use super::vm::{Facts, Purpose, Vm, Words};
 use super::{Failure, Pause};
 use crate::resp::{ArgsBuf, Proto};
 
 const FACTS: Facts = Facts { version: "7.4.0", server_name: "redis", insecure: false };
 
 fn vm() -> Vm {
-    Vm::new(&FACTS, 1).unwrap()
+    Vm::new(Purpose::Scripts, &FACTS, 1).unwrap()
 }
 
 /// Runs a script to its end; every command it calls is answered with `reply`.
@@ -260,4 +260,13 @@ fn dice_are_seeded() {
     let seeded = "math.randomseed(7) return math.random(1e9)";
     assert_eq!(text(&mut vm, Proto::Resp2, seeded), text(&mut vm, Proto::Resp2, seeded));
     assert!(error(&mut vm, "math.random(0)").contains("interval is empty"));
+}
+
+/// More results than a function has room for without asking.
+#[test]
+fn many_results_pass_a_protected_call() {
+    let script = "local t = {} for i = 1, 3000 do t[i] = i end
+                  local function all() return unpack(t) end
+                  return select('#', pcall(all)) + select('#', xpcall(all, error))";
+    assert_eq!(text(&mut vm(), Proto::Resp2, script), ":6002\r\n");
 }

@@ -13,12 +13,14 @@
 
 use super::desk::{Desk, Failure, Pause, Told};
 use super::natives::{self, Link, bytes_at};
+use super::register::Registered;
+use super::sandbox::Worlds;
 use super::{convert, guards, sandbox};
 use crate::resp::Proto;
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
 use mlua::ffi::*;
-use mlua::{Lua, LuaOptions, LuaString, StdLib, Value};
+use mlua::{Function, Lua, LuaOptions, LuaString, StdLib, Value};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::mem::ManuallyDrop;
@@ -46,6 +48,15 @@ pub enum Words {
     Global,
     /// As two arguments.
     Arguments,
+    /// Not at all; nor is there an answer.
+    None,
+}
+
+/// What an interpreter is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Scripts,
+    Functions,
 }
 
 /// What scripts are told of the server.
@@ -68,6 +79,7 @@ impl Facts {
 pub struct Vm {
     stack: ManuallyDrop<Coroutine<(), Pause, ()>>,
     lua: ManuallyDrop<Lua>,
+    worlds: Worlds,
     link: NonNull<Link>,
     job: NonNull<Job>,
     running: bool,
@@ -93,7 +105,7 @@ static LINK_KEY: u8 = 0;
 
 impl Vm {
     /// `seed` is that of `math.random`.
-    pub fn new(facts: &Facts, seed: u64) -> mlua::Result<Vm> {
+    pub fn new(purpose: Purpose, facts: &Facts, seed: u64) -> mlua::Result<Vm> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         let link = NonNull::from(Box::leak(Box::new(Link {
@@ -111,7 +123,8 @@ impl Vm {
             globals: Cell::new(LUA_REFNIL),
             handler: Cell::new(LUA_REFNIL),
         })));
-        let globals = sandbox::build(&lua, link.as_ptr(), facts)?;
+        let worlds = sandbox::build(&lua, link.as_ptr(), purpose, facts)?;
+        let globals = worlds.running.clone();
         let mut state = std::ptr::null_mut();
         // SAFETY: only values that are on the stack are taken from it; job and link live as long as the state.
         unsafe {
@@ -147,6 +160,7 @@ impl Vm {
         let mut vm = Vm {
             stack: ManuallyDrop::new(stack),
             lua: ManuallyDrop::new(lua),
+            worlds,
             link,
             job,
             running: false,
@@ -201,6 +215,19 @@ impl Vm {
         let _ = unsafe {
             self.lua.exec_raw::<()>((), |state| luaL_unref(state, LUA_REGISTRYINDEX, program.0))
         };
+    }
+
+    /// Begins to run a library of functions, which finds little more than a way to register them.
+    pub fn start_loading(&mut self, program: Program) -> Pause {
+        self.worlds.register.replace(Some(Vec::new()));
+        self.worlds.show(&self.worlds.loading);
+        self.start(program, Words::None)
+    }
+
+    /// What a library has registered; it has ended, one way or the other.
+    pub fn end_loading(&mut self) -> Vec<Registered> {
+        self.worlds.show(&self.worlds.running);
+        self.worlds.register.take().unwrap_or_default()
     }
 
     /// Begins to run a program with what lies on the desk: `words`, `keys` and an empty `answer`.
@@ -279,6 +306,18 @@ impl Drop for Vm {
     }
 }
 
+/// Keeps a function as a program, which is to be forgotten.
+pub(super) fn keep(lua: &Lua, function: &Function) -> mlua::Result<Program> {
+    // SAFETY: the function is on top of the stack, and a number takes its place.
+    let program = unsafe {
+        lua.exec_raw::<c_int>(function, |state| {
+            let program = luaL_ref(state, LUA_REGISTRYINDEX);
+            lua_pushinteger(state, program as lua_Integer);
+        })
+    };
+    program.map(Program)
+}
+
 /// Runs the job in a protected call.
 unsafe fn run(state: *mut lua_State, job: &Job) {
     unsafe {
@@ -300,6 +339,7 @@ unsafe extern "C-unwind" fn work(state: *mut lua_State) -> c_int {
         lua_rawgeti_(state, LUA_REGISTRYINDEX, job.handler.get());
         lua_rawgeti_(state, LUA_REGISTRYINDEX, job.program.get().0);
         let handed = match job.words.get() {
+            Words::None => 0,
             Words::Arguments => {
                 push_words(state, &*desk);
                 2
@@ -318,7 +358,9 @@ unsafe extern "C-unwind" fn work(state: *mut lua_State) -> c_int {
             }
         };
         if lua_pcall(state, handed, 1, 2) == 0 {
-            convert::write_value(state, (*desk).reply.proto, &mut (*desk).answer);
+            if job.words.get() != Words::None {
+                convert::write_value(state, (*desk).reply.proto, &mut (*desk).answer);
+            }
             (*desk).outcome = Ok(());
         } else {
             (*desk).outcome = Err(failure(state));

@@ -66,6 +66,19 @@ impl Engine {
         }))
     }
 
+    /// The function that is busy: its name, the command that runs it, and for how many milliseconds. A script
+    /// that is busy leaves no room for the question.
+    pub fn busy_function(&self) -> Result<Option<(&str, Args<'_>, u64)>, Error> {
+        let Some(busy) = &self.scripting.busy else { return Ok(None) };
+        if busy.which() == Which::Scripts {
+            return Err(self.busy_error().unwrap_or(NOT_BUSY));
+        }
+        let Some((run, _)) = &busy.script else { return Ok(None) };
+        let Some(call) = busy.calls.first() else { return Ok(None) };
+        let millis = self.now.mono_us.saturating_sub(run.began_us) / 1000;
+        Ok(Some((&run.name, call.line.args(), millis)))
+    }
+
     /// A script's time is up. Its command is not over; neither is EXEC, if it runs inside of that.
     pub(super) fn become_busy(&mut self, run: Run, vm: Box<Vm>) {
         let command = match run.which {

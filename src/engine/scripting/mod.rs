@@ -14,7 +14,7 @@ use super::{Command, Engine, REDIS_VERSION, SessionKey};
 use crate::base::sha1;
 use crate::error::Error;
 use crate::lua::desk::Told;
-use crate::lua::vm::{Facts, Words};
+use crate::lua::vm::{Facts, Purpose, Words};
 use crate::lua::{Desk, Failure, Pause, Program, Vm};
 use crate::resp::{Args, Done, Reply, Stop};
 use crate::spec::{MAY_REPLICATE, NOSCRIPT, WRITE};
@@ -34,6 +34,8 @@ pub struct Scripting {
     pub cache: Cache,
     /// Not there before the first script, nor while one runs.
     vms: [Option<Box<Vm>>; 2],
+    /// An interpreter is at work, by `Which`.
+    at_work: [bool; 2],
     /// A script that takes long, while others have their turn.
     busy: Option<Box<Busy>>,
     became_busy: bool,
@@ -229,7 +231,7 @@ impl Engine {
         Ok(command)
     }
 
-    fn script_logs(&mut self, desk: &Desk) {
+    pub(super) fn script_logs(&mut self, desk: &Desk) {
         let level = match desk.level {
             0 => Level::Debug,
             1 => Level::Verbose,
@@ -275,14 +277,18 @@ impl Engine {
     pub fn flush_scripts(&mut self, in_background: bool) {
         let cache = std::mem::take(&mut self.scripting.cache);
         self.scripting.cache.evicted = cache.evicted;
-        let vm = self.scripting.vms[Which::Scripts as usize].take();
-        self.scripting.memory[Which::Scripts as usize] = 0;
+        let vm = self.scripting.drop_vm(Which::Scripts);
         if in_background {
             self.give_away(0, (cache, vm));
         }
     }
 
-    fn take_vm(&mut self, which: Which) -> Result<Box<Vm>, Error> {
+    pub(super) fn take_vm(&mut self, which: Which) -> Result<Box<Vm>, Error> {
+        // What is known of its programs must not get to another one.
+        if self.scripting.at_work[which as usize] {
+            return Err(NESTED);
+        }
+        self.scripting.at_work[which as usize] = true;
         match self.scripting.vms[which as usize].take() {
             Some(vm) => Ok(vm),
             None => {
@@ -292,15 +298,21 @@ impl Engine {
                     insecure: self.config.lua_enable_insecure_api,
                 };
                 let seed = self.keyspace.seed() ^ self.now.mono_us;
-                let vm = Vm::new(&facts, seed);
+                let purpose = match which {
+                    Which::Scripts => Purpose::Scripts,
+                    Which::Functions => Purpose::Functions,
+                };
+                let vm = Vm::new(purpose, &facts, seed);
                 vm.map(Box::new).map_err(|error| {
+                    self.scripting.at_work[which as usize] = false;
                     Error::text(format!("ERR The interpreter cannot start: {error}"))
                 })
             }
         }
     }
 
-    fn keep_vm(&mut self, which: Which, vm: Box<Vm>) {
+    pub(super) fn keep_vm(&mut self, which: Which, vm: Box<Vm>) {
+        self.scripting.at_work[which as usize] = false;
         self.scripting.memory[which as usize] = vm.memory();
         self.scripting.vms[which as usize] = Some(vm);
     }
@@ -309,7 +321,20 @@ impl Engine {
 /// An answer buffer that has grown beyond this is not kept.
 const ANSWER_BYTES_KEPT: usize = 1024 * 1024;
 
+/// A script would do with its interpreter what only others can.
+pub(super) const NESTED: Error = Error::Say("ERR This Redis command is not allowed from script");
+
 impl Scripting {
+    pub(super) fn is_at_work(&self, which: Which) -> bool {
+        self.at_work[which as usize]
+    }
+
+    /// Takes an interpreter out, with all that is in it.
+    pub(super) fn drop_vm(&mut self, which: Which) -> Option<Box<Vm>> {
+        self.memory[which as usize] = 0;
+        self.vms[which as usize].take()
+    }
+
     /// Bytes that an interpreter has allocated.
     pub fn vm_memory(&self, which: Which) -> usize {
         self.memory[which as usize]

@@ -13,6 +13,18 @@ pub struct Flags {
 }
 
 impl Flags {
+    /// Whether the flag of a name is set.
+    pub fn has(&self, name: &str) -> bool {
+        match name {
+            "no-writes" => self.no_writes,
+            "allow-oom" => self.allow_oom,
+            "allow-stale" => self.allow_stale,
+            "no-cluster" => self.no_cluster,
+            "allow-cross-slot-keys" => self.allow_cross_slot_keys,
+            _ => false,
+        }
+    }
+
     /// Sets the flag of a name; says whether there is one.
     pub fn set(&mut self, name: &[u8]) -> bool {
         let flag = match name {
