@@ -2,7 +2,7 @@
 
 use crate::base::numbers;
 use crate::engine::command::{admin, container};
-use crate::engine::scripting::cache::Digest;
+use crate::engine::scripting::cache::{self, Digest};
 use crate::engine::scripting::{Launch, Which};
 use crate::engine::{Engine, Family, SessionKey};
 use crate::error::Error;
@@ -154,7 +154,7 @@ fn run_text(engine: &mut Engine, who: SessionKey, args: Args, ro: bool, out: Rep
 fn run_known(engine: &mut Engine, who: SessionKey, args: Args, ro: bool, out: Reply) -> Done {
     engine.show_run(who, args);
     // As in Redis, what cannot be a digest is not known, whatever comes behind it.
-    let digest = digest_of(args.get(1)).ok_or(NO_SCRIPT)?;
+    let digest = cache::digest(args.get(1)).ok_or(NO_SCRIPT)?;
     let keys = count_keys(args)?;
     run(engine, who, &digest, (keys, ro), args, out)
 }
@@ -196,12 +196,6 @@ pub(super) fn count_keys(args: Args) -> Result<usize, Error> {
     Ok(keys)
 }
 
-fn digest_of(word: &[u8]) -> Option<Digest> {
-    let mut digest: Digest = word.try_into().ok()?;
-    digest.make_ascii_lowercase();
-    Some(digest)
-}
-
 fn load(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
     let digest = engine.script_of(args.get(2))?;
     engine.scripting.cache.keep(&digest);
@@ -211,14 +205,14 @@ fn load(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
 fn exists(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
     let mut list = out.list(args.len() - 2);
     for word in args.tail(2).iter() {
-        let known = digest_of(word).is_some_and(|it| engine.scripting.cache.get(&it).is_some());
+        let known = cache::digest(word).is_some_and(|it| engine.scripting.cache.get(&it).is_some());
         list.int(known as i64);
     }
     list.end()
 }
 
 fn show(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
-    let digest = digest_of(args.get(2)).ok_or(Error::Say("NOSCRIPT No matching script."))?;
+    let digest = cache::digest(args.get(2)).ok_or(Error::Say("NOSCRIPT No matching script."))?;
     match engine.scripting.cache.get(&digest) {
         Some(script) => out.bulk(&script.text),
         None => Err(Error::Say("NOSCRIPT No matching script.").into()),

@@ -4,7 +4,7 @@ use super::{Closing, commandlog, gate};
 use super::{Command, Ctx, Engine, Flow, InMulti, Out, Replies, Run, SessionKey};
 use crate::error::Error;
 use crate::resp::{Args, Done, Reply, Stop, Wait};
-use crate::spec::{SKIP_SLOWLOG, WRITE};
+use crate::spec::{MAY_REPLICATE, SKIP_SLOWLOG, WRITE};
 
 /// What a word costs on the wire beyond its bytes, at the most.
 const HEADER_BYTES_MAX: usize = 16;
@@ -65,7 +65,7 @@ impl Engine {
             self.tell_own_pushes(out);
             start = out.len();
         }
-        if self.is_paused_for(who, command) {
+        if self.is_paused_for(who, command, args) {
             self.sessions[who].postponed = true;
             return Flow::Postponed;
         }
@@ -74,7 +74,8 @@ impl Engine {
         if let Some(transaction) = &mut session.multi
             && command.in_multi == InMulti::Queue
         {
-            transaction.queue(command, args);
+            let may_write = line_may_write(&self.scripting, command, args);
+            transaction.queue(command, args, may_write);
             out.bytes.extend_from_slice(b"+QUEUED\r\n");
             return self.finish(who, start, out);
         }
@@ -384,12 +385,14 @@ impl Engine {
     }
 
     /// Could the command change data, now or when EXEC runs it?
-    pub(super) fn may_write(&self, who: SessionKey, command: &Command) -> bool {
-        command.spec.has(WRITE | crate::spec::MAY_REPLICATE)
-            || (command.spec.name == "EXEC"
-                && self.sessions[who]
-                    .multi
-                    .as_ref()
-                    .is_some_and(|multi| multi.has_any(WRITE | crate::spec::MAY_REPLICATE)))
+    pub(super) fn may_write(&self, who: SessionKey, command: &Command, args: Args) -> bool {
+        let multi = self.sessions[who].multi.as_ref();
+        line_may_write(&self.scripting, command, args)
+            || (command.spec.name == "EXEC" && multi.is_some_and(|multi| multi.may_write))
     }
+}
+
+/// Could a command line change data? A script can say that it does not.
+fn line_may_write(scripting: &super::scripting::Scripting, command: &Command, args: Args) -> bool {
+    command.spec.has(WRITE | MAY_REPLICATE) && !scripting.only_reads(command, args)
 }

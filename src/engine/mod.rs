@@ -44,7 +44,7 @@ use crate::keyspace::Keyspace;
 use crate::resp::args::Span;
 use crate::resp::parse::{Bounds, Parsed, Parser};
 use crate::resp::{Args, ArgsBuf};
-use crate::spec::Begin;
+use crate::spec::{Begin, Find};
 use crate::world::Host;
 use crate::world::time::Now;
 use blocking::Waiters;
@@ -517,8 +517,11 @@ impl Engine {
         let table = self.keyspace.db(db).table();
         for request in &mut batch.requests {
             let Ok(command) = request.found else { continue };
-            let Some(Begin::Index(index)) = command.spec.keys.first().map(|spec| spec.begin) else {
-                continue;
+            let Some(spec) = command.spec.keys.first() else { continue };
+            let Begin::Index(index) = spec.begin else { continue };
+            let index = match spec.find {
+                Find::Count { first, .. } => index + first,
+                _ => index,
             };
             if request.spans.len() <= index as usize {
                 continue;

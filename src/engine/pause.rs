@@ -1,6 +1,7 @@
 //! CLIENT PAUSE: what clients send waits until the pause is over.
 
 use super::{Command, Engine, SessionKey};
+use crate::resp::Args;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pause {
@@ -36,14 +37,19 @@ impl Engine {
         self.keyspace.hold_expired(self.paused.is_some() || self.config.import_mode);
     }
 
-    pub(super) fn is_paused_for(&mut self, who: SessionKey, command: &'static Command) -> bool {
+    pub(super) fn is_paused_for(
+        &mut self,
+        who: SessionKey,
+        command: &'static Command,
+        args: Args,
+    ) -> bool {
         let Some(pause) = self.paused else { return false };
         if self.now.mono_us >= pause.until_us {
             self.unpause();
             return false;
         }
         // What watches the server goes on watching.
-        !self.sessions[who].monitor && (pause.all || self.may_write(who, command))
+        !self.sessions[who].monitor && (pause.all || self.may_write(who, command, args))
     }
 
     /// The pause, as INFO tells it: its purpose and the milliseconds that are left.

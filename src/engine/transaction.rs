@@ -10,6 +10,8 @@ pub struct Transaction {
     steps: Vec<Step>,
     /// A request was refused while it was to be queued: EXEC will refuse all.
     pub spoiled: bool,
+    /// One of the requests could change data.
+    pub may_write: bool,
 }
 
 struct Step {
@@ -24,7 +26,8 @@ impl std::fmt::Debug for Step {
 }
 
 impl Transaction {
-    pub fn queue(&mut self, command: &'static Command, args: Args) {
+    pub fn queue(&mut self, command: &'static Command, args: Args, may_write: bool) {
+        self.may_write |= may_write;
         // Nothing of a spoiled transaction will run, so nothing of it need be kept.
         if !self.spoiled {
             self.steps.push(Step { command, line: args.to_buf() });
@@ -37,10 +40,6 @@ impl Transaction {
 
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
-    }
-
-    pub fn has_any(&self, flags: u32) -> bool {
-        self.steps.iter().any(|step| step.command.spec.has(flags))
     }
 
     pub fn memory(&self) -> usize {

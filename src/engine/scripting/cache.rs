@@ -12,6 +12,13 @@ const GUESTS_MAX: usize = 500;
 
 pub type Digest = [u8; 40];
 
+/// A digest as a client writes it, in any case.
+pub fn digest(word: &[u8]) -> Option<Digest> {
+    let mut digest: Digest = word.try_into().ok()?;
+    digest.make_ascii_lowercase();
+    Some(digest)
+}
+
 pub struct Script {
     pub digest: Digest,
     pub text: Box<[u8]>,

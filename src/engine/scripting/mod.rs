@@ -143,7 +143,8 @@ impl Engine {
             desk.answer.out.bytes = Vec::new();
         }
         self.keep_vm(run.which, vm);
-        for error in errors {
+        for mut error in errors {
+            one_line(&mut error);
             self.count_error(&Error::Text(error));
         }
         result
@@ -187,6 +188,7 @@ impl Engine {
                 run.wrote |= command.spec.has(WRITE);
                 self.effects.muted = desk.told == Told::NOBODY;
                 let session = &mut self.sessions[run.who];
+                session.commands += 1;
                 let own = std::mem::replace(&mut session.db, run.db);
                 self.scripting.calls = true;
                 let pending = self.call_woken(run.who, command, args, &mut desk.reply);
@@ -335,6 +337,19 @@ impl Scripting {
         self.vms[which as usize].take()
     }
 
+    /// Does this line run a script that says that it changes nothing?
+    pub(super) fn only_reads(&self, command: &Command, args: Args) -> bool {
+        let flags = match command.spec.name {
+            "EVAL" => shebang::parse(args.get(1)).ok().and_then(|(flags, _)| flags),
+            "EVALSHA" => {
+                let digest = cache::digest(args.get(1));
+                digest.and_then(|digest| self.cache.get(&digest)?.flags)
+            }
+            _ => None,
+        };
+        flags.is_some_and(|flags| flags.no_writes)
+    }
+
     /// Bytes that an interpreter has allocated.
     pub fn vm_memory(&self, which: Which) -> usize {
         self.memory[which as usize]
@@ -349,5 +364,11 @@ fn told(run: &Run, failure: &Failure) -> Error {
         text.extend_from_slice(source);
         text.extend_from_slice(format!(":{line}.").as_bytes());
     }
+    one_line(&mut text);
     Error::Text(text.into())
+}
+
+/// Line breaks would be taken out on the way to the client, and must not count as part of the error's code either.
+fn one_line(text: &mut [u8]) {
+    text.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n')).for_each(|byte| *byte = b' ');
 }
