@@ -220,12 +220,16 @@ impl Engine {
     /// An error was answered.
     pub(super) fn count_error(&mut self, error: &Error) {
         if let Some(kinds) = self.stats.count_error(&error.message()) {
+            let mut names: Vec<String> =
+                kinds.keys().map(|kind| kind.escape_ascii().to_string()).collect();
+            names.sort_unstable();
             let warn = |text: &str| self.host.log(crate::world::host::Level::Warning, text);
             warn(
                 "Errorstats stopped adding new errors: there are too many kinds, so somebody makes \
                  them up. CONFIG RESETSTAT begins anew.",
             );
-            warn(&format!("Current errors code list: {kinds}"));
+            warn(&format!("Current errors code list: {}", names.join(", ")));
+            self.give_away(kinds.len(), kinds);
         }
     }
 

@@ -177,9 +177,9 @@ impl Stats {
         instant.cycle_micros.sample(span_us, self.cycles.micros);
     }
 
-    /// An error was answered; `message` begins with its kind. Says which kinds there were, if
+    /// An error was answered; `message` begins with its kind. Gives the kinds there were, if
     /// there are too many now to go on.
-    pub fn count_error(&mut self, message: &[u8]) -> Option<String> {
+    pub fn count_error(&mut self, message: &[u8]) -> Option<Map<Box<[u8]>, u64>> {
         self.error_replies += 1;
         if self.errors_disabled {
             return None;
@@ -191,11 +191,7 @@ impl Stats {
             self.errors.insert(kind.into(), 1);
         } else {
             // Somebody makes kinds up. Redis keeps one line that says so, and stops counting.
-            let kinds = self.errors();
-            let kinds: Vec<String> =
-                kinds.iter().map(|(kind, _)| kind.escape_ascii().to_string()).collect();
-            let kinds = kinds.join(", ");
-            self.errors.clear();
+            let kinds = std::mem::take(&mut self.errors);
             self.errors.insert((*b"ERRORSTATS_DISABLED").into(), 1);
             self.errors_disabled = true;
             return Some(kinds);

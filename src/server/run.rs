@@ -136,6 +136,7 @@ async fn serve(
     let clock = Clock::start();
     let (send, mut other_sockets) = tokio::sync::mpsc::unbounded_channel();
     let open = Arc::new(Mutex::new((config.clone(), duplicates(&opened))));
+    let listening = open.clone();
     let relisten = Box::new(move |config: &Config| {
         let mut open = open.lock().expect("nothing in here panics");
         let (listeners, result) = replace_sockets(&mut open, config);
@@ -192,6 +193,8 @@ async fn serve(
 
     let exit = door.stopped().await;
     tracing::warn!("User requested shutdown...");
+    // Who sees its connection end may be sure that nobody listens any more.
+    close_all(&mut listening.lock().expect("nothing in here panics").1);
     if let Some(path) = &pidfile {
         tracing::info!("Removing the pid file.");
         let _ = std::fs::remove_file(path);
@@ -238,11 +241,8 @@ fn replace_sockets(
     open: &mut Sockets,
     config: &Config,
 ) -> (Vec<std::net::TcpListener>, std::io::Result<()>) {
-    // An address may stay, or be covered by a wider one, so the old sockets must go first. Shut
-    // down, they are dead at once, although the accepting tasks still hold them.
-    for old in open.1.drain(..) {
-        let _ = socket2::SockRef::from(&old).shutdown(std::net::Shutdown::Both);
-    }
+    // An address may stay, or be covered by a wider one, so the old sockets must go first.
+    close_all(&mut open.1);
     let (listeners, result) = match listen::open_tcp(config) {
         Ok(fresh) => {
             open.0 = config.clone();
@@ -252,6 +252,13 @@ fn replace_sockets(
     };
     open.1 = duplicates(&listeners);
     (listeners, result)
+}
+
+/// Shut down, they are dead at once, although the accepting tasks still hold them.
+fn close_all(listeners: &mut Vec<std::net::TcpListener>) {
+    for listener in listeners.drain(..) {
+        let _ = socket2::SockRef::from(&listener).shutdown(std::net::Shutdown::Both);
+    }
 }
 
 fn duplicates(listeners: &[std::net::TcpListener]) -> Vec<std::net::TcpListener> {
