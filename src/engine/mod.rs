@@ -575,6 +575,7 @@ impl Engine {
     /// CONFIG RESETSTAT.
     pub fn reset_stats(&mut self) {
         self.stats.reset();
+        self.scripting.cache.evicted = 0;
         self.keyspace.counters = Default::default();
         self.keyspace.lateness = Default::default();
         self.stats.peak_memory = 0;
