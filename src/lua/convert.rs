@@ -216,6 +216,7 @@ unsafe fn write_table(state: *mut lua_State, own: Proto, answer: &mut Answer) {
                 } else {
                     answer.out.null();
                 }
+                lua_remove(state, -2);
             } else {
                 answer.out.null();
             }

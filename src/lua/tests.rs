@@ -154,6 +154,28 @@ fn errors_say_what_and_where() {
     assert!(vm.compile("@user_script", b"return return").is_err());
 }
 
+/// Nothing of one value is left on Lua's stack when the next one is written.
+#[test]
+fn values_inside_of_others_leave_nothing_behind() {
+    let mut vm = vm();
+    for (inner, reply) in [
+        ("{verbatim_string = {format = 'txt', string = 'x'}}", "=5\r\ntxt:x\r\n"),
+        ("{verbatim_string = {string = 'x'}}", "_\r\n"),
+        ("{verbatim_string = {}}", "_\r\n"),
+        ("{ok = 'a'}", "+a\r\n"),
+        ("{err = 'a'}", "-a\r\n"),
+        ("{double = 1.5}", ",1.5\r\n"),
+        ("{big_number = '1'}", "(1\r\n"),
+        ("{map = {[1] = 2}}", "%1\r\n:1\r\n:2\r\n"),
+        ("{set = {[1] = true}}", "~1\r\n:1\r\n"),
+        ("{}", "*0\r\n"),
+    ] {
+        let script = format!("return {{map = {{[1] = {{{inner}, {inner}, 7}}}}}}");
+        let expected = format!("%1\r\n:1\r\n*3\r\n{reply}{reply}:7\r\n");
+        assert_eq!(text(&mut vm, Proto::Resp3, &script), expected, "{inner}");
+    }
+}
+
 /// It is as if the script had never run, whatever it held.
 #[test]
 fn memory_is_bounded() {
