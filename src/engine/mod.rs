@@ -54,7 +54,7 @@ use stats::Stats;
 use watch::Watchers;
 
 /// The version of Redis whose commands and replies this server has.
-pub const REDIS_VERSION: &str = "7.4.0";
+pub const REDIS_VERSION: &str = "8.4.0";
 
 pub struct Engine {
     /// The instant of the unit that runs.
