@@ -194,11 +194,6 @@ fn run_group(
     }
     let mut side: Box<dyn Side> = match stage {
         Stage::Engine { split, sweeps } => Box::new(Direct::new(split, sweeps)),
-        // A table may be without them.
-        Stage::Lua(Way::Function) if russet::commands::find(b"FCALL").is_none() => {
-            let why = "there are no functions".to_string();
-            return lenses.iter().map(|lens| (lens.name, Err(why.clone()))).collect();
-        }
         Stage::Lua(way) => {
             let engine = || Direct::new(false, true);
             Box::new(Scripted::new(engine(), engine(), way))
