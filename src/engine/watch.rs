@@ -23,9 +23,10 @@ impl Watchers {
 
 impl Engine {
     pub fn watch(&mut self, who: SessionKey, key: &[u8]) {
-        let session = &self.sessions[who];
-        let db = session.db as u32;
-        if session.watched.iter().any(|(watched, name)| *watched == db && **name == *key) {
+        let db = self.sessions[who].db as u32;
+        let watched: (u32, Box<[u8]>) = (db, key.into());
+        // Asked of the key and not of the client, who may watch very many.
+        if self.watchers.keys.get(&watched).is_some_and(|watchers| watchers.contains(&who)) {
             return;
         }
         // A key that is due counts as missing from here on, so that its removal is no change for
@@ -33,9 +34,8 @@ impl Engine {
         if !self.keyspace.contains(db as usize, key) {
             self.follow_removals();
         }
-        let session = &mut self.sessions[who];
-        session.watched.push((db, key.into()));
-        self.watchers.keys.entry((db, key.into())).or_default().push(who);
+        self.sessions[who].watched.push(watched.clone());
+        self.watchers.keys.entry(watched).or_default().push(who);
         self.keyspace.changes.interest |= change::WATCHERS;
     }
 

@@ -4,7 +4,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::process::{is_alive, resident, until};
 use crate::support::client::{Client, encode};
@@ -142,6 +142,19 @@ fn what_is_only_announced_takes_no_memory() {
     }
     is_alive(&server.address());
     assert_grown_less(&server, before, 16 * MIB);
+}
+
+/// Looking for each key among all that the client watches already would take minutes.
+#[test]
+fn watching_very_many_keys_takes_a_moment() {
+    let server = russet(&[]);
+    let names: Vec<String> = (0..200_000).map(|number| format!("key:{number}")).collect();
+    let line: Vec<&str> = std::iter::once("WATCH").chain(names.iter().map(|it| &**it)).collect();
+    let mut client = server.connect();
+    let began = Instant::now();
+    assert!(!client.call(&line).is_error());
+    assert!(!client.call(&["UNWATCH"]).is_error());
+    assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
 }
 
 #[test]
