@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use russet::lua::vm::{Facts, Vm, Words};
+use russet::lua::vm::{Facts, Purpose, Vm, Words};
 use russet::lua::{Pause, Program};
 use russet::resp::Proto;
 use std::cell::RefCell;
@@ -23,7 +23,7 @@ const SCRIPTS: [&str; 4] = [
 
 thread_local! {
     static VM: RefCell<(Vm, Vec<Program>)> = RefCell::new({
-        let mut vm = Vm::new(&FACTS, 1).expect("there is memory");
+        let mut vm = Vm::new(Purpose::Scripts, &FACTS, 1).expect("there is memory");
         let programs = SCRIPTS
             .iter()
             .map(|script| vm.compile("@user_script", script.as_bytes()).expect("it is Lua"))

@@ -255,6 +255,8 @@ useCase("B29.clean cleaning, emptying and obliterating leave nothing behind", as
   await q.addBulk(oneTo(100).map((data) => ({ data })));
   await q.empty();
   equal(await q.count(), 0);
+  // Emptying has ended the pause. A worker that fetches a job while its queue is obliterated writes it anew.
+  await q.pause(true);
   await q.addBulk(oneTo(100).map((data) => ({ data, opts: { delay: 60_000 } })));
   await q.addBulk(oneTo(400).map((data) => ({ data, opts: { priority: 1 + (data % 3) } })));
   await q.obliterate({ force: true });
