@@ -5,7 +5,7 @@
 
 pub const GRAMMAR: &str = r#"
 streams:
-  34 XADD <stream-key> <add-option>* <new-id> <pair>+
+  34 XADD <stream-key> <add-option>* <new-id> <stream-pair>+
   4 XLEN <stream-key>
   12 XRANGE <stream-key> <bound> <bound> <range-option>?
   8 XREVRANGE <stream-key> <bound> <bound> <range-option>?
@@ -61,7 +61,7 @@ stream-key:
   1 <other-key>
   1 nosuch
 
-pair:
+stream-pair:
   6 a <value>
   3 b <item>
   1 <value> <value>
