@@ -11,9 +11,93 @@
 //! bytes), because each kind of collection would need a form of its own for them.
 
 use super::Collection;
+use super::Due;
 use super::limits::PackedLimits;
 use super::zset::{ScoreRange, ZSet};
+use crate::base::memory_size::size_class;
 use crate::world::Millis;
+
+/// The deadlines of a large collection's elements, of which most have none: then they are a pointer to nothing.
+#[derive(Clone, Default)]
+pub struct Lifetimes(Option<Box<Deadlines>>);
+
+impl Lifetimes {
+    pub fn new(deadlines: Deadlines) -> Lifetimes {
+        Lifetimes(Some(Box::new(deadlines)).filter(|deadlines| !deadlines.is_empty()))
+    }
+
+    /// Takes them out, to be worked on while the collection changes.
+    pub fn take(&mut self) -> Option<Deadlines> {
+        self.0.take().map(|deadlines| *deadlines)
+    }
+
+    /// No element has a deadline.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// What there is, if there is any.
+    pub fn deadlines(&self) -> Option<&Deadlines> {
+        self.0.as_deref()
+    }
+
+    pub fn get(&self, element: &[u8]) -> Option<Millis> {
+        self.0.as_ref()?.get(element)
+    }
+
+    /// `seed` is that of the collection's table.
+    pub fn set(&mut self, element: &[u8], deadline: Millis, seed: u64) {
+        self.0.get_or_insert_with(|| Box::new(Deadlines::new(seed))).set(element, deadline);
+    }
+
+    /// The element lives for ever from here on, or is gone.
+    pub fn forget(&mut self, element: &[u8]) {
+        if let Some(deadlines) = &mut self.0 {
+            deadlines.remove(element);
+            if deadlines.is_empty() {
+                self.0 = None;
+            }
+        }
+    }
+
+    pub fn earliest(&self) -> Option<Millis> {
+        self.0.as_ref()?.earliest()
+    }
+
+    #[inline]
+    pub fn hidden(&self) -> usize {
+        self.0.as_ref().map_or(0, |deadlines| deadlines.hidden())
+    }
+
+    #[inline]
+    pub fn is_hidden(&self, element: &[u8]) -> bool {
+        self.0.as_ref().is_some_and(|deadlines| deadlines.is_hidden(element))
+    }
+
+    /// Hides what is due, and forgets as many of those as may be taken away now, which it names.
+    pub fn take_due(&mut self, due: Due) -> Vec<Vec<u8>> {
+        let Some(deadlines) = &mut self.0 else { return Vec::new() };
+        deadlines.hide(due.now);
+        let taken = deadlines.take(deadlines.hidden().min(due.most));
+        self.0.take_if(|deadlines| deadlines.is_empty());
+        taken
+    }
+
+    pub fn memory(&self) -> usize {
+        let of_box = size_class(size_of::<Deadlines>());
+        self.0.as_ref().map_or(0, |deadlines| of_box + deadlines.memory())
+    }
+
+    pub fn pieces(&self) -> usize {
+        self.0.as_ref().map_or(0, |deadlines| deadlines.pieces())
+    }
+
+    /// Elements and their deadlines, the earliest first.
+    pub fn parts(&self) -> Vec<Vec<u8>> {
+        self.0.as_ref().map_or(Vec::new(), |deadlines| deadlines.parts())
+    }
+}
 
 #[derive(Clone)]
 pub struct Deadlines {
@@ -116,7 +200,6 @@ impl Deadlines {
         self.order.pieces()
     }
 
-    /// Elements and their deadlines, the earliest first.
     pub fn parts(&self) -> Vec<Vec<u8>> {
         self.order.parts()
     }

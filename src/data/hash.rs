@@ -13,7 +13,7 @@
 //! given, in milliseconds or 0; that takes 8 bytes where there is one, and 1 where there is none. A large hash
 //! has them beside its table (`deadlines.rs`).
 
-use super::deadlines::Deadlines;
+use super::deadlines::{Deadlines, Lifetimes};
 use super::limits::PackedLimits;
 use super::packed::{Packed, Position};
 use super::string::{Digits, Text};
@@ -41,7 +41,7 @@ struct Large {
     /// Bytes of heap that the entries take together.
     bytes: usize,
     /// If fields have any.
-    deadlines: Option<Box<Deadlines>>,
+    deadlines: Lifetimes,
 }
 
 /// A field and its value.
@@ -138,7 +138,7 @@ impl Hash {
                 0
             }
             Form::Large(large) => large.table.scan(cursor, |own| {
-                if !large.is_hidden(own.name()) {
+                if !large.deadlines.is_hidden(own.name()) {
                     let (field, value) = own.pair();
                     visit(field, value);
                 }
@@ -229,7 +229,7 @@ impl Mortal for Hash {
             }
             Form::Large(large) => {
                 large.find(field)?;
-                Some(large.deadlines.as_ref().and_then(|deadlines| deadlines.get(field)))
+                Some(large.deadlines.get(field))
             }
         }
     }
@@ -248,8 +248,8 @@ impl Mortal for Hash {
                 }
             }
             Form::Large(large) if large.find(field).is_some() => match deadline {
-                Some(deadline) => large.deadlines(seed).set(field, deadline),
-                None => large.forget_deadline(field),
+                Some(deadline) => large.deadlines.set(field, deadline, seed),
+                None => large.deadlines.forget(field),
             },
             Form::Large(_) => (),
         }
@@ -270,7 +270,7 @@ impl Collection for Hash {
     fn len(&self) -> usize {
         match &self.form {
             Form::Small(packed) => entries(packed),
-            Form::Large(large) => large.table.len() - large.hidden(),
+            Form::Large(large) => large.table.len() - large.deadlines.hidden(),
         }
     }
 
@@ -296,11 +296,8 @@ impl Collection for Hash {
         match &self.form {
             Form::Small(packed) => packed.memory(),
             Form::Large(large) => {
-                let deadlines = large
-                    .deadlines
-                    .as_ref()
-                    .map_or(0, |deadlines| size_class(size_of::<Deadlines>()) + deadlines.memory());
-                size_class(size_of::<Large>()) + large.table.memory() + large.bytes + deadlines
+                let own = size_class(size_of::<Large>()) + large.table.memory() + large.bytes;
+                own + large.deadlines.memory()
             }
         }
     }
@@ -308,10 +305,7 @@ impl Collection for Hash {
     fn pieces(&self) -> usize {
         match &self.form {
             Form::Small(_) => 1,
-            Form::Large(large) => {
-                let deadlines = large.deadlines.as_ref().map_or(0, |deadlines| deadlines.pieces());
-                1 + large.table.len() + deadlines
-            }
+            Form::Large(large) => 1 + large.table.len() + large.deadlines.pieces(),
         }
     }
 
@@ -322,9 +316,7 @@ impl Collection for Hash {
         let mut parts: Vec<_> =
             pairs.into_iter().flat_map(|(field, value)| [field, value]).collect();
         match &self.form {
-            Form::Large(large) => {
-                parts.extend(large.deadlines.iter().flat_map(|deadlines| deadlines.parts()));
-            }
+            Form::Large(large) => parts.extend(large.deadlines.parts()),
             // As a large hash would say it, so that equal values agree.
             Form::Small(packed) if self.earliest().is_some() => {
                 let mut order = Deadlines::new(0);
@@ -349,7 +341,7 @@ impl Collection for Hash {
     fn earliest(&self) -> Option<Millis> {
         match &self.form {
             Form::Small(packed) => deadlines(packed).flatten().min(),
-            Form::Large(large) => large.deadlines.as_ref()?.earliest(),
+            Form::Large(large) => large.deadlines.earliest(),
         }
     }
 
@@ -361,7 +353,7 @@ impl Collection for Hash {
                 (is_mortal && deadlines(packed).all(due)).then(|| entries(packed))
             }
             Form::Large(large) => {
-                let due = large.deadlines.as_ref()?.due(now);
+                let due = large.deadlines.deadlines()?.due(now);
                 (due == large.table.len()).then_some(due)
             }
         }
@@ -393,13 +385,10 @@ impl Collection for Hash {
                 return;
             }
         };
-        let Some(deadlines) = &mut large.deadlines else { return };
-        deadlines.hide(due.now);
-        for field in deadlines.take(deadlines.hidden().min(due.most)) {
+        for field in large.deadlines.take_due(due) {
             gone(&field);
             large.take_out(&field);
         }
-        large.deadlines.take_if(|deadlines| deadlines.is_empty());
     }
 }
 
@@ -477,14 +466,14 @@ fn set_packed(packed: &mut Packed, field: &[u8], value: &[u8], keep: bool) -> bo
 impl Large {
     fn of_block(packed: &Packed, more: usize, seed: u64) -> Large {
         let table = Table::with_capacity(seed, entries(packed) + more);
-        let mut large = Large { table, bytes: 0, deadlines: None };
+        let mut large = Large { table, bytes: 0, deadlines: Lifetimes::default() };
         let mut deadlines = deadlines(packed);
         for (field, value) in pairs(packed) {
             let (mut field_digits, mut value_digits) = Default::default();
             let field = field.bytes(&mut field_digits);
             large.set(field, value.bytes(&mut value_digits), false);
             if let Some(deadline) = deadlines.next().flatten() {
-                large.deadlines(seed).set(field, deadline);
+                large.deadlines.set(field, deadline, seed);
             }
         }
         large
@@ -496,15 +485,15 @@ impl Large {
 
     fn find(&self, field: &[u8]) -> Option<&Field> {
         let own = self.table.find(self.hash(field), |own| own.name() == field)?;
-        (!self.is_hidden(field)).then_some(own)
+        (!self.deadlines.is_hidden(field)).then_some(own)
     }
 
     /// A field keeps its deadline only if that is wanted and the field is seen.
     fn set(&mut self, field: &[u8], value: &[u8], keep: bool) -> bool {
         let hash = self.hash(field);
-        let was_hidden = self.is_hidden(field);
-        if self.deadlines.is_some() && (!keep || was_hidden) {
-            self.forget_deadline(field);
+        let was_hidden = self.deadlines.is_hidden(field);
+        if !keep || was_hidden {
+            self.deadlines.forget(field);
         }
         match self.table.find_mut(hash, |own| own.name() == field) {
             Some(own) => {
@@ -524,10 +513,10 @@ impl Large {
 
     /// What is hidden stays, to be taken away when that is told.
     fn remove(&mut self, field: &[u8]) -> bool {
-        if self.is_hidden(field) {
+        if self.deadlines.is_hidden(field) {
             return false;
         }
-        self.forget_deadline(field);
+        self.deadlines.forget(field);
         self.take_out(field)
     }
 
@@ -536,40 +525,17 @@ impl Large {
         own.inspect(|own| self.bytes -= own.0.memory()).is_some()
     }
 
-    fn deadlines(&mut self, seed: u64) -> &mut Deadlines {
-        self.deadlines.get_or_insert_with(|| Box::new(Deadlines::new(seed)))
-    }
-
-    fn forget_deadline(&mut self, field: &[u8]) {
-        if let Some(deadlines) = &mut self.deadlines {
-            deadlines.remove(field);
-            if deadlines.is_empty() {
-                self.deadlines = None;
-            }
-        }
-    }
-
-    #[inline]
-    fn hidden(&self) -> usize {
-        self.deadlines.as_ref().map_or(0, |deadlines| deadlines.hidden())
-    }
-
-    #[inline]
-    fn is_hidden(&self, field: &[u8]) -> bool {
-        self.deadlines.as_ref().is_some_and(|deadlines| deadlines.is_hidden(field))
-    }
-
     /// All fields that are not hidden.
     fn seen(&self) -> impl Iterator<Item = &Field> {
-        let hides = self.hidden() > 0;
-        self.table.iter().filter(move |own| !hides || !self.is_hidden(own.name()))
+        let hides = self.deadlines.hidden() > 0;
+        self.table.iter().filter(move |own| !hides || !self.deadlines.is_hidden(own.name()))
     }
 
     fn random(&self, below: &mut impl FnMut(u64) -> u64) -> Option<&Field> {
-        let seen = self.table.len() - self.hidden();
+        let seen = self.table.len() - self.deadlines.hidden();
         for _ in 0..RANDOM_THROWS {
             let own = self.table.random(below)?;
-            if !self.is_hidden(own.name()) {
+            if !self.deadlines.is_hidden(own.name()) {
                 return Some(own);
             }
         }

@@ -17,7 +17,7 @@ pub mod combine;
 #[cfg(test)]
 mod tests;
 
-use super::deadlines::Deadlines;
+use super::deadlines::Lifetimes;
 use super::intset::IntSet;
 use super::limits::{PACKED_BYTES_MAX, PackedLimits, SetLimits};
 use super::packed::Packed;
@@ -45,7 +45,7 @@ struct Large {
     /// Bytes of all blobs, so that nobody has to walk over them to know.
     bytes: usize,
     /// If members have any.
-    deadlines: Option<Box<Deadlines>>,
+    deadlines: Lifetimes,
 }
 
 #[derive(Clone)]
@@ -89,7 +89,7 @@ impl Collection for Set {
         match &self.0 {
             Form::Ints(ints) => ints.len(),
             Form::Packed(packed) => packed.len(),
-            Form::Large(large) => large.table.len() - large.hidden(),
+            Form::Large(large) => large.table.len() - large.deadlines.hidden(),
         }
     }
 
@@ -121,11 +121,8 @@ impl Collection for Set {
             Form::Ints(ints) => ints.memory(),
             Form::Packed(packed) => packed.memory(),
             Form::Large(large) => {
-                let deadlines = large
-                    .deadlines
-                    .as_ref()
-                    .map_or(0, |deadlines| size_class(size_of::<Deadlines>()) + deadlines.memory());
-                size_class(size_of::<Large>()) + large.table.memory() + large.bytes + deadlines
+                let own = size_class(size_of::<Large>()) + large.table.memory() + large.bytes;
+                own + large.deadlines.memory()
             }
         }
     }
@@ -133,10 +130,7 @@ impl Collection for Set {
     fn pieces(&self) -> usize {
         match &self.0 {
             Form::Ints(_) | Form::Packed(_) => 1,
-            Form::Large(large) => {
-                let deadlines = large.deadlines.as_ref().map_or(0, |deadlines| deadlines.pieces());
-                large.table.len() + deadlines
-            }
+            Form::Large(large) => large.table.len() + large.deadlines.pieces(),
         }
     }
 
@@ -144,7 +138,7 @@ impl Collection for Set {
         let mut parts: Vec<Vec<u8>> = self.iter().map(|member| member.to_vec()).collect();
         parts.sort_unstable();
         if let Form::Large(large) = &self.0 {
-            parts.extend(large.deadlines.iter().flat_map(|deadlines| deadlines.parts()));
+            parts.extend(large.deadlines.parts());
         }
         parts
     }
@@ -159,26 +153,23 @@ impl Collection for Set {
 
     fn earliest(&self) -> Option<Millis> {
         match &self.0 {
-            Form::Large(large) => large.deadlines.as_ref()?.earliest(),
+            Form::Large(large) => large.deadlines.earliest(),
             _ => None,
         }
     }
 
     fn spent(&self, now: Millis) -> Option<usize> {
         let Form::Large(large) = &self.0 else { return None };
-        let due = large.deadlines.as_ref()?.due(now);
+        let due = large.deadlines.deadlines()?.due(now);
         (due == large.table.len()).then_some(due)
     }
 
     fn expire(&mut self, due: Due, gone: &mut dyn FnMut(&[u8])) {
         let Form::Large(large) = &mut self.0 else { return };
-        let Some(deadlines) = &mut large.deadlines else { return };
-        deadlines.hide(due.now);
-        for member in deadlines.take(deadlines.hidden().min(due.most)) {
+        for member in large.deadlines.take_due(due) {
             gone(&member);
             large.take_out(&member);
         }
-        large.deadlines.take_if(|deadlines| deadlines.is_empty());
     }
 }
 
@@ -188,7 +179,7 @@ impl Mortal for Set {
             return None;
         }
         let Form::Large(large) = &self.0 else { return Some(None) };
-        Some(large.deadlines.as_ref().and_then(|deadlines| deadlines.get(member)))
+        Some(large.deadlines.get(member))
     }
 
     fn set_deadline(&mut self, member: &[u8], deadline: Option<Millis>, seed: u64) {
@@ -201,13 +192,8 @@ impl Mortal for Set {
         }
         let Form::Large(large) = &mut self.0 else { return };
         match deadline {
-            Some(deadline) => {
-                let deadlines = &mut large.deadlines;
-                deadlines
-                    .get_or_insert_with(|| Box::new(Deadlines::new(seed)))
-                    .set(member, deadline);
-            }
-            None => large.forget_deadline(member),
+            Some(deadline) => large.deadlines.set(member, deadline, seed),
+            None => large.deadlines.forget(member),
         }
     }
 
@@ -345,7 +331,7 @@ impl Set {
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Text)) -> u64 {
         match &self.0 {
             Form::Large(large) => large.table.scan(cursor, |member| {
-                if !large.is_hidden(&member.0) {
+                if !large.deadlines.is_hidden(&member.0) {
                     visit(member.text());
                 }
             }),
@@ -438,7 +424,7 @@ impl Set {
                 Some(result)
             }
             // One that is hidden is not for the client, and stays until it can be told that it went.
-            Form::Large(large) if large.deadlines.is_some() => {
+            Form::Large(large) if !large.deadlines.is_empty() => {
                 let member = large.random(below)?.0.to_vec();
                 large.remove(&member);
                 Some(visit(Text::Bytes(&member)))
@@ -462,7 +448,7 @@ impl Set {
         let mut choice = Choice::new(count, len);
         match &mut self.0 {
             // Those that stay keep their deadlines.
-            Form::Large(large) if large.deadlines.is_some() => {
+            Form::Large(large) if !large.deadlines.is_empty() => {
                 for _ in 0..count {
                     self.pop(below, &mut visit);
                 }
@@ -548,12 +534,13 @@ impl Set {
 impl Large {
     fn new(count: usize, limits: &SetLimits) -> Large {
         let table = Table::with_capacity(limits.packed.seed, count);
-        Large { table, bytes: 0, deadlines: None }
+        Large { table, bytes: 0, deadlines: Lifetimes::default() }
     }
 
     fn contains(&self, member: &[u8]) -> bool {
         let hash = table::hash(self.table.seed(), member);
-        self.table.find(hash, |other| *other.0 == *member).is_some() && !self.is_hidden(member)
+        self.table.find(hash, |other| *other.0 == *member).is_some()
+            && !self.deadlines.is_hidden(member)
     }
 
     fn insert(&mut self, member: &[u8]) -> bool {
@@ -565,52 +552,33 @@ impl Large {
             self.table.insert_new(hash, Member(blob));
         }
         // One that is hidden comes back, and lives for ever.
-        let returns = !new && self.is_hidden(member);
+        let returns = !new && self.deadlines.is_hidden(member);
         if returns {
-            self.forget_deadline(member);
+            self.deadlines.forget(member);
         }
         new || returns
     }
 
     /// What is hidden stays, to be taken away when that is told.
     fn remove(&mut self, member: &[u8]) -> bool {
-        if self.is_hidden(member) {
+        if self.deadlines.is_hidden(member) {
             return false;
         }
-        self.forget_deadline(member);
+        self.deadlines.forget(member);
         self.take_out(member)
-    }
-
-    fn forget_deadline(&mut self, member: &[u8]) {
-        if let Some(deadlines) = &mut self.deadlines {
-            deadlines.remove(member);
-            if deadlines.is_empty() {
-                self.deadlines = None;
-            }
-        }
-    }
-
-    #[inline]
-    fn hidden(&self) -> usize {
-        self.deadlines.as_ref().map_or(0, |deadlines| deadlines.hidden())
-    }
-
-    #[inline]
-    fn is_hidden(&self, member: &[u8]) -> bool {
-        self.deadlines.as_ref().is_some_and(|deadlines| deadlines.is_hidden(member))
     }
 
     /// All members that are not hidden.
     fn seen(&self) -> impl Iterator<Item = &Member> {
-        let hides = self.hidden() > 0;
-        self.table.iter().filter(move |member| !hides || !self.is_hidden(&member.0))
+        let hides = self.deadlines.hidden() > 0;
+        self.table.iter().filter(move |member| !hides || !self.deadlines.is_hidden(&member.0))
     }
 
     fn random(&self, below: &mut impl FnMut(u64) -> u64) -> Option<&Member> {
-        let seen = self.table.len() - self.hidden();
+        let seen = self.table.len() - self.deadlines.hidden();
         for _ in 0..RANDOM_THROWS {
             let member = self.table.random(below)?;
-            if !self.is_hidden(&member.0) {
+            if !self.deadlines.is_hidden(&member.0) {
                 return Some(member);
             }
         }

@@ -13,7 +13,7 @@ use super::tree::{Probe, Tree};
 use crate::base::memory_size::size_class;
 use crate::base::table::{self, Table};
 use crate::data::Due;
-use crate::data::deadlines::Deadlines;
+use crate::data::deadlines::Lifetimes;
 use crate::world::Millis;
 use std::ops::Range;
 
@@ -24,7 +24,7 @@ pub(super) struct Large {
     table: Table<Entry>,
     /// If members have any. Those that are hidden are in neither tree nor table, since ranks count what
     /// is there.
-    deadlines: Option<Box<Deadlines>>,
+    deadlines: Lifetimes,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ const LOOK_AHEAD: usize = 6;
 impl Large {
     pub fn new(seed: u64) -> Large {
         let table = Table::new(seed);
-        Large { members: Members::new(), tree: Tree::new(), table, deadlines: None }
+        Large { members: Members::new(), tree: Tree::new(), table, deadlines: Lifetimes::default() }
     }
 
     pub fn with_capacity(seed: u64, capacity: usize) -> Large {
@@ -70,44 +70,25 @@ impl Large {
             + self.members.memory()
             + self.tree.memory()
             + self.table.memory()
-            + self
-                .deadlines
-                .as_ref()
-                .map_or(0, |deadlines| size_class(size_of::<Deadlines>()) + deadlines.memory())
+            + self.deadlines.memory()
     }
 
     /// About as many pieces of heap: chunks, leaves, and segments of the table.
     pub fn pieces(&self) -> usize {
-        let deadlines = self.deadlines.as_ref().map_or(0, |deadlines| deadlines.pieces());
-        self.members.chunks() + self.len() / 32 + 3 + deadlines
+        self.members.chunks() + self.len() / 32 + 3 + self.deadlines.pieces()
     }
 
     // ── deadlines ───────────────────────────────────────────────────────────────────────────
 
-    pub fn deadlines(&self) -> Option<&Deadlines> {
-        self.deadlines.as_deref()
+    pub fn deadlines(&self) -> &Lifetimes {
+        &self.deadlines
     }
 
     /// Gives a member that is there a deadline, or takes it away.
     pub fn set_deadline(&mut self, member: &[u8], deadline: Option<Millis>) {
         match deadline {
-            Some(deadline) => {
-                let seed = self.table.seed();
-                let deadlines = &mut self.deadlines;
-                deadlines
-                    .get_or_insert_with(|| Box::new(Deadlines::new(seed)))
-                    .set(member, deadline);
-            }
-            None => self.forget_deadline(member),
-        }
-    }
-
-    fn forget_deadline(&mut self, member: &[u8]) {
-        if let Some(deadlines) = &mut self.deadlines {
-            deadlines.remove(member);
-            if deadlines.is_empty() {
-                self.deadlines = None;
-            }
+            Some(deadline) => self.deadlines.set(member, deadline, self.table.seed()),
+            None => self.deadlines.forget(member),
         }
     }
 
@@ -125,9 +106,7 @@ impl Large {
             gone(&member);
             self.find(&member).into_iter().for_each(|id| self.remove(id));
         }
-        if !deadlines.is_empty() {
-            self.deadlines = Some(deadlines);
-        }
+        self.deadlines = Lifetimes::new(deadlines);
     }
 
     #[inline]
@@ -155,7 +134,7 @@ impl Large {
     /// Adds a member that is known to be absent.
     pub fn insert(&mut self, member: &[u8], score: f64) {
         // One that is hidden comes back, and lives for ever.
-        self.forget_deadline(member);
+        self.deadlines.forget(member);
         let hash = self.hash(member);
         let id = self.members.add(score, member);
         self.table.insert_new(spread(hash), Entry { hash, id });
@@ -203,13 +182,13 @@ impl Large {
             let both = self.walk(before, false).chain(self.walk(after, false));
             both.for_each(|(member, score)| rest.insert(member, score));
         }
-        rest.deadlines = self.deadlines.as_ref().and_then(|deadlines| {
+        if let Some(deadlines) = self.deadlines.deadlines() {
             let mut kept = deadlines.hidden_alone();
             for (member, _) in rest.walk(0..rest.len(), false) {
                 deadlines.get(member).into_iter().for_each(|deadline| kept.set(member, deadline));
             }
-            (!kept.is_empty()).then(|| Box::new(kept))
-        });
+            rest.deadlines = Lifetimes::new(kept);
+        }
         Some(rest)
     }
 
@@ -224,12 +203,7 @@ impl Large {
     /// Removes a record that is no longer in the tree.
     fn forget(&mut self, id: Id) {
         let hash = self.hash(self.members.get(id).1);
-        if let Some(deadlines) = &mut self.deadlines {
-            deadlines.remove(self.members.get(id).1);
-            if deadlines.is_empty() {
-                self.deadlines = None;
-            }
-        }
+        self.deadlines.forget(self.members.get(id).1);
         self.table.remove(spread(hash), |entry| entry.id == id);
         let size = self.members.size(id);
         self.members.remove(id);

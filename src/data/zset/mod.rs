@@ -393,7 +393,7 @@ impl Collection for ZSet {
             parts.extend([member.to_vec(), text]);
         }
         if let Form::Large(large) = &self.0 {
-            parts.extend(large.deadlines().into_iter().flat_map(|deadlines| deadlines.parts()));
+            parts.extend(large.deadlines().parts());
         }
         parts
     }
@@ -408,13 +408,13 @@ impl Collection for ZSet {
     fn earliest(&self) -> Option<Millis> {
         match &self.0 {
             Form::Small(_) => None,
-            Form::Large(large) => large.deadlines()?.earliest(),
+            Form::Large(large) => large.deadlines().earliest(),
         }
     }
 
     fn spent(&self, now: Millis) -> Option<usize> {
         let Form::Large(large) = &self.0 else { return None };
-        let deadlines = large.deadlines()?;
+        let deadlines = large.deadlines().deadlines()?;
         let due = deadlines.due(now);
         (due == large.len() + deadlines.hidden()).then_some(due)
     }
@@ -430,7 +430,7 @@ impl Mortal for ZSet {
     fn deadline_of(&self, member: &[u8]) -> Option<Option<Millis>> {
         self.score(member)?;
         let Form::Large(large) = &self.0 else { return Some(None) };
-        Some(large.deadlines().and_then(|deadlines| deadlines.get(member)))
+        Some(large.deadlines().get(member))
     }
 
     fn set_deadline(&mut self, member: &[u8], deadline: Option<Millis>, seed: u64) {
