@@ -39,51 +39,24 @@ pub fn timeout_ms(cx: &Ctx, text: &[u8]) -> Result<Option<u64>, Error> {
 
 /// Waits until one of the keys holds a value of this kind.
 pub fn wait(kind: Type, keys: Args, timeout_us: Option<u64>, give_up: fn(Reply) -> Done) -> Done {
-    let keys = keys.iter().map(Box::from).collect();
-    Err(Wait {
-        keys,
-        kind,
-        minds_loss: false,
-        again_us: None,
-        timeout_us,
-        give_up,
-        refuse: give_up,
-        line: None,
-    }
-    .into())
+    Err(Wait::new(kind, owned(keys), timeout_us, give_up).into())
 }
 
 /// As `wait`, for a command that runs again with another line.
 pub fn wait_with(line: ArgsBuf, kind: Type, keys: Args, timeout_us: Option<u64>) -> Done {
-    let keys = keys.iter().map(Box::from).collect();
-    let give_up = |out: Reply| out.null_array();
-    Err(Wait {
-        keys,
-        kind,
-        minds_loss: false,
-        again_us: None,
-        timeout_us,
-        give_up,
-        refuse: give_up,
-        line: Some(line),
-    }
-    .into())
+    let wait = Wait::new(kind, owned(keys), timeout_us, |out| out.null_array());
+    Err(Wait { line: Some(line), ..wait }.into())
 }
 
 /// Waits for a list to move an element from: a missing element and a missing answer are not the
 /// same null in RESP2.
 pub fn wait_for_one(key: &[u8], timeout_us: Option<u64>) -> Done {
-    Err(Wait {
-        keys: vec![key.into()],
-        kind: Type::List,
-        minds_loss: false,
-        again_us: None,
-        timeout_us,
-        give_up: |out| out.null_array(),
-        refuse: |out| out.null(),
-        line: None,
-    }
-    .into())
+    let wait = Wait::new(Type::List, vec![key.into()], timeout_us, |out| out.null_array());
+    Err(Wait { refuse: |out| out.null(), ..wait }.into())
+}
+
+fn owned(keys: Args) -> Vec<Box<[u8]>> {
+    keys.iter().map(Box::from).collect()
 }
 
 /// A number that only a long double can hold, as the double that is as good.

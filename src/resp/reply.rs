@@ -78,6 +78,19 @@ pub struct Wait {
     pub line: Option<ArgsBuf>,
 }
 
+impl Wait {
+    /// For one of the keys to hold a value of this kind, and for nothing else.
+    pub fn new(
+        kind: Type,
+        keys: Vec<Box<[u8]>>,
+        timeout_us: Option<u64>,
+        give_up: fn(Reply) -> Done,
+    ) -> Wait {
+        let (minds_loss, again_us, line) = (false, None, None);
+        Wait { keys, kind, minds_loss, again_us, timeout_us, give_up, refuse: give_up, line }
+    }
+}
+
 impl From<Wait> for Stop {
     fn from(wait: Wait) -> Stop {
         Stop::Wait(Box::new(wait))

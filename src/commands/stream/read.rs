@@ -390,18 +390,9 @@ impl<'a> Ask<'a> {
             oldest.map_or(claim_ms.max(PAUSE_MS), due)
         });
         let again_us = again_ms.map(|ms| (ms as u64).saturating_mul(1000));
-        let give_up = |out: Reply| out.null_array();
-        Err(Wait {
-            keys: self.keys.iter().map(Box::from).collect(),
-            kind: Type::Stream,
-            minds_loss: true,
-            again_us,
-            timeout_us,
-            give_up,
-            refuse: give_up,
-            line: None,
-        }
-        .into())
+        let keys = self.keys.iter().map(Box::from).collect();
+        let wait = Wait::new(Type::Stream, keys, timeout_us, |out| out.null_array());
+        Err(Wait { minds_loss: true, again_us, ..wait }.into())
     }
 }
 
