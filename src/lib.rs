@@ -16,7 +16,11 @@ pub mod world;
 pub mod data;
 pub mod resp;
 
+pub mod rdb;
+
 pub mod keyspace;
+
+pub mod persist;
 
 pub mod lua;
 

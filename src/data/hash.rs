@@ -17,7 +17,7 @@ use super::deadlines::{Deadlines, Lifetimes};
 use super::limits::PackedLimits;
 use super::packed::{Packed, Position};
 use super::string::{Digits, Text};
-use super::{Buffer, Collection, Due, Mortal, Small, Type};
+use super::{Buffer, Collection, Due, Frozen, Mortal, Small, Type, View};
 use crate::base::blob::Blob;
 use crate::base::map::Set;
 use crate::base::memory_size::size_class;
@@ -307,6 +307,14 @@ impl Collection for Hash {
             Form::Small(_) => 1,
             Form::Large(large) => 1 + large.table.len() + large.deadlines.pieces(),
         }
+    }
+
+    fn freeze(&mut self) -> Frozen {
+        Frozen::Hash(self.clone())
+    }
+
+    fn lend(&self) -> View<'_> {
+        View::Hash(self)
     }
 
     fn parts(&self) -> Vec<Vec<u8>> {

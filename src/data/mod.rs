@@ -15,10 +15,12 @@ pub mod rate;
 pub mod set;
 pub mod stream;
 pub mod string;
+pub mod value;
 pub mod zset;
 
 use crate::world::Millis;
 use std::borrow::Cow;
+pub use value::{Frozen, Value, View};
 
 /// What a key holds, as TYPE names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +113,12 @@ pub trait Collection: Clone + Default + Send + 'static {
 
     /// In about how many pieces of heap the value lies: freeing it takes so long.
     fn pieces(&self) -> usize;
+
+    /// The value as it is now, for another thread to read while this one goes on changing.
+    fn freeze(&mut self) -> Frozen;
+
+    /// The value, lent to be read as any.
+    fn lend(&self) -> View<'_>;
 
     /// The value as strings that equal values agree on, whatever their form: what has no order of
     /// its own is sorted. For digests, which are taken by tests.

@@ -14,6 +14,7 @@ pub mod record;
 pub mod sizes;
 #[cfg(test)]
 mod tests;
+pub mod walk;
 
 pub use age::Aging;
 pub use change::{Cause, Changes};

@@ -18,7 +18,7 @@ mod tests;
 use super::limits::ListLimits;
 use super::packed::{self, Packed, Position};
 use super::string::Text;
-use super::{Buffer, Collection, Small, Type};
+use super::{Buffer, Collection, Frozen, Small, Type, View};
 use chain::Chain;
 use std::collections::vec_deque;
 
@@ -95,6 +95,14 @@ impl Collection for List {
             Form::One(_) => 1,
             Form::Many(chain) => chain.blocks().len() + 1,
         }
+    }
+
+    fn freeze(&mut self) -> Frozen {
+        Frozen::List(self.clone())
+    }
+
+    fn lend(&self) -> View<'_> {
+        View::List(self)
     }
 
     fn parts(&self) -> Vec<Vec<u8>> {

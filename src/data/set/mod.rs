@@ -22,7 +22,7 @@ use super::intset::IntSet;
 use super::limits::{PACKED_BYTES_MAX, PackedLimits, SetLimits};
 use super::packed::Packed;
 use super::string::{Digits, Text, canonical_int};
-use super::{Buffer, Collection, Due, Mortal, Small, SmallForm, Type};
+use super::{Buffer, Collection, Due, Frozen, Mortal, Small, SmallForm, Type, View};
 use crate::base::blob::Blob;
 use crate::base::map;
 use crate::base::memory_size::size_class;
@@ -132,6 +132,14 @@ impl Collection for Set {
             Form::Ints(_) | Form::Packed(_) => 1,
             Form::Large(large) => large.table.len() + large.deadlines.pieces(),
         }
+    }
+
+    fn freeze(&mut self) -> Frozen {
+        Frozen::Set(self.clone())
+    }
+
+    fn lend(&self) -> View<'_> {
+        View::Set(self)
     }
 
     fn parts(&self) -> Vec<Vec<u8>> {

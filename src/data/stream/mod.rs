@@ -21,7 +21,7 @@ pub use node::{Entry, Fields};
 pub use producers::{Memory, Producers};
 
 use super::limits::StreamLimits;
-use super::{Buffer, Collection, Small, Type};
+use super::{Buffer, Collection, Frozen, Small, Type, View};
 use crate::base::memory_size::size_class;
 use groups::Groups;
 use node::{Node, Walk};
@@ -117,6 +117,14 @@ impl Collection for Stream {
     fn pieces(&self) -> usize {
         let producers = self.producers.as_ref().map_or(0, |producers| producers.pieces());
         self.nodes.len() + self.nodes.pieces() + self.groups_pieces() + producers + 1
+    }
+
+    fn freeze(&mut self) -> Frozen {
+        Frozen::Stream(Box::new(self.clone()))
+    }
+
+    fn lend(&self) -> View<'_> {
+        View::Stream(self)
     }
 
     fn parts(&self) -> Vec<Vec<u8>> {

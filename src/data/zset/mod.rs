@@ -16,7 +16,7 @@ mod tree;
 use super::limits::{PACKED_BYTES_MAX, PackedLimits};
 use super::packed::Packed;
 use super::string::Text;
-use super::{Buffer, Collection, Due, Mortal, Type};
+use super::{Buffer, Collection, Due, Frozen, Mortal, Type, View};
 use crate::base::numbers;
 use crate::world::Millis;
 use large::Large;
@@ -382,6 +382,14 @@ impl Collection for ZSet {
             Form::Small(_) => 1,
             Form::Large(large) => large.pieces(),
         }
+    }
+
+    fn freeze(&mut self) -> Frozen {
+        Frozen::ZSet(self.clone())
+    }
+
+    fn lend(&self) -> View<'_> {
+        View::ZSet(self)
     }
 
     fn parts(&self) -> Vec<Vec<u8>> {

@@ -43,7 +43,7 @@ use super::lent::Lent;
 use crate::base::memory_size::size_class;
 use crate::base::prefetch::prefetch;
 use crate::data::string::{Text, canonical_int};
-use crate::data::{Collection, Due, Small, SmallForm, Type};
+use crate::data::{Collection, Due, Frozen, Small, SmallForm, Type, Value, View};
 use crate::world::Millis;
 use head::{
     AGE, APART, DEADLINE, FILED, FORM, Form, Head, LONG_KEY, MORTAL, Room, SLOT, TICKET, VALUE_LEN,
@@ -498,6 +498,32 @@ impl Record {
         );
         self.set_earliest(earliest);
         is_left
+    }
+
+    /// A record of a value of any type.
+    pub fn of_value(key: &[u8], value: Value) -> Record {
+        match value {
+            Value::Text(text) if text.len() > SHORT_MAX => Record::long(key, text),
+            Value::Text(text) => Record::string(key, &text),
+            Value::List(value) => Record::of_collection(key, value),
+            Value::Set(value) => Record::of_collection(key, value),
+            Value::ZSet(value) => Record::of_collection(key, value),
+            Value::Hash(value) => Record::of_collection(key, value),
+            Value::Stream(value) => Record::of_collection(key, *value),
+        }
+    }
+
+    /// Lends the value, whatever it is.
+    pub fn with_view<R>(&self, look: impl FnOnce(View) -> R) -> R {
+        whatever_it_holds!(
+            self, T => look(self.collection::<T>().lend()), text => look(View::Text(self.text()))
+        )
+    }
+
+    /// The value as it is now, if it is a large collection: for another thread to read while this one goes
+    /// on changing.
+    pub fn freeze(&mut self) -> Option<Frozen> {
+        whatever_it_holds!(self, T => self.large_mut::<T>().map(T::freeze), text => None)
     }
 
     /// The value as strings that equal values agree on.

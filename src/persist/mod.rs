@@ -1,0 +1,3 @@
+//! Snapshot and log: which files there are, when they are written and flushed, and how they are read
+//! again. Nothing here opens a file by itself: all of it goes through `Disk`, so a test can have a disk
+//! that fails.
