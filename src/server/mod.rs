@@ -7,6 +7,7 @@ pub mod connection;
 pub mod crash;
 pub mod crew;
 pub mod daemon;
+pub mod disk;
 pub mod door;
 pub mod free;
 pub mod host;
