@@ -13,6 +13,7 @@
 use super::Collection;
 use super::Due;
 use super::limits::PackedLimits;
+use super::string::{Digits, Text};
 use super::zset::{ScoreRange, ZSet};
 use crate::base::memory_size::size_class;
 use crate::world::Millis;
@@ -44,6 +45,12 @@ impl Lifetimes {
 
     pub fn get(&self, element: &[u8]) -> Option<Millis> {
         self.0.as_ref()?.get(element)
+    }
+
+    /// Says which deadline an element has, if there are any at all.
+    pub fn finder(all: Option<&Lifetimes>) -> impl Fn(Text) -> Option<Millis> {
+        let all = all.and_then(|all| all.0.as_deref());
+        move |element| all?.get(element.bytes(&mut Digits::new()))
     }
 
     /// `seed` is that of the collection's table.
@@ -215,7 +222,6 @@ mod tests {
     use crate::data::hash::Hash;
     use crate::data::limits::SetLimits;
     use crate::data::set::Set;
-    use crate::data::string::Text;
     use crate::data::zset::{Added, Rule};
     use crate::data::{Due, Mortal};
     use proptest::prelude::*;
@@ -236,6 +242,7 @@ mod tests {
         fn touch(&mut self, element: &[u8]) -> bool;
         fn elements(&self) -> Vec<Vec<u8>>;
         fn walked(&self) -> Vec<Vec<u8>>;
+        fn with_deadlines(&self) -> Vec<(Vec<u8>, Option<Millis>)>;
         fn thrown(&self, dice: &mut SmallRng) -> Option<Vec<u8>>;
     }
 
@@ -258,6 +265,9 @@ mod tests {
                     return seen;
                 }
             }
+        }
+        fn with_deadlines(&self) -> Vec<(Vec<u8>, Option<Millis>)> {
+            self.iter_with_deadlines().map(|(field, _, at)| (field.to_vec(), at)).collect()
         }
         fn thrown(&self, dice: &mut SmallRng) -> Option<Vec<u8>> {
             let mut below = |bound: u64| dice.random_range(0..bound);
@@ -285,6 +295,9 @@ mod tests {
                     return seen;
                 }
             }
+        }
+        fn with_deadlines(&self) -> Vec<(Vec<u8>, Option<Millis>)> {
+            self.iter_with_deadlines().map(|(member, at)| (member.to_vec(), at)).collect()
         }
         fn thrown(&self, dice: &mut SmallRng) -> Option<Vec<u8>> {
             let mut below = |bound: u64| dice.random_range(0..bound);
@@ -321,6 +334,9 @@ mod tests {
                     return seen;
                 }
             }
+        }
+        fn with_deadlines(&self) -> Vec<(Vec<u8>, Option<Millis>)> {
+            self.iter_with_deadlines().map(|(member, _, at)| (member.to_vec(), at)).collect()
         }
         fn thrown(&self, dice: &mut SmallRng) -> Option<Vec<u8>> {
             let rank = dice.random_range(0..self.len().max(1));
@@ -390,6 +406,11 @@ mod tests {
         for all in [value.elements(), value.walked()] {
             assert_eq!(all.len(), model.seen.len());
             assert!(all.iter().all(|element| model.seen.contains_key(element)));
+        }
+        let with_deadlines = value.with_deadlines();
+        assert_eq!(with_deadlines.len(), model.seen.len());
+        for (element, deadline) in with_deadlines {
+            assert_eq!(model.seen.get(&element), Some(&deadline.map(|deadline| deadline.0)));
         }
         for number in 0..40 {
             let element = name(number);

@@ -130,6 +130,20 @@ impl Hash {
         small.chain(large)
     }
 
+    /// As `iter`, with the deadlines of those fields that have any.
+    pub fn iter_with_deadlines(
+        &self,
+    ) -> impl Iterator<Item = (Text<'_>, Text<'_>, Option<Millis>)> {
+        let (small, large) = match &self.form {
+            Form::Small(packed) => (Some(packed), None),
+            Form::Large(large) => (None, Some(&large.deadlines)),
+        };
+        let mut of_small = small.into_iter().flat_map(deadlines);
+        let of_large = Lifetimes::finder(large);
+        let mut of = move |field| of_small.next().unwrap_or_else(|| of_large(field));
+        self.iter().map(move |(field, value)| (field, value, of(field)))
+    }
+
     /// One step of a walk over all fields, as `Table::scan`; a small hash is visited in one step.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Text, Text)) -> u64 {
         match &self.form {

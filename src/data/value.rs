@@ -6,7 +6,7 @@ use super::list::List;
 use super::set::Set;
 use super::stream::Stream;
 use super::string::Text;
-use super::zset::ZSet;
+use super::zset::{Scores, ZSet};
 use super::{Collection, Type};
 
 /// A value that no key has yet.
@@ -25,7 +25,7 @@ pub enum Value {
 pub enum Frozen {
     List(List),
     Set(Set),
-    ZSet(ZSet),
+    ZSet(Scores),
     Hash(Hash),
     Stream(Box<Stream>),
 }
@@ -37,6 +37,8 @@ pub enum View<'a> {
     List(&'a List),
     Set(&'a Set),
     ZSet(&'a ZSet),
+    /// A sorted set too, but without its order.
+    Scores(&'a Scores),
     Hash(&'a Hash),
     Stream(&'a Stream),
 }
@@ -63,7 +65,7 @@ impl Frozen {
         match self {
             Frozen::List(value) => View::List(value),
             Frozen::Set(value) => View::Set(value),
-            Frozen::ZSet(value) => View::ZSet(value),
+            Frozen::ZSet(value) => View::Scores(value),
             Frozen::Hash(value) => View::Hash(value),
             Frozen::Stream(value) => View::Stream(value),
         }
@@ -76,7 +78,7 @@ impl View<'_> {
             View::Text(_) => Type::String,
             View::List(_) => Type::List,
             View::Set(_) => Type::Set,
-            View::ZSet(_) => Type::ZSet,
+            View::ZSet(_) | View::Scores(_) => Type::ZSet,
             View::Hash(_) => Type::Hash,
             View::Stream(_) => Type::Stream,
         }
@@ -89,6 +91,7 @@ impl View<'_> {
             View::List(value) => value.parts(),
             View::Set(value) => value.parts(),
             View::ZSet(value) => value.parts(),
+            View::Scores(value) => value.parts(),
             View::Hash(value) => value.parts(),
             View::Stream(value) => value.parts(),
         }

@@ -333,6 +333,16 @@ impl Set {
         ints.chain(packed).chain(large)
     }
 
+    /// As `iter`, with the deadlines of those members that have any.
+    pub fn iter_with_deadlines(&self) -> impl Iterator<Item = (Text<'_>, Option<Millis>)> {
+        let deadlines = match &self.0 {
+            Form::Large(large) => Some(&large.deadlines),
+            _ => None,
+        };
+        let of = Lifetimes::finder(deadlines);
+        self.iter().map(move |member| (member, of(member)))
+    }
+
     /// One step of a walk over all members, as SSCAN takes it: shows some, and returns the cursor for
     /// the next step. The walk begins with cursor 0 and is over when 0 is returned. A member that is
     /// there all the while is shown once at least. A small set is shown whole.

@@ -8,11 +8,13 @@
 
 mod large;
 mod members;
+mod scores;
 mod small;
 #[cfg(test)]
 mod tests;
 mod tree;
 
+use super::deadlines::Lifetimes;
 use super::limits::{PACKED_BYTES_MAX, PackedLimits};
 use super::packed::Packed;
 use super::string::Text;
@@ -20,6 +22,7 @@ use super::{Buffer, Collection, Due, Frozen, Mortal, Type, View};
 use crate::base::numbers;
 use crate::world::Millis;
 use large::Large;
+pub use scores::Scores;
 use small::Small;
 use std::ops::Range;
 use tree::Probe;
@@ -261,6 +264,16 @@ impl ZSet {
         self.walk(0..self.len(), false)
     }
 
+    /// As `iter`, with the deadlines of those members that have any.
+    pub fn iter_with_deadlines(&self) -> impl Iterator<Item = (Text<'_>, f64, Option<Millis>)> {
+        let deadlines = match &self.0 {
+            Form::Small(_) => None,
+            Form::Large(large) => Some(large.deadlines()),
+        };
+        let of = Lifetimes::finder(deadlines);
+        self.iter().map(move |(member, score)| (member, score, of(member)))
+    }
+
     /// The member of a rank; O(log n). Of a random rank it is a fair pick.
     pub fn at(&self, rank: usize) -> Option<(Text<'_>, f64)> {
         if rank < self.len() { self.walk(rank..rank + 1, false).next() } else { None }
@@ -385,7 +398,7 @@ impl Collection for ZSet {
     }
 
     fn freeze(&mut self) -> Frozen {
-        Frozen::ZSet(self.clone())
+        Frozen::ZSet(Scores::of(self.clone()))
     }
 
     fn lend(&self) -> View<'_> {
