@@ -4,15 +4,30 @@
 //! what has been written: three bits of length, thirteen of distance.
 
 /// What was compressed, if these bytes are that and its length is the one that was said.
-///
-/// Three bytes become 264 at the most, so the length that is claimed is not trusted with memory.
 pub fn expand(compressed: &[u8], len: usize) -> Option<Vec<u8>> {
     let mut out = Vec::new();
+    expand_into(compressed, len, &mut out)?;
+    Some(out)
+}
+
+/// Puts what was compressed behind what is in `out`, if these bytes are that and its length is the one that was said.
+///
+/// Three bytes become 264 at the most, so a length that cannot be is refused before anything is allocated.
+pub fn expand_into(compressed: &[u8], len: usize, out: &mut Vec<u8>) -> Option<()> {
+    if len > compressed.len().saturating_mul(EXPANSION_MAX) {
+        return None;
+    }
+    let begin = out.len();
+    let end = begin + len;
+    out.reserve_exact(len);
     let mut rest = compressed;
     while let Some((&control, after)) = rest.split_first() {
         rest = after;
         if control < 32 {
             let (literal, after) = rest.split_at_checked(usize::from(control) + 1)?;
+            if literal.len() > end - out.len() {
+                return None;
+            }
             out.extend_from_slice(literal);
             rest = after;
         } else {
@@ -25,16 +40,24 @@ pub fn expand(compressed: &[u8], len: usize) -> Option<Vec<u8>> {
             let (&low, after) = rest.split_first()?;
             rest = after;
             let distance = (usize::from(control & 31) << 8 | usize::from(low)) + 1;
-            let start = out.len().checked_sub(distance)?;
-            // The copy may overlap what it makes.
-            (0..copied).for_each(|at| out.push(out[start + at]));
-        }
-        if out.len() > len {
-            return None;
+            let from = out.len().checked_sub(distance).filter(|from| *from >= begin)?;
+            if copied > end - out.len() {
+                return None;
+            }
+            // The copy may overlap what it makes, and then is made of pieces that double.
+            let mut left = copied;
+            while left > 0 {
+                let piece = left.min(out.len() - from);
+                out.extend_from_within(from..from + piece);
+                left -= piece;
+            }
         }
     }
-    (out.len() == len).then_some(out)
+    (out.len() == end).then_some(())
 }
+
+/// Three bytes become 264.
+const EXPANSION_MAX: usize = 88;
 
 #[cfg(test)]
 mod tests {
