@@ -13,6 +13,7 @@ use crate::spec::{
     Access, C_BITMAP, DENYOOM, FAST, Group, K_ACCESS, K_UPDATE, K_VARIABLE_FLAGS, block, integer,
     key, key_at, keys_from, one_of, string, token,
 };
+use std::ops::Range;
 
 pub const FAMILY: Family = Family {
     group: Group::Bitmap,
@@ -207,16 +208,11 @@ fn setbit(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         (bytes.len(), bits::get(bytes, at))
     };
     if needed > len {
-        edit.with_vec(|bytes| {
-            bytes.resize(needed, 0);
-            bits::set(bytes, at, bit);
-        });
-        edit.done(Event::string("setbit"));
-    } else {
-        // Even where the bit stays what it is, the string is one that is changed in place.
-        bits::set(edit.bytes_mut(), at, bit);
-        edit.done_if(before != bit, Event::string("setbit"));
+        edit.grow(needed);
     }
+    // Even where the bit stays what it is, the string is one that is changed in place.
+    bits::set(edit.bytes_mut([needed - 1..needed]), at, bit);
+    edit.done_if(needed > len || before != bit, Event::string("setbit"));
     out.int(before as i64)
 }
 
@@ -384,6 +380,13 @@ struct Step {
     act: Act,
 }
 
+impl Step {
+    /// The bytes that the field lies in.
+    fn bytes(&self) -> Range<usize> {
+        (self.at / 8) as usize..self.field.bytes_needed(self.at) as usize
+    }
+}
+
 enum Act {
     Get,
     Set(i64, Overflow),
@@ -403,16 +406,13 @@ fn bitfield(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     };
     let mut list = out.list(steps.len());
     // Growth is a change even where every step fails.
-    if needed > edit.view().len() {
-        edit.with_vec(|bytes| {
-            bytes.resize(needed, 0);
-            run(&steps, bytes, &mut list);
-        });
-        edit.done(Event::string("setbit"));
-    } else {
-        let changed = run(&steps, edit.bytes_mut(), &mut list);
-        edit.done_if(changed, Event::string("setbit"));
+    let grows = needed > edit.view().len();
+    if grows {
+        edit.grow(needed);
     }
+    let written = writes(&steps).map(Step::bytes);
+    let changed = run(&steps, edit.bytes_mut(written), &mut list);
+    edit.done_if(grows || changed, Event::string("setbit"));
     list.end()
 }
 
@@ -480,8 +480,11 @@ fn field(text: &[u8]) -> Result<Field, Error> {
 
 /// The length a string must have for all writes; `None` if there is no write.
 fn bytes_written(steps: &[Step]) -> Option<usize> {
-    let writes = steps.iter().filter(|step| !matches!(step.act, Act::Get));
-    writes.map(|step| step.field.bytes_needed(step.at) as usize).max()
+    writes(steps).map(|step| step.bytes().end).max()
+}
+
+fn writes(steps: &[Step]) -> impl Iterator<Item = &Step> {
+    steps.iter().filter(|step| !matches!(step.act, Act::Get))
 }
 
 fn answer_gets(cx: &mut Ctx, key: &[u8], steps: &[Step], out: Reply) -> Done {

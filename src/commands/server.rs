@@ -102,12 +102,12 @@ fn is_sync(args: Args) -> Result<bool, Error> {
 
 fn empty(engine: &mut Engine, db: usize, sync: bool) {
     engine.tell_watchers_of(db, None);
-    let old = engine.keyspace.flush(db);
+    let (keys, old) = engine.keyspace.flush(db);
     engine.waiters.make_all_ready(db);
     // A single key may hold millions of elements.
-    if !sync && !old.is_empty() {
+    if !sync && keys > 0 {
         // Redis counts what it frees lazily, and inside of a transaction it frees at once.
-        engine.give_away(if engine.in_exec() { 0 } else { old.len() }, old);
+        engine.give_away(if engine.in_exec() { 0 } else { keys }, old);
     }
 }
 

@@ -484,7 +484,7 @@ fn append(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     };
     let len = edit.view().len().saturating_add(more.len());
     limits.check_string(len)?;
-    edit.with_vec(|value| value.extend_from_slice(more));
+    edit.append(more);
     edit.done(Event::string("append"));
     out.int(len as i64)
 }
@@ -515,14 +515,10 @@ fn setrange(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         return out.int(before as i64);
     }
     limits.check_string(end)?;
-    if end <= before {
-        edit.bytes_mut()[offset..end].copy_from_slice(part);
-    } else {
-        edit.with_vec(|value| {
-            value.resize(offset, 0);
-            value.extend_from_slice(part);
-        });
+    if end > before {
+        edit.grow(end);
     }
+    edit.bytes_mut([offset..end])[offset..end].copy_from_slice(part);
     edit.done(Event::string("setrange"));
     out.int(end.max(before) as i64)
 }

@@ -6,6 +6,7 @@ use super::event::Event;
 use super::lent::Lent;
 use super::record::Record;
 use super::sizes::Bin;
+use super::walk::Walk;
 use super::{Db, free};
 use crate::base::table::Place;
 use crate::data::string::Text;
@@ -14,7 +15,7 @@ use crate::world::Millis;
 use rand::rngs::SmallRng;
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 
 /// What the keyspace needs to know about a kind of value.
 pub trait Kind: Sized {
@@ -132,6 +133,8 @@ pub(super) struct Tools<'a> {
     pub now: Millis,
     /// When the sweep should look at what is filed.
     pub filed: &'a mut Millis,
+    /// The snapshot that is being taken.
+    pub walk: &'a mut Option<Box<Walk>>,
 }
 
 #[derive(Clone, Copy)]
@@ -337,24 +340,61 @@ impl Edit<'_, Str> {
 
     pub fn set(&mut self, value: &[u8]) {
         self.changed = true;
+        self.before_replacing();
         self.record_mut().set_text(value);
     }
 
     pub fn set_int(&mut self, value: i64) {
         self.changed = true;
+        self.before_replacing();
         self.record_mut().set_int(value);
     }
 
-    /// The bytes, to be changed where they are.
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
+    /// The bytes, to be changed where they are, but only in these ranges.
+    pub fn bytes_mut(&mut self, written: impl IntoIterator<Item = Range<usize>>) -> &mut [u8] {
         self.changed = true;
+        self.before_writing(written);
         self.record_mut().bytes_mut()
     }
 
-    /// The string, to grow or shrink.
+    pub fn append(&mut self, more: &[u8]) {
+        self.changed = true;
+        self.record_mut().with_vec(|bytes| bytes.extend_from_slice(more));
+    }
+
+    /// Zeros are added up to this length.
+    pub fn grow(&mut self, len: usize) {
+        self.changed = true;
+        self.record_mut().with_vec(|bytes| bytes.resize(len.max(bytes.len()), 0));
+    }
+
+    /// The string, to be changed in any way. What it costs is counted in its length, as if all of it was
+    /// changed.
     pub fn with_vec<R>(&mut self, change: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         self.changed = true;
+        let all = 0..self.view().len();
+        self.before_writing([all]);
         self.record_mut().with_vec(change)
+    }
+
+    #[inline]
+    fn before_writing(&mut self, written: impl IntoIterator<Item = Range<usize>>) {
+        if let Some(walk) = &mut *self.tools.walk
+            && let At::There { place, .. } = self.at
+            && let Some(record) = self.tools.home.table.at(place)
+        {
+            walk.keep_pages(self.db, record, written);
+        }
+    }
+
+    #[inline]
+    fn before_replacing(&mut self) {
+        if let Some(walk) = &mut *self.tools.walk
+            && let At::There { place, .. } = self.at
+            && let Some(record) = self.tools.home.table.at_mut(place)
+        {
+            walk.take_over(self.db, record);
+        }
     }
 }
 

@@ -34,6 +34,7 @@ use expiry::{Batch, Deadlines, Ticket};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use sizes::Bin;
+use walk::Walk;
 
 pub struct Keyspace {
     dbs: Vec<Db>,
@@ -63,6 +64,8 @@ pub struct Keyspace {
     pub trash: Vec<Record>,
     /// Where small collections are changed.
     buffer: Vec<u8>,
+    /// The snapshot that is being taken.
+    walk: Option<Box<Walk>>,
 }
 
 pub struct Db {
@@ -154,6 +157,7 @@ impl Keyspace {
             sweeps: true,
             trash: Vec::new(),
             buffer: Vec::new(),
+            walk: None,
             filed: Millis(i64::MAX),
             sweep_from: 0,
             lateness: Lateness::default(),
@@ -302,6 +306,7 @@ impl Keyspace {
         if record.kind() != T::TYPE {
             return Err(Error::WrongType);
         }
+        self.before_change(db, key);
         self.use_it(db, place);
         Ok(Some(self.open(db, place)))
     }
@@ -318,10 +323,12 @@ impl Keyspace {
             if record.kind() != T::TYPE {
                 return Err(Error::WrongType);
             }
+            self.before_change(db, key);
             return Ok(self.open(db, place));
         }
         // Where keys that are due are held, this one is not held any longer.
         self.take_away(db, key);
+        self.before_change(db, key);
         let (hash, age) = (self.hash(key), self.aging.newborn());
         Ok(Edit::begin(self.tools(db), db, key, (hash, age)))
     }
@@ -354,12 +361,14 @@ impl Keyspace {
             buffer: &mut self.buffer,
             now: self.now,
             filed: &mut self.filed,
+            walk: &mut self.walk,
         }
     }
 
     /// Stores a string, whatever was there before.
     #[inline]
     pub fn put_text(&mut self, db: usize, key: &[u8], value: &[u8], life: Life, event: Event) {
+        self.before_change(db, key);
         let (hash, aging, now) = (self.hash(key), self.aging, self.now);
         let home = &mut self.dbs[db];
         let Some(place) = home.table.locate(hash, |record| record.key() == key) else {
@@ -386,6 +395,9 @@ impl Keyspace {
         let was = record.kind();
         home.sizes.shift(Bin::of(record), Bin::new(Type::String, value.len()));
         if was == Type::String {
+            if let Some(walk) = &mut self.walk {
+                walk.take_over(db, record);
+            }
             record.set_text(value);
         } else {
             let mut fresh = Record::string(key, value);
@@ -442,7 +454,7 @@ impl Keyspace {
             self.take_away(db, record.key());
         } else if let Some(old) = self.discard(db, record.key()) {
             before = Some(old.kind());
-            free(old, &mut self.trash);
+            self.let_go(db, old);
         }
         let life = record.deadline().into();
         self.insert(db, hash, record, life);
@@ -451,23 +463,13 @@ impl Keyspace {
 
     /// Removes a key; says whether it was there.
     pub fn remove(&mut self, db: usize, key: &[u8], event: Event) -> bool {
-        match self.take(db, key, event) {
-            Some(record) => {
-                free(record, &mut self.trash);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Removes a key and hands over its record.
-    pub fn take(&mut self, db: usize, key: &[u8], event: Event) -> Option<Record> {
         if !self.contains(db, key) {
-            return None;
+            return false;
         }
-        let record = self.discard(db, key)?;
+        let Some(record) = self.discard(db, key) else { return false };
         self.changes.note(db, key, event, Cause::Command);
-        Some(record)
+        self.let_go(db, record);
+        true
     }
 
     /// Gives a value another key, in place of what that key held; its deadline goes with it. Says
@@ -479,6 +481,7 @@ impl Keyspace {
         let Some(record) = self.discard(db, from) else { return false };
         let kind = record.kind();
         let before = self.place(db, record.renamed(to));
+        self.moved((db, from), (db, to));
         self.changes.remark(db, to, Event::NEW);
         self.changes.note(db, from, Event::generic("rename_from"), Cause::Command);
         self.changes.note(db, to, Event::generic("rename_to"), Cause::Command);
@@ -493,6 +496,7 @@ impl Keyspace {
         }
         let Some(record) = self.discard(db, key) else { return false };
         self.place(other, record);
+        self.moved((db, key), (other, key));
         self.changes.remark(other, key, Event::NEW);
         self.changes.note(db, key, Event::generic("move_from"), Cause::Command);
         self.changes.note(other, key, Event::generic("move_to"), Cause::Command);
@@ -525,6 +529,7 @@ impl Keyspace {
 
     /// Gives a key that is there a deadline, or takes it away.
     pub fn set_deadline(&mut self, db: usize, key: &[u8], deadline: Option<Millis>, event: Event) {
+        self.before_change(db, key);
         let hash = self.hash(key);
         let home = &mut self.dbs[db];
         let Some(place) = home.table.locate(hash, |record| record.key() == key) else { return };
@@ -532,16 +537,20 @@ impl Keyspace {
         self.changes.note(db, key, event, Cause::Command);
     }
 
-    /// Empties a database; what was in it is handed over, to be freed where it holds nobody up.
-    pub fn flush(&mut self, db: usize) -> Db {
+    /// Empties a database; says how many keys were in it, and hands over what is left of them, to be freed
+    /// where it holds nobody up.
+    pub fn flush(&mut self, db: usize) -> (usize, Db) {
         let fresh = Db::new(self.seed);
-        let old = std::mem::replace(&mut self.dbs[db], fresh);
-        self.changes.dirty += old.len() as u64;
-        old
+        let mut old = std::mem::replace(&mut self.dbs[db], fresh);
+        let keys = old.len();
+        self.emptied(db, &mut old);
+        self.changes.dirty += keys as u64;
+        (keys, old)
     }
 
     pub fn swap(&mut self, left: usize, right: usize) {
         self.dbs.swap(left, right);
+        self.swapped(left, right);
         self.changes.dirty += 1;
     }
 
@@ -655,7 +664,8 @@ impl Keyspace {
                 self.lateness.record(now.0.abs_diff(deadline.0));
                 self.counters.expired += 1;
                 self.changes.note(db, record.key(), Event::EXPIRED, Cause::Expiry);
-                free(record, &mut self.trash);
+                self.goes_by_itself(db, record.key());
+                self.let_go(db, record);
             }
         }
         // Not before all of the batch were looked at, since it changes tickets.
@@ -731,9 +741,12 @@ impl Keyspace {
             self.counters.expired_elements += count as u64;
             self.changes.note(db, record.key(), event, Cause::Expiry);
             self.changes.remark(db, record.key(), Event::DEL);
-            free(record, &mut self.trash);
+            self.goes_by_itself(db, record.key());
+            self.let_go(db, record);
             return 1;
         }
+        self.before_change_at(db, place);
+        let home = &mut self.dbs[db];
         let due = Due {
             now: if self.sees_expired { Millis(i64::MIN) } else { now },
             most: if is_held { 0 } else { most },
@@ -760,7 +773,7 @@ impl Keyspace {
             && let Some(record) = home.take_out(place)
         {
             changes.remark(db, record.key(), Event::DEL);
-            free(record, &mut self.trash);
+            self.let_go(db, record);
         }
         gone
     }
@@ -792,8 +805,9 @@ impl Keyspace {
 
     /// Removes a key, if it is there, because its time has come.
     fn take_away(&mut self, db: usize, key: &[u8]) {
-        if let Some(record) = self.discard(db, key) {
-            free(record, &mut self.trash);
+        if let Some(record) = self.take_off(db, key) {
+            self.goes_by_itself(db, key);
+            self.let_go(db, record);
             self.counters.expired += 1;
             self.changes.note(db, key, Event::EXPIRED, Cause::Expiry);
         }
@@ -821,10 +835,17 @@ impl Keyspace {
             Life::Keep | Life::Forever => None,
         };
         record.set_deadline(deadline);
+        self.before_change(db, record.key());
         self.filed = self.filed.min(self.dbs[db].insert(hash, record, self.now));
     }
 
+    /// Takes a record out of its database, for which there is another reason than that it is due.
     fn discard(&mut self, db: usize, key: &[u8]) -> Option<Record> {
+        self.before_change(db, key);
+        self.take_off(db, key)
+    }
+
+    fn take_off(&mut self, db: usize, key: &[u8]) -> Option<Record> {
         let hash = self.hash(key);
         let home = &mut self.dbs[db];
         home.remove_at(home.table.locate(hash, |record| record.key() == key)?)
@@ -903,6 +924,19 @@ impl Db {
     /// All records, due ones included.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.table.iter()
+    }
+
+    fn find(&self, key: &[u8]) -> Option<&Record> {
+        self.table.find(table::hash(self.table.seed(), key), |record| record.key() == key)
+    }
+
+    fn find_mut(&mut self, key: &[u8]) -> Option<&mut Record> {
+        self.table.find_mut(table::hash(self.table.seed(), key), |record| record.key() == key)
+    }
+
+    /// Takes a record out of a database that is given up, in which nothing is counted any more.
+    fn take_off(&mut self, key: &[u8]) -> Option<Record> {
+        self.table.remove(table::hash(self.table.seed(), key), |record| record.key() == key)
     }
 
     /// Removes a record, and its deadline from the index.

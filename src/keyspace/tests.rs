@@ -186,7 +186,7 @@ fn apply(keyspace: &mut Keyspace, model: &mut Model, step: Step) {
         Step::Flush(db) => {
             // Due keys that nobody looked at go with the others, and count as nothing.
             while keyspace.sweep(1) {}
-            assert_eq!(keyspace.flush(db).len(), model.keys[db].len());
+            assert_eq!(keyspace.flush(db).0, model.keys[db].len());
             model.keys[db].clear();
         }
         Step::Swap(left, right) => {

@@ -268,6 +268,18 @@ impl<E: Entry> Table<E> {
         if end < cursor::END { end } else { 0 }
     }
 
+    /// As `scan`, for who goes on with the next cursor at once: tells the visitor where the step ends, and
+    /// asks for the memory of entries that come soon.
+    #[inline]
+    pub fn scan_on(&self, cursor: u64, mut visit: impl FnMut(u64, &E)) -> u64 {
+        if let Some(segment) = self.segment(cursor << cursor::POSITION_SHIFT) {
+            let (home, _, end) = segment.stretch(cursor << cursor::POSITION_SHIFT);
+            segment.prefetch_after(home);
+            return self.scan(cursor, |entry| visit(end, entry));
+        }
+        0
+    }
+
     /// A fair pick: every entry is as likely as every other. `below(n)` throws a number from 0 to n-1.
     pub fn random(&self, below: &mut impl FnMut(u64) -> u64) -> Option<&E> {
         self.at(self.random_place(below)?)
@@ -521,6 +533,11 @@ impl<E: Entry> Piece<E> {
 
     pub fn into_entries(self) -> impl Iterator<Item = E> {
         self.0.into_entries()
+    }
+
+    /// The entries with their hashes, for which each of them is looked at.
+    pub fn into_hashed(self, seed: u64) -> Vec<(u64, E)> {
+        self.0.dissolve(seed)
     }
 }
 

@@ -381,6 +381,14 @@ impl<E: Entry> Segment<E> {
         (home, self.begin(home), self.begin(home + 1))
     }
 
+    /// Asks for the entries of a bucket that is some buckets ahead.
+    #[inline]
+    pub fn prefetch_after(&self, bucket: usize) {
+        if let Some(ahead) = self.buckets.get(bucket + LOOK_AHEAD) {
+            ahead.entries().for_each(E::prefetch);
+        }
+    }
+
     fn begin(&self, bucket: usize) -> u64 {
         cursor::begin(self.first, self.depth, bucket, self.buckets.len())
     }

@@ -36,7 +36,7 @@ const SEED: u64 = 0xadc8_3b19;
 const MAGIC: &[u8] = b"HYLL";
 const HEADER: usize = 16;
 const FORM: usize = 4;
-const CARDINALITY: std::ops::Range<usize> = 8..HEADER;
+pub const CARDINALITY: std::ops::Range<usize> = 8..HEADER;
 /// The byte of the count with the bit that says whether it is out of date.
 const STALE: (usize, u8) = (HEADER - 1, 0x80);
 const DENSE_LEN: usize = HEADER + dense::BYTES;

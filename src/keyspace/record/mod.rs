@@ -88,6 +88,10 @@ macro_rules! whatever_it_holds {
     };
 }
 
+mod raw;
+
+pub use raw::Raw;
+
 /// A value of more bytes than this has an allocation of its own.
 const SHORT_MAX: usize = 192;
 /// A small collection of more bytes than this is no longer kept in its record: copying it would begin
@@ -297,12 +301,7 @@ impl Record {
     pub fn collection<T: Collection>(&self) -> Lent<'_, T> {
         assert_eq!(self.kind(), T::TYPE, "a collection is read as what it is");
         match self.small() {
-            Some(Small { form, items, bytes }) => {
-                // SAFETY: `Lent` is bound to the borrow of this record, so that what reads the bytes does
-                // not outlive it; it neither owns them nor lends itself to be changed.
-                let bytes = unsafe { std::mem::transmute::<&[u8], &'static [u8]>(bytes) };
-                Lent::made(T::of_small(Small { form, items, bytes: Cow::Borrowed(bytes) }))
-            }
+            Some(small) => lend_small(small),
             None => {
                 // SAFETY: the form says that `word` is a box of this type, which lives as long as the
                 // record; there is one type for each `Type`.
@@ -645,6 +644,14 @@ impl Record {
         change(unsafe { &mut *self.vec_place() })
     }
 
+    /// The bytes of a string that is about to be replaced. Only a short one is copied.
+    pub(super) fn take_text(&mut self) -> Vec<u8> {
+        match self.form() {
+            Form::Long => self.with_vec(std::mem::take),
+            _ => self.text().to_vec(),
+        }
+    }
+
     /// Takes over another record's value; key, deadline and age stay.
     fn replace(&mut self, fresh: Record) {
         let old = std::mem::replace(self, fresh);
@@ -917,6 +924,15 @@ impl Record {
         let head = self.head();
         layout(head.key_at() + self.key_len(head) + self.payload_len(head))
     }
+}
+
+/// Reads a small collection where its bytes lie; they are what `Collection::small` gave.
+fn lend_small<T: Collection>(small: Small<&[u8]>) -> Lent<'_, T> {
+    let Small { form, items, bytes } = small;
+    // SAFETY: `Lent` is bound to the borrow of the bytes, so that what reads them does not outlive it; it
+    // neither owns them nor lends itself to be changed.
+    let bytes = unsafe { std::mem::transmute::<&[u8], &'static [u8]>(bytes) };
+    Lent::made(T::of_small(Small { form, items, bytes: Cow::Borrowed(bytes) }))
 }
 
 /// What the slot of a deadline holds. The last millisecond there is stands for "none", and the one before

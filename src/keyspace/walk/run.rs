@@ -1,0 +1,378 @@
+//! `Walk`: how far it has come, what it was told to leave out, and what waits to be taken.
+
+use super::entries::Entries;
+use super::long::LongText;
+use super::marks::{Mark, Marks};
+use super::{Piece, Portions};
+use crate::base::table::{self, position};
+use crate::data::string::Text;
+use crate::keyspace::record::Raw;
+use crate::keyspace::{Db, Record, free};
+use std::collections::VecDeque;
+use std::ops::Range;
+
+pub struct Walk {
+    sources: Vec<Source>,
+    /// The source that is walked over; those before it were.
+    at: usize,
+    /// For each database the source that lies there and is not passed.
+    homes: Vec<Option<usize>>,
+    /// What the second hashes of marks are seeded with.
+    seed: u64,
+    portions: Portions,
+    /// Keys that were there at the beginning, and those of them that were passed.
+    keys: u64,
+    passed: u64,
+    /// What is to be taken, and how many bytes that are.
+    ready: Vec<Piece>,
+    ready_bytes: usize,
+    /// Keys that come next, but not between the parts of a long string.
+    entries: Entries,
+    /// The long string whose parts are handed over.
+    open: Option<LongText>,
+    /// Those that follow: first what is being written to.
+    long: VecDeque<LongText>,
+    /// Keys that a step leaves for its end.
+    special: Vec<Vec<u8>>,
+}
+
+/// A database as it was at the beginning, which may lie elsewhere by now.
+struct Source {
+    number: usize,
+    keys: u64,
+    expires: u64,
+    /// All positions below were passed.
+    cursor: u64,
+    marks: Marks,
+    place: Place,
+}
+
+enum Place {
+    Database(usize),
+    /// It was emptied, and its table is the walk's.
+    Detached(Detached),
+    /// There is nothing left of it.
+    Passed,
+}
+
+/// A table that is taken apart.
+struct Detached {
+    segments: Box<dyn Iterator<Item = table::Piece<Record>> + Send>,
+    /// What they are hashed with.
+    seed: u64,
+    /// What is left of one segment, with the hashes.
+    records: Vec<(u64, Record)>,
+}
+
+/// No slice of the walk passes more buckets.
+const BUCKETS_MAX: usize = 512;
+/// Of a table that is taken apart, so many records are what a bucket is elsewhere.
+const RECORDS_EACH: usize = 6;
+/// Memory for what a slice gathers is taken at once up to here.
+const EXPECTED_MAX: usize = 1 << 18;
+/// Makes the second hash of a mark another one than the first.
+const SEED: u64 = 0x5eed_0f0a_3a4c_5e1d;
+
+impl Walk {
+    pub fn new(dbs: &[Db], seed: u64, portions: Portions) -> Walk {
+        let mut sources = Vec::new();
+        let mut homes = vec![None; dbs.len()];
+        for (number, db) in dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
+            homes[number] = Some(sources.len());
+            sources.push(Source {
+                number,
+                keys: db.len() as u64,
+                expires: db.expires() as u64,
+                cursor: 0,
+                marks: Marks::new(db.len()),
+                place: Place::Database(number),
+            });
+        }
+        Walk {
+            keys: sources.iter().map(|source| source.keys).sum(),
+            sources,
+            at: 0,
+            homes,
+            seed: seed.rotate_left(32) ^ SEED,
+            portions,
+            passed: 0,
+            ready: Vec::new(),
+            ready_bytes: 0,
+            entries: Entries::default(),
+            open: None,
+            long: VecDeque::new(),
+            special: Vec::new(),
+        }
+    }
+
+    pub fn progress(&self) -> (u64, u64) {
+        (self.passed, self.keys)
+    }
+
+    pub fn databases(&self) -> Vec<(usize, u64, u64)> {
+        self.sources.iter().map(|source| (source.number, source.keys, source.expires)).collect()
+    }
+
+    /// Was everything handed over?
+    pub fn is_over(&self) -> bool {
+        self.at == self.sources.len() && self.open.is_none() && self.long.is_empty()
+    }
+
+    /// Bytes that wait to be taken.
+    pub fn gathered(&self) -> usize {
+        let entries = if self.open.is_some() { 0 } else { self.entries.bytes() };
+        self.ready_bytes + entries
+    }
+
+    pub fn take_pieces(&mut self) -> Vec<Piece> {
+        if self.open.is_none() {
+            self.seal();
+        }
+        self.ready_bytes = 0;
+        std::mem::take(&mut self.ready)
+    }
+
+    fn seal(&mut self) {
+        if !self.entries.is_empty() {
+            self.ready_bytes += self.entries.bytes();
+            self.ready.push(Piece::Entries(std::mem::take(&mut self.entries)));
+        }
+    }
+
+    /// Goes on until so many bytes wait to be taken; says whether anything is left to do.
+    pub fn go_on(&mut self, dbs: &mut [Db], most: usize, trash: &mut Vec<Record>) -> bool {
+        let mut buckets = 0;
+        while self.gathered() < most && buckets < BUCKETS_MAX {
+            if self.open.is_some() {
+                self.hand_over_part(dbs, trash);
+            } else if let Some(mut text) = self.long.pop_front() {
+                self.seal();
+                self.ready.push(text.title());
+                self.open = Some(text);
+            } else if self.at < self.sources.len() {
+                self.entries.expect(most.min(EXPECTED_MAX));
+                self.step(dbs, trash);
+                buckets += 1;
+            } else {
+                break;
+            }
+        }
+        !self.is_over()
+    }
+
+    fn hand_over_part(&mut self, dbs: &[Db], trash: &mut Vec<Record>) {
+        let Some(mut text) = self.open.take() else { return };
+        let part = text.part(dbs);
+        self.ready_bytes += part.len();
+        self.ready.push(Piece::Part(part));
+        if text.is_over() {
+            text.into_record().into_iter().for_each(|record| free(record, trash));
+        } else {
+            self.open = Some(text);
+        }
+    }
+
+    /// Passes one bucket, or a few records of a table that is taken apart.
+    fn step(&mut self, dbs: &mut [Db], trash: &mut Vec<Record>) {
+        let source = &mut self.sources[self.at];
+        let is_passed = match &mut source.place {
+            Place::Passed => true,
+            Place::Database(db) => {
+                let db = *db;
+                let is_passed = self.pass_bucket(&mut dbs[db], db);
+                if is_passed {
+                    self.homes[db] = None;
+                }
+                is_passed
+            }
+            Place::Detached(_) => self.take_apart(trash),
+        };
+        if is_passed {
+            let source = &mut self.sources[self.at];
+            source.place = Place::Passed;
+            source.marks = Marks::default();
+            self.at += 1;
+        }
+    }
+
+    /// Hands over what is at home in the next bucket; says whether it was the last.
+    fn pass_bucket(&mut self, home: &mut Db, db: usize) -> bool {
+        let Source { number, cursor, marks, .. } = &mut self.sources[self.at];
+        let (number, seed, longest) = (*number, self.seed, self.portions.long);
+        let (entries, special, passed) = (&mut self.entries, &mut self.special, &mut self.passed);
+        let (from, own_seed) = (*cursor, home.table.seed());
+        let mut is_clear = None;
+        *cursor = home.table.scan_on(from, |end, record| {
+            let is_clear = *is_clear.get_or_insert_with(|| marks.is_clear(from, end));
+            if !is_clear && marks.contains(mark(own_seed, seed, record.key())) {
+                return;
+            }
+            *passed += 1;
+            if !entries.copy(number, record, longest) {
+                special.push(record.key().to_vec());
+            }
+        });
+        let next = *cursor;
+        marks.pass(next);
+        for key in std::mem::take(&mut self.special) {
+            if let Some(record) = home.find_mut(&key) {
+                self.hand_over(number, db, record);
+            }
+        }
+        next == 0
+    }
+
+    /// Hands a few records of a table over that nobody else has, and frees them; says whether they were the
+    /// last.
+    fn take_apart(&mut self, trash: &mut Vec<Record>) -> bool {
+        let Source { number, cursor, marks, place, .. } = &mut self.sources[self.at];
+        let Place::Detached(detached) = place else { return true };
+        if detached.records.is_empty() {
+            let Some(segment) = detached.segments.next() else { return true };
+            detached.records = segment.into_hashed(detached.seed);
+        }
+        for _ in 0..RECORDS_EACH {
+            let Some((hash, mut record)) = detached.records.pop() else { break };
+            let is_left_out = position(hash) < *cursor
+                || marks.contains([hash, table::hash(self.seed, record.key())]);
+            if !is_left_out {
+                self.passed += 1;
+                if is_long(&record, self.portions.long) {
+                    self.long.push_back(LongText::here(*number, record, self.portions));
+                    continue;
+                }
+                if !self.entries.copy(*number, &record, self.portions.long) {
+                    self.entries.freeze(*number, &mut record);
+                }
+            }
+            free(record, trash);
+        }
+        false
+    }
+
+    /// Hands a record over that stays where it is, in a database, and was numbered otherwise perhaps.
+    fn hand_over(&mut self, number: usize, db: usize, record: &mut Record) {
+        if is_long(record, self.portions.long) {
+            self.long.push_back(LongText::there(number, db, record, self.portions));
+        } else if !self.entries.copy(number, record, self.portions.long) {
+            self.entries.freeze(number, record);
+        }
+    }
+
+    // ── what others do meanwhile ────────────────────────────────────────────────────────────
+
+    /// A key is about to be changed, removed or born.
+    pub fn before_change(&mut self, home: &mut Db, db: usize, hash: u64, key: &[u8]) {
+        let Some(number) = self.mark(db, hash, key) else { return };
+        if let Some(record) = home.find_mut(key) {
+            self.passed += 1;
+            self.hand_over(number, db, record);
+        }
+    }
+
+    /// A key is removed that nobody will miss.
+    pub fn leave_out(&mut self, db: usize, hash: u64, key: &[u8]) {
+        if self.mark(db, hash, key).is_some() {
+            self.passed += 1;
+        }
+    }
+
+    /// Marks a key, unless the walk is past it or it has a mark; says under which number its database is
+    /// handed over.
+    fn mark(&mut self, db: usize, hash: u64, key: &[u8]) -> Option<usize> {
+        let source = &mut self.sources[self.homes[db]?];
+        if position(hash) < source.cursor {
+            return None;
+        }
+        let mark = [hash, table::hash(self.seed, key)];
+        source.marks.insert(mark).then_some(source.number)
+    }
+
+    /// Gives a removed record back, unless it is a long string that is not handed over yet.
+    pub fn keep(&mut self, db: usize, record: Record) -> Option<Record> {
+        match self.long_at(db, record.key()) {
+            None => Some(record),
+            Some(text) => {
+                text.take(record);
+                None
+            }
+        }
+    }
+
+    /// The value of a record is about to be replaced. If it is a long string, the record loses it.
+    pub fn take_over(&mut self, db: usize, record: &mut Record) {
+        if let Some(text) = self.long_at(db, record.key()) {
+            text.take(Record::long(b"", record.take_text()));
+        }
+    }
+
+    /// These bytes of a string are about to be written to.
+    pub fn keep_pages(
+        &mut self,
+        db: usize,
+        record: &Record,
+        written: impl IntoIterator<Item = Range<usize>>,
+    ) {
+        if let Some(text) = self.long_at(db, record.key())
+            && let Text::Bytes(bytes) = record.text()
+        {
+            written.into_iter().for_each(|range| text.keep(bytes, range));
+        }
+    }
+
+    fn long_at(&mut self, db: usize, key: &[u8]) -> Option<&mut LongText> {
+        self.all_long().find(|text| text.is_at(db, key))
+    }
+
+    fn all_long(&mut self) -> impl Iterator<Item = &mut LongText> {
+        self.open.iter_mut().chain(&mut self.long)
+    }
+
+    pub fn moved(&mut self, (db, key): (usize, &[u8]), to: (usize, &[u8])) {
+        if let Some(text) = self.long_at(db, key) {
+            text.move_to(to.0, to.1);
+        }
+    }
+
+    /// A database was emptied.
+    pub fn emptied(&mut self, db: usize, old: &mut Db) {
+        for text in self.all_long().filter(|text| text.db() == Some(db)) {
+            if let Some(record) = text.key().and_then(|key| old.take_off(key)) {
+                text.take(record);
+            }
+        }
+        let Some(source) = self.homes[db].take() else { return };
+        let seed = old.table.seed();
+        let table = std::mem::replace(&mut old.table, table::Table::new(seed));
+        let segments = Box::new(table.into_pieces());
+        self.sources[source].place =
+            Place::Detached(Detached { segments, seed, records: Vec::new() });
+    }
+
+    pub fn swapped(&mut self, left: usize, right: usize) {
+        let other = |db: usize| match db {
+            _ if db == left => right,
+            _ if db == right => left,
+            _ => db,
+        };
+        self.homes.swap(left, right);
+        for source in &mut self.sources {
+            if let Place::Database(db) = &mut source.place {
+                *db = other(*db);
+            }
+        }
+        for text in self.all_long() {
+            if let Some(db) = text.db() {
+                text.move_to_db(other(db));
+            }
+        }
+    }
+}
+
+fn is_long(record: &Record, longest: usize) -> bool {
+    matches!(record.raw(), Raw::Text(bytes) if bytes.len() > longest)
+}
+
+fn mark(seed: u64, other: u64, key: &[u8]) -> Mark {
+    [table::hash(seed, key), table::hash(other, key)]
+}
