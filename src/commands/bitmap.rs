@@ -211,7 +211,7 @@ fn setbit(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         edit.grow(needed);
     }
     // Even where the bit stays what it is, the string is one that is changed in place.
-    bits::set(edit.bytes_mut([needed - 1..needed]), at, bit);
+    bits::set(edit.bytes_mut(needed - 1..needed), at % 8, bit);
     edit.done_if(needed > len || before != bit, Event::string("setbit"));
     out.int(before as i64)
 }
@@ -411,7 +411,7 @@ fn bitfield(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         edit.grow(needed);
     }
     let written = writes(&steps).map(Step::bytes);
-    let changed = run(&steps, edit.bytes_mut(written), &mut list);
+    let changed = run(&steps, edit.all_bytes_mut(written), &mut list);
     edit.done_if(grows || changed, Event::string("setbit"));
     list.end()
 }

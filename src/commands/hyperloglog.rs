@@ -124,7 +124,7 @@ fn pfcount(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     }
     let count = hyperloglog::count(sketch).map_err(Error::from)?;
     if let Some(mut edit) = cx.edit::<Str>(key)? {
-        hyperloglog::remember(edit.bytes_mut([hyperloglog::CARDINALITY]), count);
+        hyperloglog::remember(edit.bytes_mut(hyperloglog::CARDINALITY), count);
         edit.done(Event::QUIET);
     }
     out.int(count as i64)

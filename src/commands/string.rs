@@ -518,7 +518,7 @@ fn setrange(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     if end > before {
         edit.grow(end);
     }
-    edit.bytes_mut([offset..end])[offset..end].copy_from_slice(part);
+    edit.bytes_mut(offset..end).copy_from_slice(part);
     edit.done(Event::string("setrange"));
     out.int(end.max(before) as i64)
 }

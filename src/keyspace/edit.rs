@@ -350,8 +350,13 @@ impl Edit<'_, Str> {
         self.record_mut().set_int(value);
     }
 
-    /// The bytes, to be changed where they are, but only in these ranges.
-    pub fn bytes_mut(&mut self, written: impl IntoIterator<Item = Range<usize>>) -> &mut [u8] {
+    /// Some of the bytes, to be changed where they are.
+    pub fn bytes_mut(&mut self, range: Range<usize>) -> &mut [u8] {
+        &mut self.all_bytes_mut(std::iter::once(range.clone()))[range]
+    }
+
+    /// All of the bytes, of which only these are going to be changed.
+    pub fn all_bytes_mut(&mut self, written: impl Iterator<Item = Range<usize>>) -> &mut [u8] {
         self.changed = true;
         self.before_writing(written);
         self.record_mut().bytes_mut()
@@ -373,12 +378,12 @@ impl Edit<'_, Str> {
     pub fn with_vec<R>(&mut self, change: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         self.changed = true;
         let all = 0..self.view().len();
-        self.before_writing([all]);
+        self.before_writing(std::iter::once(all));
         self.record_mut().with_vec(change)
     }
 
     #[inline]
-    fn before_writing(&mut self, written: impl IntoIterator<Item = Range<usize>>) {
+    fn before_writing(&mut self, written: impl Iterator<Item = Range<usize>>) {
         if let Some(walk) = &mut *self.tools.walk
             && let At::There { place, .. } = self.at
             && let Some(record) = self.tools.home.table.at(place)

@@ -86,8 +86,9 @@ pub fn remembered(sketch: &[u8]) -> Option<u64> {
     (sketch[STALE.0] & STALE.1 == 0).then_some(count)
 }
 
-pub fn remember(sketch: &mut [u8], count: u64) {
-    sketch[CARDINALITY].copy_from_slice(&count.to_le_bytes());
+/// Takes the bytes `CARDINALITY` of a sketch.
+pub fn remember(cardinality: &mut [u8], count: u64) {
+    cardinality.copy_from_slice(&count.to_le_bytes());
 }
 
 pub fn mark_stale(sketch: &mut [u8]) {

@@ -138,7 +138,7 @@ mod tests {
             assert!(marks.insert([0, 0]) && !marks.insert([0, 0]));
             for _ in 0..20_000 {
                 // Few hashes, so that some are marked twice, and some share the first half.
-                let mark = [(next() % 20_000) << 50 | next() % 3, next() % 2];
+                let mark = [((next() % 20_000) << 50) + next() % 3, next() % 2];
                 assert_eq!(marks.insert(mark), model.insert(mark));
             }
             assert!(model.iter().all(|mark| marks.contains(*mark)));

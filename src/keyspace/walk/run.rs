@@ -311,12 +311,12 @@ impl Walk {
         &mut self,
         db: usize,
         record: &Record,
-        written: impl IntoIterator<Item = Range<usize>>,
+        written: impl Iterator<Item = Range<usize>>,
     ) {
         if let Some(text) = self.long_at(db, record.key())
             && let Text::Bytes(bytes) = record.text()
         {
-            written.into_iter().for_each(|range| text.keep(bytes, range));
+            written.for_each(|range| text.keep(bytes, range));
         }
     }
 

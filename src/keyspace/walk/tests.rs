@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 const DATABASES: usize = 4;
 const LARGE: usize = 150;
 type Key = Vec<u8>;
+type Value = (Type, Option<Millis>, Vec<Vec<u8>>);
 
 /// What was there, and a copy that knows when it is due.
 struct Known {
@@ -44,7 +45,7 @@ fn content(keyspace: &Keyspace) -> Content {
 /// What was handed over so far.
 #[derive(Default)]
 struct Heard {
-    keys: BTreeMap<(usize, Key), (Type, Option<Millis>, Vec<Vec<u8>>)>,
+    keys: BTreeMap<(usize, Key), Value>,
     /// A long string of which so many bytes are missing.
     open: Option<((usize, Key), usize)>,
 }
@@ -76,11 +77,7 @@ impl Heard {
         }
     }
 
-    fn put(
-        &mut self,
-        key: (usize, Key),
-        value: (Type, Option<Millis>, Vec<Vec<u8>>),
-    ) -> Result<(), ()> {
+    fn put(&mut self, key: (usize, Key), value: Value) -> Result<(), ()> {
         let other = self.keys.insert(key.clone(), value);
         assert!(other.is_none(), "{key:?} is handed over twice");
         Ok(())
@@ -237,7 +234,7 @@ impl Actor {
                 if end > edit.view().len() {
                     edit.grow(end);
                 }
-                edit.bytes_mut([at..end])[at..end].copy_from_slice(&more);
+                edit.bytes_mut(at..end).copy_from_slice(&more);
             }
         }
         edit.done(Event::string("set"));
@@ -282,7 +279,7 @@ impl Actor {
             3 => with::<ZSet>(keyspace, db, key, adds, |zset| {
                 for item in &items {
                     match adds {
-                        true => _ = zset.set(item, item.len() as f64, packed),
+                        true => zset.set(item, item.len() as f64, packed),
                         false => _ = zset.remove(item),
                     }
                     span.inspect(|_| zset.set_deadline(item, span, 3));
