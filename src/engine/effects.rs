@@ -106,6 +106,11 @@ impl Effects {
         std::mem::take(&mut self.sealed)
     }
 
+    /// What is sealed next goes where nothing was selected yet: it begins with SELECT.
+    pub fn forget_selected(&mut self) {
+        self.selected = None;
+    }
+
     fn write(&mut self, line: &ArgsBuf) {
         let args = line.args();
         self.sealed.extend_from_slice(format!("*{}\r\n", args.len()).as_bytes());

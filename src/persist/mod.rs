@@ -1,3 +1,9 @@
 //! Snapshot and log: which files there are, when they are written and flushed, and how they are read
 //! again. Nothing here opens a file by itself: all of it goes through `Disk`, so a test can have a disk
-//! that fails.
+//! that fails. All of it is synchronous: the shell calls it from its threads, the simulator from its one.
+
+pub mod files;
+pub mod log;
+pub mod manifest;
+
+pub use files::{Names, Note};

@@ -59,7 +59,7 @@ pub struct Stat {
     pub changed: Millis,
 }
 
-impl dyn File {
+impl dyn File + '_ {
     /// Adds all of the bytes, or says what came in between; then some of them may be there.
     pub fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
@@ -74,7 +74,7 @@ impl dyn File {
     }
 }
 
-impl dyn Disk {
+impl dyn Disk + '_ {
     /// A small file as a whole; one that is longer than `most` is an error.
     pub fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
         let mut reader = Reader::new(self.open(path)?, 0);
