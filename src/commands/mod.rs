@@ -6,6 +6,7 @@
 // Keys, whatever they hold.
 pub mod keys;
 
+pub mod dump;
 pub mod expire;
 pub mod object;
 pub mod scan;
@@ -72,6 +73,7 @@ use crate::engine::{Command, Family, Table};
 /// The families, in the order a reader should meet them. A new family is one line here.
 const FAMILIES: &[Family] = &[
     keys::FAMILY,
+    dump::FAMILY,
     expire::FAMILY,
     scan::FAMILY,
     object::FAMILY,

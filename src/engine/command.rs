@@ -10,6 +10,7 @@ use crate::data::limits::{ListLimits, PackedLimits, SetLimits, StreamLimits};
 use crate::data::stream::Memory;
 use crate::error::Error;
 use crate::keyspace::{Aging, Edit, Event, Keyspace, Kind, Life};
+use crate::rdb::write;
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{Arg, Group, KeySpec, READONLY, Spec, WRITE};
 use crate::world::Millis;
@@ -204,6 +205,8 @@ pub struct Limits {
     pub idmp: Memory,
     /// `hll-sparse-max-bytes`.
     pub hll_sparse_bytes_max: u64,
+    /// How values are written by DUMP.
+    pub dump: write::Options,
 }
 
 impl Limits {
@@ -229,6 +232,7 @@ impl Limits {
                 entries: config.stream_idmp_maxsize,
             },
             hll_sparse_bytes_max: config.hll_sparse_max_bytes,
+            dump: write::Options::default(),
         }
     }
 

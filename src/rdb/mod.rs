@@ -4,3 +4,4 @@
 //! `read` takes one apart, of any version; DUMP and RESTORE carry a single value in the same form.
 
 pub mod codes;
+pub mod write;

@@ -134,6 +134,12 @@ impl List {
         self.iter_from(0)
     }
 
+    /// The blocks that the items lie in.
+    pub fn blocks(&self) -> impl Iterator<Item = &Packed> + Clone {
+        let (neighbours, first, _) = self.locate(0);
+        std::iter::once(first).chain(neighbours.1)
+    }
+
     /// The items from a number on.
     pub fn iter_from(&self, index: usize) -> Iter<'_> {
         let (blocks, block, index) = self.locate(index);

@@ -113,6 +113,11 @@ impl Consumer {
     pub fn pending(&self) -> usize {
         self.pending.len()
     }
+
+    /// The ids of those entries.
+    pub fn pending_ids(&self) -> impl Iterator<Item = Id> {
+        self.pending.iter().copied()
+    }
 }
 
 impl Group {

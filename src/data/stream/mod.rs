@@ -172,6 +172,16 @@ impl Stream {
         self.nodes.last().map(Node::top)
     }
 
+    /// The entries node by node, and how many a node has.
+    pub fn by_node(
+        &self,
+    ) -> impl Iterator<Item = (usize, impl Iterator<Item = Entry<'_>> + Clone)> {
+        self.nodes.iter().map(|node| {
+            let mut walk = node.walk();
+            (node.live(), std::iter::from_fn(move || walk.next_from(Id::MIN)))
+        })
+    }
+
     pub fn nodes(&self) -> usize {
         self.nodes.len()
     }

@@ -333,6 +333,11 @@ impl Fields<'_> {
     pub fn is_empty(&self) -> bool {
         self.left == 0
     }
+
+    /// The names are those that the node has for all its entries.
+    pub fn are_usual(&self) -> bool {
+        self.name.is_some()
+    }
 }
 
 impl<'a> Iterator for Fields<'a> {

@@ -89,6 +89,22 @@ impl Producers {
         }
     }
 
+    /// What the stream says instead of the directives: seconds and entries.
+    pub fn own(&self) -> [Option<u32>; 2] {
+        self.own
+    }
+
+    /// The producers, and what each has added: its names and ids, the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], impl Iterator<Item = (&[u8], Id)>)> {
+        self.producers.iter().map(|(name, producer)| {
+            let entries = producer
+                .order
+                .iter()
+                .filter_map(|name| producer.entries.get(name).map(|id| (&**name, *id)));
+            (&**name, entries)
+        })
+    }
+
     /// How many producers are known, and for how many entries.
     pub fn tracked(&self, now_ms: u64, memory: Memory) -> (usize, usize) {
         let fresh = |producer: &Producer| {

@@ -5,12 +5,8 @@
 
 use crate::base::{crc64, lzf};
 use crate::error::Error;
-
-/// What a library begins with.
-const LIBRARY: u8 = 245;
-
-/// The first version that has such libraries, which all others read.
-const VERSION: u16 = 10;
+use crate::rdb::codes::opcode;
+use crate::rdb::write;
 
 /// The youngest version that is read. What a library looks like has not changed since the first; the peers
 /// count apart from each other by now, one of them from 80 on.
@@ -21,30 +17,11 @@ const FOOTER_BYTES: usize = 10;
 const WRONG: Error = Error::Say("ERR DUMP payload version or checksum are wrong");
 const UNREADABLE: Error = Error::Say("ERR failed loading the given functions payload");
 
-/// Writes the codes of libraries.
+/// Writes the codes of libraries, for the oldest version that has them: all others read that.
 pub fn write<'a>(codes: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut out = Vec::new();
-    for code in codes {
-        out.push(LIBRARY);
-        match code.len() {
-            len @ ..0x40 => out.push(len as u8),
-            len @ ..0x4000 => out.extend_from_slice(&(0x4000 | len as u16).to_be_bytes()),
-            len => match u32::try_from(len) {
-                Ok(len) => {
-                    out.push(0x80);
-                    out.extend_from_slice(&len.to_be_bytes());
-                }
-                Err(_) => {
-                    out.push(0x81);
-                    out.extend_from_slice(&(len as u64).to_be_bytes());
-                }
-            },
-        }
-        out.extend_from_slice(code);
-    }
-    out.extend_from_slice(&VERSION.to_le_bytes());
-    out.extend_from_slice(&crc64::checksum(&out).to_le_bytes());
-    out
+    let mut sink = write::Sink::new(true);
+    codes.for_each(|code| write::function(code, &mut sink));
+    write::footer(write::Version::V10, sink)
 }
 
 /// Reads the codes of libraries.
@@ -59,7 +36,7 @@ pub fn read(payload: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
     let mut codes = Vec::new();
     let mut reader = Reader { rest: body };
     while let Some((kind, rest)) = reader.rest.split_first() {
-        if *kind != LIBRARY {
+        if *kind != opcode::FUNCTION2 {
             return Err(Error::Say("ERR given type is not a function"));
         }
         reader.rest = rest;
@@ -157,8 +134,8 @@ mod tests {
         fn garbage_is_refused_or_read(mut body in prop::collection::vec(any::<u8>(), 0..64)) {
             let _ = read(&body);
             // With a footer that fits, the body itself is looked at.
-            body.splice(0..0, [LIBRARY]);
-            body.extend_from_slice(&VERSION.to_le_bytes());
+            body.splice(0..0, [opcode::FUNCTION2]);
+            body.extend_from_slice(&10u16.to_le_bytes());
             body.extend_from_slice(&crc64::checksum(&body).to_le_bytes());
             if let Ok(codes) = read(&body) {
                 let len: usize = codes.iter().map(Vec::len).sum();
