@@ -1,5 +1,15 @@
 //! How far a small form of a value reaches, as the directives say. Frozen for a unit.
 
+/// The limits of all collections: what decides the form of a value that is made without a command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shapes {
+    pub list: ListLimits,
+    pub set: SetLimits,
+    pub zset: PackedLimits,
+    pub hash: PackedLimits,
+    pub stream: StreamLimits,
+}
+
 /// Hashes, sorted sets and sets of strings: one packed block up to so many entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PackedLimits {

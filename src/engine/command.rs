@@ -6,7 +6,7 @@
 use super::{Engine, SessionKey};
 use crate::config::Config;
 use crate::data::Collection;
-use crate::data::limits::{ListLimits, PackedLimits, SetLimits, StreamLimits};
+use crate::data::limits::{ListLimits, PackedLimits, SetLimits, Shapes, StreamLimits};
 use crate::data::stream::Memory;
 use crate::error::Error;
 use crate::keyspace::{Aging, Edit, Event, Keyspace, Kind, Life};
@@ -210,6 +210,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// What decides the form of a value that is read from a dump.
+    pub fn shapes(&self) -> Shapes {
+        let Limits { list, set, zset, hash, stream, .. } = *self;
+        Shapes { list, set, zset, hash, stream }
+    }
+
     pub fn of(config: &Config, seed: u64) -> Limits {
         let bound = |entries: u64| usize::try_from(entries).unwrap_or(usize::MAX);
         let packed =

@@ -47,6 +47,9 @@ pub mod version {
 
 /// What may stand in place of a type.
 pub mod opcode {
+    /// Redis 8.10: fields that hashes share: the number of this template, and how many fields as lengths, and those as
+    /// strings.
+    pub const HASH_TEMPLATE: u8 = 242;
     /// Valkey 9: slots that are being imported: a name of 40 characters as string, a number of ranges as length, and
     /// for each the first and the last slot as lengths.
     pub const SLOT_IMPORT: u8 = 243;

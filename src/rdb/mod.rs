@@ -5,3 +5,4 @@
 
 pub mod codes;
 pub mod write;
+pub mod read;

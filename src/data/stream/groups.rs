@@ -201,7 +201,7 @@ impl Past {
     }
 
     /// How many entries were ever added up to this one, where that can be told.
-    fn read_until(&self, id: Id) -> Option<u64> {
+    pub(super) fn read_until(&self, id: Id) -> Option<u64> {
         if self.added == 0 {
             return Some(0);
         }

@@ -8,6 +8,7 @@
 mod group;
 mod groups;
 mod id;
+mod loading;
 mod node;
 mod producers;
 mod runs;
@@ -17,6 +18,7 @@ mod tests;
 pub use group::{Consumer, Group, Owner, Pending};
 pub use groups::Delivery;
 pub use id::Id;
+pub use loading::Loading;
 pub use node::{Entry, Fields};
 pub use producers::{Memory, Producers};
 

@@ -23,7 +23,7 @@ pub struct Producers {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Producer {
+pub(super) struct Producer {
     entries: Map<Arc<[u8]>, Id>,
     /// The oldest first.
     order: VecDeque<Arc<[u8]>>,
@@ -74,16 +74,12 @@ impl Producers {
             self.sweep_at = 2 * self.producers.len();
         }
         self.added += 1;
-        let known = match self.producers.get_mut(producer) {
-            Some(known) => known,
-            None => self.producers.entry(producer.into()).or_default(),
-        };
+        let known = self.of(producer);
         known.forget(now_ms, memory);
-        let name: Arc<[u8]> = name.into();
-        if known.entries.insert(name.clone(), id).is_some() {
-            known.order.retain(|other| *other != name);
+        if known.entries.remove(name).is_some() {
+            known.order.retain(|other| **other != *name);
         }
-        known.order.push_back(name);
+        known.know(name, id);
         while known.order.len() > memory.entries as usize {
             known.forget_oldest();
         }
@@ -103,6 +99,14 @@ impl Producers {
                 .filter_map(|name| producer.entries.get(name).map(|id| (&**name, *id)));
             (&**name, entries)
         })
+    }
+
+    /// A producer, who may be new.
+    pub(super) fn of(&mut self, producer: &[u8]) -> &mut Producer {
+        if !self.producers.contains_key(producer) {
+            self.producers.insert(producer.into(), Producer::default());
+        }
+        self.producers.get_mut(producer).expect("he was just seen to")
     }
 
     /// How many producers are known, and for how many entries.
@@ -129,6 +133,17 @@ impl Producers {
 }
 
 impl Producer {
+    /// He has added an entry under this name, later than all others; says no if the name is known.
+    pub(super) fn know(&mut self, name: &[u8], id: Id) -> bool {
+        if self.entries.contains_key(name) {
+            return false;
+        }
+        let name: Arc<[u8]> = name.into();
+        self.entries.insert(name.clone(), id);
+        self.order.push_back(name);
+        true
+    }
+
     fn memory(&self) -> usize {
         // What is shared has two counts before it.
         let names = self.order.iter().map(|name| size_class(name.len() + 2 * size_of::<usize>()));
