@@ -1,4 +1,4 @@
-//! `russet-server`: reads its arguments and runs.
+//! `russet-server`: reads its arguments and runs; or is a tool, if it was called by the name of one.
 
 use std::os::unix::ffi::OsStringExt;
 
@@ -6,7 +6,12 @@ use std::os::unix::ffi::OsStringExt;
 static ALLOCATOR: russet::server::allocator::Jemalloc = russet::server::allocator::Jemalloc;
 
 fn main() {
-    let args: Vec<Vec<u8>> = std::env::args_os().skip(1).map(OsStringExt::into_vec).collect();
+    let mut args = std::env::args_os().map(OsStringExt::into_vec);
+    let program = args.next().unwrap_or_default();
+    let args: Vec<Vec<u8>> = args.collect();
+    if let Some(code) = russet::server::tools::run(&program, &args) {
+        std::process::exit(code);
+    }
     match russet::server::run::main(&args) {
         Ok(code) => std::process::exit(code),
         Err(error) => {

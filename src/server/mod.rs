@@ -18,3 +18,4 @@ pub mod poll;
 pub mod run;
 pub mod signals;
 pub mod title;
+pub mod tools;
