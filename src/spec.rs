@@ -47,6 +47,8 @@ pub const NO_MANDATORY_KEYS: u32 = 1 << 18;
 /// Refused unless its directive (`enable-debug-command`, `enable-module-command`) allows it.
 pub const PROTECTED: u32 = 1 << 19;
 pub const TOUCHES_ARBITRARY_KEYS: u32 = 1 << 20;
+/// Sent by a server of a cluster to one that a slot moves to.
+pub const ASKING: u32 = 1 << 21;
 
 /// The flags that `COMMAND INFO` shows, in its order and under its names.
 pub const FLAG_NAMES: &[(u32, &str)] = &[
@@ -61,6 +63,7 @@ pub const FLAG_NAMES: &[(u32, &str)] = &[
     (STALE, "stale"),
     (SKIP_MONITOR, "skip_monitor"),
     (SKIP_SLOWLOG, "skip_slowlog"),
+    (ASKING, "asking"),
     (FAST, "fast"),
     (NO_AUTH, "no_auth"),
     (NO_MANDATORY_KEYS, "no_mandatory_keys"),

@@ -52,6 +52,10 @@ pub const FAMILY: Family = Family {
             "CLIENT-ENFORCE-REPLY-LIST",
             fill_blocks, 3, "Counts every answer as a whole block."
         ),
+        debug!(
+            "SET-SKIP-CHECKSUM-VALIDATION",
+            any_checksum, 3, "Switches the check of what RESTORE takes."
+        ),
         debug!("PAUSE-CRON", pause_cron, 3, "Switches the server's background work."),
         debug!(
             "SET-DISABLE-DENY-SCRIPTS",
@@ -356,6 +360,11 @@ fn packed_threshold(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) 
     let bytes = crate::base::memory_size::parse_memory(args.get(2)).ok_or(BAD)?;
     let bytes = u32::try_from(bytes).map_err(|_| BAD)?;
     engine.limits.list.alone = (bytes > 0).then_some(bytes as usize);
+    out.ok()
+}
+
+fn any_checksum(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    engine.limits.footer.any_checksum = args.after(2).int()? != 0;
     out.ok()
 }
 

@@ -9,6 +9,7 @@ pub mod keys;
 pub mod dump;
 pub mod expire;
 pub mod object;
+pub mod restore;
 pub mod scan;
 
 // Strings, and what their commands share.
@@ -77,6 +78,8 @@ const FAMILIES: &[Family] = &[
     expire::FAMILY,
     scan::FAMILY,
     object::FAMILY,
+    restore::FAMILY,
+    restore::AMONG_SERVERS,
     string::FAMILY,
     compare::FAMILY,
     counter::FAMILY,

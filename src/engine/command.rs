@@ -10,6 +10,7 @@ use crate::data::limits::{ListLimits, PackedLimits, SetLimits, Shapes, StreamLim
 use crate::data::stream::Memory;
 use crate::error::Error;
 use crate::keyspace::{Aging, Edit, Event, Keyspace, Kind, Life};
+use crate::rdb::read::Footer;
 use crate::rdb::write;
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{Arg, Group, KeySpec, READONLY, Spec, WRITE};
@@ -207,6 +208,8 @@ pub struct Limits {
     pub hll_sparse_bytes_max: u64,
     /// How values are written by DUMP.
     pub dump: write::Options,
+    /// What is asked of payloads that RESTORE takes.
+    pub footer: Footer,
 }
 
 impl Limits {
@@ -239,6 +242,7 @@ impl Limits {
             },
             hll_sparse_bytes_max: config.hll_sparse_max_bytes,
             dump: write::Options::default(),
+            footer: Footer::default(),
         }
     }
 

@@ -590,10 +590,10 @@ impl Engine {
 
     /// Takes over what the configuration says of values and of ageing.
     pub fn apply_config(&mut self) {
-        // What DEBUG said of lists is no directive.
-        let alone = self.limits.list.alone;
+        // What DEBUG said is no directive.
+        let (alone, any_checksum) = (self.limits.list.alone, self.limits.footer.any_checksum);
         self.limits = Limits::of(&self.config, self.keyspace.seed());
-        self.limits.list.alone = alone;
+        (self.limits.list.alone, self.limits.footer.any_checksum) = (alone, any_checksum);
         self.apply_events();
         let aging = &mut self.keyspace.aging;
         aging.lfu = matches!(

@@ -37,6 +37,15 @@ impl Aging {
         if self.lfu { (self.minutes() << 8) | LFU_START } else { self.seconds & LRU_MASK }
     }
 
+    /// For a key that was there before, and of which something is known.
+    pub fn restored(&self, idle_seconds: Option<u64>, frequency: Option<u8>) -> u32 {
+        match (self.lfu, idle_seconds, frequency) {
+            (true, _, Some(frequency)) => (self.minutes() << 8) | u32::from(frequency),
+            (false, Some(idle), _) => self.seconds.wrapping_sub(idle as u32) & LRU_MASK,
+            _ => self.newborn(),
+        }
+    }
+
     /// The key was used.
     #[inline]
     pub fn touch(&self, record: &mut Record, dice: &mut SmallRng) {

@@ -4,5 +4,5 @@
 //! `read` takes one apart, of any version; DUMP and RESTORE carry a single value in the same form.
 
 pub mod codes;
-pub mod write;
 pub mod read;
+pub mod write;
