@@ -138,6 +138,7 @@ fn of_items<'a>(
     let mut hash = Hash::empty_in(Vec::with_capacity(bytes));
     hash.expect(count, limits);
     let (mut field_digits, mut value_digits) = (Digits::new(), Digits::new());
+    let mut before = None;
     while let Some(field) = items.next() {
         let field = field?;
         let value = items.next().ok_or(ODD)??;
@@ -145,12 +146,16 @@ fn of_items<'a>(
             true => items.next().ok_or(ODD)??.as_int().ok_or(TOO_LATE)?,
             false => 0,
         };
-        if u64::try_from(deadline).is_ok_and(|deadline| deadline <= DEADLINE_MAX) {
-            let field = field.bytes(&mut field_digits);
-            add(&mut hash, field, value.bytes(&mut value_digits), deadline, limits)?;
-        } else {
+        if u64::try_from(deadline).is_ok_and(|deadline| deadline > DEADLINE_MAX) || deadline < 0 {
             return Err(TOO_LATE);
         }
+        // Those without one come last.
+        let rank = (deadline == 0, deadline);
+        if before.replace(rank).is_some_and(|before| before > rank) {
+            return Err(Flaw("a hash whose fields are not in the order of their deadlines"));
+        }
+        let field = field.bytes(&mut field_digits);
+        add(&mut hash, field, value.bytes(&mut value_digits), deadline, limits)?;
     }
     Ok(hash)
 }

@@ -24,12 +24,12 @@ mod zset;
 pub use super::codes::Family;
 pub use crate::data::limits::Shapes;
 pub use error::{Error, Kind};
-pub use input::Input;
-pub use payload::{Footer, Refused, body_of, restore};
+pub use payload::{Footer, Functions, Refused, functions, restore};
 
 use super::codes::{kind, opcode, version};
 use crate::data::value::Value;
 use crate::world::Millis;
+use input::Input;
 use own::Own;
 use std::io::Read;
 use templates::Templates;

@@ -27,12 +27,21 @@ pub enum Refused {
     Format(Error),
 }
 
+/// Why a payload of functions is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Functions {
+    Footer,
+    /// It is a payload of something else.
+    Other,
+    Format,
+}
+
 const FOOTER_BYTES: usize = 10;
 
 /// What is before the footer, and the version that this says; nothing, if the footer is not as it must be.
 ///
 /// A checksum of zero says that nobody has counted.
-pub fn body_of(payload: &[u8], footer: Footer) -> Option<(&[u8], u32)> {
+fn body_of(payload: &[u8], footer: Footer) -> Option<(&[u8], u32)> {
     let (rest, sum) = payload.split_last_chunk()?;
     let (body, version) = rest.split_last_chunk()?;
     const { assert!(FOOTER_BYTES == size_of::<u64>() + size_of::<u16>()) };
@@ -46,6 +55,22 @@ pub fn body_of(payload: &[u8], footer: Footer) -> Option<(&[u8], u32)> {
 pub fn restore(payload: &[u8], shapes: &Shapes, footer: Footer) -> Result<Value, Refused> {
     let (body, version) = body_of(payload, footer).ok_or(Refused::Footer)?;
     read(body, family_of(version), shapes).map_err(Refused::Format)
+}
+
+/// The codes of libraries of functions, as FUNCTION DUMP gives them: one behind another, with one footer.
+pub fn functions(payload: &[u8], footer: Footer) -> Result<Vec<Vec<u8>>, Functions> {
+    let (body, _) = body_of(payload, footer).ok_or(Functions::Footer)?;
+    let mut input = Input::new(body, Some(body.len() as u64), false);
+    let mut codes = Vec::new();
+    loop {
+        match input.peek() {
+            Ok(None) => return Ok(codes),
+            Ok(Some(opcode::FUNCTION2)) => (),
+            _ => return Err(Functions::Other),
+        }
+        let code = input.skip(1).and_then(|()| input.string());
+        codes.push(code.map_err(|_| Functions::Format)?);
+    }
 }
 
 fn read(body: &[u8], family: Family, shapes: &Shapes) -> Result<Value, Error> {
