@@ -1,15 +1,19 @@
 //! DUMP: a value in the form of the dump format, which RESTORE takes, here and at the peers.
+//!
+//! The payload of a large collection is made on another thread, of the collection as it is now; the client waits.
 
-use crate::engine::command::read;
-use crate::engine::{Ctx, Family};
+use crate::engine::command::admin;
+use crate::engine::tasks::{Outcome, Work};
+use crate::engine::{Engine, Family, SessionKey};
 use crate::rdb::write;
 use crate::resp::{Args, Done, Reply};
-use crate::spec::{Access, C_KEYSPACE, Group, K_ACCESS, key, key_at};
+use crate::spec::{Access, C_KEYSPACE, Group, K_ACCESS, READONLY, key, key_at};
 
 pub const FAMILY: Family = Family {
     group: Group::Generic,
-    commands: &[read("DUMP", dump)
+    commands: &[admin("DUMP", dump)
         .arity(2)
+        .flags(READONLY)
         .categories(C_KEYSPACE)
         .keys(&[key_at(1, Access::ReadOnly, K_ACCESS)])
         .since("2.6.0")
@@ -19,10 +23,22 @@ pub const FAMILY: Family = Family {
         .args(&[key("key")])],
 };
 
-fn dump(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    let options = cx.limits.dump;
-    match cx.keyspace.touch(cx.db, args.get(1)) {
-        Some(record) => out.bulk(&record.with_view(|value| write::dump(value, options))),
-        None => out.null(),
+/// Writing so many elements takes about a millisecond.
+const LARGE: usize = 10_000;
+
+fn dump(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
+    if let Some(Outcome::Dumped(payload)) = engine.tasks.outcome(who) {
+        return out.bulk(&payload);
     }
+    let (db, options) = (engine.sessions[who].db, engine.limits.dump);
+    let Some(record) = engine.keyspace.touch(db, args.get(1)) else { return out.null() };
+    let is_large = record.size() > LARGE;
+    if is_large
+        && !engine.in_exec()
+        && let Some(frozen) = engine.keyspace.freeze(db, args.get(1))
+    {
+        return engine.tasks.place(who, Work::Dump(frozen, options));
+    }
+    let record = engine.keyspace.record(db, args.get(1));
+    out.bulk(&record.map_or(Vec::new(), |it| it.with_view(|value| write::dump(value, options))))
 }

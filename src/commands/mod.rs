@@ -8,6 +8,7 @@ pub mod keys;
 
 pub mod dump;
 pub mod expire;
+pub mod migrate;
 pub mod object;
 pub mod restore;
 pub mod scan;
@@ -75,6 +76,7 @@ use crate::engine::{Command, Family, Table};
 const FAMILIES: &[Family] = &[
     keys::FAMILY,
     dump::FAMILY,
+    migrate::FAMILY,
     expire::FAMILY,
     scan::FAMILY,
     object::FAMILY,

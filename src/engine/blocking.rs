@@ -153,6 +153,7 @@ impl Engine {
     /// A session waits no longer, for whatever reason.
     pub(super) fn unblock(&mut self, who: SessionKey) -> Option<Box<Blocked>> {
         let blocked = self.sessions.get_mut(who)?.blocked.take()?;
+        self.tasks.forget(who);
         let queues = self.waiters.queue(blocked.db);
         for key in &blocked.wait.keys {
             if let Some(queue) = queues.get_mut(key) {
@@ -221,6 +222,12 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// What a client waited for has come, whatever it is.
+    pub(super) fn bring(&mut self, who: SessionKey) {
+        self.try_again(who);
+        self.serve_waiters();
     }
 
     /// Runs the command of a waiting client once more.

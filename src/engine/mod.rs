@@ -28,6 +28,7 @@ pub mod redact;
 pub mod scripting;
 pub mod session;
 pub mod stats;
+pub mod tasks;
 pub mod tracking;
 pub mod transaction;
 pub mod watch;
@@ -79,6 +80,7 @@ pub struct Engine {
     pub functions: functions::Functions,
     pub pubsub: pubsub::PubSub,
     pub trackers: tracking::Trackers,
+    pub tasks: tasks::Tasks,
     /// Somebody asked the server to stop.
     pub exit: Option<Exit>,
     /// What was removed as a whole, for the shell to free where it holds nobody up.
@@ -202,6 +204,7 @@ impl Engine {
             functions: Default::default(),
             pubsub: Default::default(),
             trackers: tracking::Trackers::new(seed),
+            tasks: Default::default(),
             exit: None,
             trash: Vec::new(),
             started: now,

@@ -26,7 +26,7 @@ pub use sizes::Sizes;
 
 use crate::base::histogram::Histogram;
 use crate::base::table::{self, Place, Table};
-use crate::data::{Collection, Due, Type};
+use crate::data::{Collection, Due, Frozen, Type};
 use crate::error::Error;
 use crate::world::Millis;
 use edit::Tools;
@@ -247,6 +247,12 @@ impl Keyspace {
     pub fn record(&self, db: usize, key: &[u8]) -> Option<&Record> {
         let record = self.dbs[db].table.find(self.hash(key), |record| record.key() == key)?;
         (!self.is_missing(record)).then_some(record)
+    }
+
+    /// A large collection as it is now, for another thread to read; none for anything else.
+    pub fn freeze(&mut self, db: usize, key: &[u8]) -> Option<Frozen> {
+        let place = self.live(db, key)?;
+        self.dbs[db].table.at_mut(place)?.freeze()
     }
 
     /// Is there such a key? Removes it if it is due; neither counts nor ages.

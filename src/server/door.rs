@@ -38,6 +38,8 @@ struct Room {
     roused: Notify,
     /// A script takes long.
     busy: Notify,
+    /// A command left a task.
+    task: Notify,
 }
 
 struct Inside {
@@ -71,6 +73,7 @@ impl Door {
                 give_up: Notify::new(),
                 roused: Notify::new(),
                 busy: Notify::new(),
+                task: Notify::new(),
             }),
             thread: 0,
         }
@@ -160,6 +163,33 @@ impl Door {
                 return *exit;
             }
             self.room.stop.notified().await;
+        }
+    }
+
+    /// Waits until a command has left a task.
+    pub async fn task_placed(&self) {
+        self.room.task.notified().await;
+    }
+
+    /// Waits until no unit is open: a script that takes long is amid one.
+    pub async fn between_units<R: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Engine, Now) -> R + Send + 'static,
+    ) -> R {
+        let mut act = Some(act);
+        loop {
+            let ours = act.take();
+            let done = self
+                .enter(move |engine, now| match (ours, engine.is_busy()) {
+                    (Some(act), false) => Ok(act(engine, now)),
+                    (ours, _) => Err(ours),
+                })
+                .await;
+            match done {
+                Ok(result) => return result,
+                Err(back) => act = back,
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(BUSY_PAUSE_MS as u64)).await;
         }
     }
 
@@ -292,6 +322,9 @@ impl Room {
         }
         if engine.take_became_busy() {
             self.busy.notify_one();
+        }
+        if engine.tasks.are_placed() {
+            self.task.notify_one();
         }
         engine.stats.end_step(now.mono_us, self.clock.mono_us());
         result

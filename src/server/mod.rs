@@ -14,6 +14,7 @@ pub mod host;
 pub mod left;
 pub mod listen;
 pub mod log;
+pub mod migrate;
 pub mod poll;
 pub mod run;
 pub mod signals;

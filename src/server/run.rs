@@ -5,7 +5,7 @@ use super::alarm::Alarm;
 use super::crew::Crew;
 use super::door::Door;
 use super::host::{Clock, Machine};
-use super::{allocator, beat, crash, daemon, listen, log, poll, signals, title};
+use super::{allocator, beat, crash, daemon, listen, log, migrate, poll, signals, title};
 use crate::commands;
 use crate::config::{self, Config, Includes, Invocation};
 use crate::engine::Engine;
@@ -182,6 +182,7 @@ async fn serve(
     tokio::task::spawn_local(door.clone().sweep(alarm));
     tokio::task::spawn_local(door.clone().time_out());
     tokio::task::spawn_local(door.clone().attend_scripts());
+    tokio::task::spawn_local(migrate::attend(door.clone()));
     tokio::task::spawn_local(beat::keep(door.clone()));
     tokio::task::spawn_local(signals::watch(door.clone()));
     tokio::task::spawn_local(async move {

@@ -215,6 +215,15 @@ fn shape_at(args: &[Arg], mut at: usize) -> Option<Shape> {
             }
             Shape::OneOf(choices) => {
                 let same = choices.iter().all(|it| matches!(it.shape, Shape::Token));
+                // A key, or a word in its place.
+                let is_word = |it: &Arg| matches!(it.shape, Shape::Key | Shape::Token);
+                if choices.iter().all(is_word) && !same {
+                    if at == 0 {
+                        return Some(Shape::Key);
+                    }
+                    at -= 1;
+                    continue;
+                }
                 if at == 0 || !same {
                     return if same { Some(Shape::Token) } else { None };
                 }

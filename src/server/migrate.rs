@@ -1,0 +1,258 @@
+//! Tasks that commands left to the shell: payloads of large values are made on another thread, and keys are taken to
+//! other servers (MIGRATE) over connections that are kept for the next ones.
+
+use super::door::Door;
+use crate::engine::Engine;
+use crate::engine::tasks::{
+    Credentials, Failure, Migrated, Migration, Moving, Outcome, Task, Ticket, Work,
+};
+use crate::rdb::write;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// So many connections are kept at the most, and none that was not used for so long; as the peers have it.
+const KEPT_MAX: usize = 64;
+const KEPT_FOR: Duration = Duration::from_secs(10);
+/// No answer is longer that is of any interest.
+const ANSWER_MAX: u64 = 64 << 10;
+
+/// Connections to other servers, by host and port.
+type Kept = Rc<RefCell<HashMap<(Vec<u8>, u16), Connection>>>;
+
+struct Connection {
+    stream: BufReader<TcpStream>,
+    /// The database that was selected last.
+    db: Option<i64>,
+    used: Instant,
+}
+
+/// Does tasks for ever.
+pub async fn attend(door: Door) {
+    let kept = Kept::default();
+    tokio::task::spawn_local(drop_unused(door.clone(), kept.clone()));
+    loop {
+        door.task_placed().await;
+        for task in door.enter(|engine, _| engine.tasks.take_placed()).await {
+            tokio::task::spawn_local(do_task(door.clone(), kept.clone(), task));
+        }
+    }
+}
+
+async fn do_task(door: Door, kept: Kept, task: Task) {
+    let (ticket, work) = task.split();
+    match work {
+        Work::Dump(frozen, options) => {
+            let make = move || write::dump(frozen.view(), options);
+            if let Ok(payload) = tokio::task::spawn_blocking(make).await {
+                finish(&door, ticket, Outcome::Dumped(payload), None).await;
+            }
+        }
+        Work::Migrate(migration) => {
+            let migrated = migrate(&kept, migration).await;
+            let cached = kept.borrow().len();
+            finish(&door, ticket, Outcome::Migrated(migrated), Some(cached)).await;
+        }
+    }
+}
+
+async fn finish(door: &Door, ticket: Ticket, outcome: Outcome, cached: Option<usize>) {
+    let finish = move |engine: &mut Engine, now| {
+        if let Some(cached) = cached {
+            engine.tasks.cached_sockets = cached;
+        }
+        engine.task_done(ticket, outcome, now);
+    };
+    door.between_units(finish).await;
+}
+
+/// Closes connections that were not used for a while.
+async fn drop_unused(door: Door, kept: Kept) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let before = kept.borrow().len();
+        if before == 0 {
+            continue;
+        }
+        kept.borrow_mut().retain(|_, connection| connection.used.elapsed() < KEPT_FOR);
+        let now = kept.borrow().len();
+        if now != before {
+            door.enter(move |engine, _| engine.tasks.cached_sockets = now).await;
+        }
+    }
+}
+
+async fn migrate(kept: &Kept, migration: Migration) -> Migrated {
+    let mut migrated = Migrated {
+        taken: Vec::with_capacity(migration.keys.len()),
+        refusal: None,
+        failure: None,
+        rounds: migration.rounds,
+        keys: Vec::new(),
+    };
+    let address = (migration.host.clone(), migration.port);
+    let limit = Duration::from_millis(migration.timeout_ms);
+    let mut known = kept.borrow_mut().remove(&address);
+    // A connection that was kept may have ended meanwhile: another one is tried, if nothing has happened yet.
+    loop {
+        let was_kept = known.is_some();
+        let connection = match known.take() {
+            Some(connection) => Some(connection),
+            None => connect(&migration, limit).await,
+        };
+        let Some(mut connection) = connection else {
+            migrated.failure = Some(Failure::Connecting);
+            break;
+        };
+        let failure = exchange(&mut connection, &migration, limit, &mut migrated).await.err();
+        match failure {
+            Some((_, false))
+                if was_kept && migrated.taken.is_empty() && migrated.refusal.is_none() => {}
+            Some((failure, _)) => {
+                migrated.failure = Some(failure);
+                break;
+            }
+            None => {
+                keep(kept, address, connection);
+                break;
+            }
+        }
+    }
+    migrated.keys = migration.keys;
+    migrated
+}
+
+fn keep(kept: &Kept, address: (Vec<u8>, u16), mut connection: Connection) {
+    let mut kept = kept.borrow_mut();
+    if kept.len() >= KEPT_MAX {
+        let oldest = kept.iter().min_by_key(|(_, other)| other.used).map(|(key, _)| key.clone());
+        oldest.and_then(|oldest| kept.remove(&oldest));
+    }
+    connection.used = Instant::now();
+    kept.insert(address, connection);
+}
+
+async fn connect(migration: &Migration, limit: Duration) -> Option<Connection> {
+    let host = std::str::from_utf8(&migration.host).ok()?;
+    let connecting = TcpStream::connect((host, migration.port));
+    let stream = tokio::time::timeout(limit, connecting).await.ok()?.ok()?;
+    stream.set_nodelay(true).ok()?;
+    Some(Connection { stream: BufReader::new(stream), db: None, used: Instant::now() })
+}
+
+/// Sends all and reads all answers. What went wrong, and whether because of time.
+async fn exchange(
+    connection: &mut Connection,
+    migration: &Migration,
+    limit: Duration,
+    migrated: &mut Migrated,
+) -> Result<(), (Failure, bool)> {
+    let mut line = Vec::new();
+    if let Some(Credentials { user, password }) = &migration.credentials {
+        let mut words: Vec<&[u8]> = vec![b"AUTH"];
+        words.extend(user.as_deref());
+        words.push(password);
+        frame(&words, &mut line);
+    }
+    let selects = connection.db != Some(migration.db);
+    if selects {
+        frame(&[b"SELECT", migration.db.to_string().as_bytes()], &mut line);
+    }
+    for moving in &migration.keys {
+        request(moving, migration.replace, &mut line);
+        if line.len() >= SENT_BYTES {
+            send(connection, &mut line, limit).await?;
+        }
+    }
+    send(connection, &mut line, limit).await?;
+
+    let mut refused = None;
+    if migration.credentials.is_some() {
+        refused = refused.or(answer(connection, limit).await?);
+    }
+    if selects {
+        let refusal = answer(connection, limit).await?;
+        connection.db = refusal.is_none().then_some(migration.db);
+        refused = refused.or(refusal);
+    }
+    // Where that was refused, keys are in the wrong place, and nothing is removed.
+    let is_in_place = refused.is_none();
+    for _ in &migration.keys {
+        let refusal = answer(connection, limit).await?;
+        migrated.taken.push(is_in_place && refusal.is_none());
+        refused = refused.or(refusal);
+    }
+    if refused.is_some() {
+        // Whatever the connection is in now, the next one shall not rely on it.
+        connection.db = None;
+    }
+    migrated.refusal = refused;
+    Ok(())
+}
+
+/// More than this is not gathered before it is sent.
+const SENT_BYTES: usize = 64 << 10;
+
+fn request(moving: &Moving, replace: bool, out: &mut Vec<u8>) {
+    let Some(copy) = &moving.copy else { return frame(&[b"DEL", &moving.key], out) };
+    // An absolute time would be wrong where the clock is another.
+    let ttl = copy.ttl_ms.to_string();
+    let mut words: Vec<&[u8]> = vec![b"RESTORE", &moving.key, ttl.as_bytes(), &copy.state.payload];
+    if replace {
+        words.push(b"REPLACE");
+    }
+    frame(&words, out);
+}
+
+fn frame(words: &[&[u8]], out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+    for word in words {
+        out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        out.extend_from_slice(word);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+async fn send(
+    connection: &mut Connection,
+    bytes: &mut Vec<u8>,
+    limit: Duration,
+) -> Result<(), (Failure, bool)> {
+    for part in bytes.chunks(SENT_BYTES) {
+        within(limit, connection.stream.write_all(part), Failure::Writing).await?;
+    }
+    bytes.clear();
+    Ok(())
+}
+
+/// Reads one answer: nothing, or the error that it is.
+async fn answer(
+    connection: &mut Connection,
+    limit: Duration,
+) -> Result<Option<Vec<u8>>, (Failure, bool)> {
+    let mut line = Vec::new();
+    let mut bounded = (&mut connection.stream).take(ANSWER_MAX);
+    within(limit, bounded.read_until(b'\n', &mut line), Failure::Reading).await?;
+    if !line.ends_with(b"\r\n") {
+        return Err((Failure::Reading, false));
+    }
+    line.truncate(line.len() - 2);
+    Ok(line.strip_prefix(b"-").map(|error| error.to_vec()))
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = io::Result<T>>,
+    failure: Failure,
+) -> Result<T, (Failure, bool)> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(_)) => Err((failure, false)),
+        Err(_) => Err((failure, true)),
+    }
+}
