@@ -2,7 +2,8 @@
 //!
 //! The peers do nothing else meanwhile. Here others go on, and may change a key while it is under way: so when it has
 //! arrived it is compared with what was sent, and removed only if it is the same. Otherwise it is sent again as it is now,
-//! or removed there, if it was removed here. At the moment of its removal, both servers agree.
+//! or removed there, if it was removed here. At the moment of its removal, both servers agree. A key that never rests is
+//! given a moment in which nobody writes.
 
 use crate::base::numbers;
 use crate::engine::command::admin;
@@ -60,8 +61,11 @@ pub const FAMILY: Family = Family {
         ])],
 };
 
-/// So often a key is sent again that others change all the while.
-const ROUNDS_MAX: u32 = 100;
+/// So often a key is sent again that others change all the while …
+const ROUNDS_MAX: u32 = 50;
+/// … and after so many times, others may change nothing for this long at the most while it is under way.
+const PATIENT_ROUNDS: u32 = 4;
+const HOLD_US: u64 = 200_000;
 const TIMEOUT_MS: u64 = 1000;
 
 /// What the command line says.
@@ -130,6 +134,7 @@ fn arrived(
     migrated: Migrated,
     out: Reply,
 ) -> Done {
+    engine.release_writes();
     let line = parse(args)?;
     let db = engine.sessions[who].db;
     let (mut again, mut gone) = (Vec::new(), Vec::new());
@@ -172,6 +177,9 @@ fn arrived(
         return Err(
             Error::Say("IOERR keys changed whenever they had arrived, and stay here").into()
         );
+    }
+    if migrated.rounds >= PATIENT_ROUNDS {
+        engine.hold_writes(HOLD_US.min(line.timeout_ms.saturating_mul(1000)));
     }
     send(engine, who, args, &line, (true, migrated.rounds + 1), again)
 }

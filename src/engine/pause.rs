@@ -31,6 +31,22 @@ impl Engine {
         }
     }
 
+    /// Holds writes back for a moment, unless they wait already, so that a key can be moved that never rests.
+    pub fn hold_writes(&mut self, micros: u64) {
+        if self.paused.is_none() {
+            self.pause(micros, false);
+            self.tasks.held = self.paused;
+        }
+    }
+
+    /// Lets them go on, if nobody else holds them meanwhile.
+    pub fn release_writes(&mut self) {
+        let held = self.tasks.held.take();
+        if held.is_some() && held == self.paused {
+            self.unpause();
+        }
+    }
+
     /// Decides anew whether keys that are due stay: in a pause, and while another server is being
     /// imported, which alone says when its keys are gone.
     pub(super) fn hold_expired(&mut self) {

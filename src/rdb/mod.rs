@@ -6,3 +6,6 @@
 pub mod codes;
 pub mod read;
 pub mod write;
+
+#[cfg(test)]
+mod tests;

@@ -44,6 +44,8 @@ pub enum Program {
     Russet,
     Redis,
     Valkey,
+    /// The version before Redis changed its licence and its formats parted, for exchanges alone.
+    Redis70,
 }
 
 impl Program {
@@ -52,6 +54,7 @@ impl Program {
             Program::Russet => "russet",
             Program::Redis => "redis",
             Program::Valkey => "valkey",
+            Program::Redis70 => "redis70",
         }
     }
 
@@ -61,6 +64,7 @@ impl Program {
             Program::Russet => return Some(env!("CARGO_BIN_EXE_russet-server").into()),
             Program::Redis => "redis-server",
             Program::Valkey => "valkey-server",
+            Program::Redis70 => "redis70-server",
         };
         let folders = [
             env::var_os("RUSSET_PEERS").map(PathBuf::from),

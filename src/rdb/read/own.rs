@@ -133,7 +133,8 @@ fn give_back(stream: &mut Stream, given: GivenBack) -> Result<(), Flaw> {
         let nobodys = Pending::new(id, None, pending.time_ms(), pending.count());
         group.put(nobodys);
     }
-    if given.is_made_up {
+    // Another field may go on with what was given back.
+    if given.is_made_up && group.consumer(consumer).pending() == 0 {
         group.dismiss(&given.consumer);
     }
     Ok(())
