@@ -9,6 +9,7 @@ mod common;
 
 use common::{Key, SEED, keys, shuffled, size};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use russet::base::held::Never;
 use russet::base::prefetch::prefetch;
 use russet::base::table::{Entry, Table, hash};
 use std::hint::black_box;
@@ -32,6 +33,12 @@ impl Owner {
 }
 
 impl Entry for Owner {
+    type Sharing = Never;
+
+    fn copied(&self, never: Never) -> Owner {
+        match never {}
+    }
+
     fn hash(&self, seed: u64) -> u64 {
         hash(seed, &self.0.key)
     }

@@ -14,7 +14,7 @@ use super::Collection;
 use super::Due;
 use super::limits::PackedLimits;
 use super::string::{Digits, Text};
-use super::zset::{ScoreRange, ZSet};
+use super::zset::{Lookup, ScoreRange, ZSet};
 use crate::base::memory_size::size_class;
 use crate::world::Millis;
 
@@ -45,6 +45,11 @@ impl Lifetimes {
 
     pub fn get(&self, element: &[u8]) -> Option<Millis> {
         self.0.as_ref()?.get(element)
+    }
+
+    /// The deadlines as they are now, to be read while these go on changing.
+    pub fn freeze(&mut self) -> Lifetimes {
+        Lifetimes(self.0.as_mut().map(|deadlines| Box::new(deadlines.freeze())))
     }
 
     /// Says which deadline an element has, if there are any at all.
@@ -108,8 +113,7 @@ impl Lifetimes {
 
 #[derive(Clone)]
 pub struct Deadlines {
-    /// Deadlines fit a double exactly up to 2^53, which is the year 287396.
-    order: ZSet,
+    order: Order,
     limits: PackedLimits,
     /// Elements with deadlines up to here are hidden …
     hidden_to: Millis,
@@ -117,42 +121,91 @@ pub struct Deadlines {
     hidden: usize,
 }
 
+/// Deadlines fit a double exactly up to 2^53, which is the year 287396.
+#[derive(Clone)]
+enum Order {
+    Live(ZSet),
+    Frozen(Box<Frozen>),
+}
+
+/// Of a frozen collection, which is read, and not asked what is due: so there is no order, and one is made
+/// again if it is needed after all.
+#[derive(Clone)]
+struct Frozen {
+    deadlines: Lookup,
+    earliest: Option<Millis>,
+}
+
 impl Deadlines {
     pub fn new(seed: u64) -> Deadlines {
         let limits = PackedLimits { seed, ..PackedLimits::default() };
         let hidden_to = Millis(i64::MIN);
-        Deadlines { order: ZSet::default(), limits, hidden_to, hidden: 0 }
+        Deadlines { order: Order::Live(ZSet::default()), limits, hidden_to, hidden: 0 }
+    }
+
+    /// As they are now, to be read while these go on changing.
+    pub fn freeze(&mut self) -> Deadlines {
+        let earliest = self.earliest();
+        let frozen = match &mut self.order {
+            Order::Live(order) => order.freeze_lookup(),
+            Order::Frozen(frozen) => Some(frozen.deadlines.clone()),
+        };
+        let order = match frozen {
+            Some(deadlines) => Order::Frozen(Box::new(Frozen { deadlines, earliest })),
+            None => self.order.clone(),
+        };
+        Deadlines { order, ..*self }
+    }
+
+    fn len(&self) -> usize {
+        match &self.order {
+            Order::Live(order) => order.len(),
+            Order::Frozen(frozen) => frozen.deadlines.len(),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.len() == 0
     }
 
     pub fn get(&self, element: &[u8]) -> Option<Millis> {
-        self.order.score(element).map(moment)
+        let deadline = match &self.order {
+            Order::Live(order) => order.score(element),
+            Order::Frozen(frozen) => frozen.deadlines.score(element),
+        };
+        deadline.map(moment)
     }
 
     pub fn set(&mut self, element: &[u8], deadline: Millis) {
         self.remove(element);
-        self.order.set(element, deadline.0 as f64, self.limits);
+        let limits = self.limits;
+        self.live().set(element, deadline.0 as f64, limits);
         self.hidden += usize::from(deadline <= self.hidden_to);
     }
 
     pub fn remove(&mut self, element: &[u8]) {
-        if let Some(deadline) = self.order.remove(element) {
+        if let Some(deadline) = self.live().remove(element) {
             self.hidden -= usize::from(moment(deadline) <= self.hidden_to);
         }
     }
 
     pub fn earliest(&self) -> Option<Millis> {
-        self.order.at(0).map(|(_, deadline)| moment(deadline))
+        match &self.order {
+            Order::Live(order) => order.at(0).map(|(_, deadline)| moment(deadline)),
+            Order::Frozen(frozen) => frozen.earliest,
+        }
     }
 
     /// How many elements are due.
     pub fn due(&self, now: Millis) -> usize {
         let max = now.0 as f64;
         let range = ScoreRange { min: f64::NEG_INFINITY, max, above_min: false, below_max: false };
-        self.order.ranks_of_scores(range).len()
+        match &self.order {
+            Order::Live(order) => order.ranks_of_scores(range).len(),
+            Order::Frozen(frozen) => {
+                frozen.deadlines.iter().filter(|(_, deadline)| *deadline <= max).count()
+            }
+        }
     }
 
     /// How many elements read as missing.
@@ -188,27 +241,58 @@ impl Deadlines {
 
     /// Forgets the first so many elements, and names them, the earliest first.
     pub fn take(&mut self, count: usize) -> Vec<Vec<u8>> {
-        let first = 0..count.min(self.order.len());
+        let first = 0..count.min(self.len());
         let names = self.names(first.clone());
-        drop(self.order.remove_range(first));
+        drop(self.live().remove_range(first));
         self.hidden = self.hidden.saturating_sub(names.len());
         names
     }
 
     fn names(&self, ranks: std::ops::Range<usize>) -> Vec<Vec<u8>> {
-        self.order.walk(ranks, false).map(|(name, _)| name.to_vec()).collect()
+        match &self.order {
+            Order::Live(order) => order.walk(ranks, false).map(|(name, _)| name.to_vec()).collect(),
+            Order::Frozen(frozen) => {
+                let ordered = frozen.deadlines.ordered().into_iter().map(|(name, _)| name);
+                ordered.skip(ranks.start).take(ranks.len()).collect()
+            }
+        }
+    }
+
+    /// The order, to be changed. If these are frozen it is made again, for nobody else sees it.
+    fn live(&mut self) -> &mut ZSet {
+        if let Order::Frozen(frozen) = &self.order {
+            let mut order = ZSet::default();
+            order.expect(frozen.deadlines.len(), self.limits);
+            for (element, deadline) in frozen.deadlines.iter() {
+                order.set(element, deadline, self.limits);
+            }
+            self.order = Order::Live(order);
+        }
+        match &mut self.order {
+            Order::Live(order) => order,
+            Order::Frozen(_) => unreachable!("it was just made again"),
+        }
     }
 
     pub fn memory(&self) -> usize {
-        self.order.memory()
+        match &self.order {
+            Order::Live(order) => order.memory(),
+            Order::Frozen(frozen) => size_class(size_of::<Frozen>()) + frozen.deadlines.memory(),
+        }
     }
 
     pub fn pieces(&self) -> usize {
-        self.order.pieces()
+        match &self.order {
+            Order::Live(order) => order.pieces(),
+            Order::Frozen(frozen) => frozen.deadlines.pieces(),
+        }
     }
 
     pub fn parts(&self) -> Vec<Vec<u8>> {
-        self.order.parts()
+        match &self.order {
+            Order::Live(order) => order.parts(),
+            Order::Frozen(frozen) => frozen.deadlines.parts(),
+        }
     }
 }
 

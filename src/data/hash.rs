@@ -19,6 +19,7 @@ use super::packed::{Packed, Position};
 use super::string::{Digits, Text};
 use super::{Buffer, Collection, Due, Frozen, Mortal, Small, Type, View};
 use crate::base::blob::Blob;
+use crate::base::held::Shares;
 use crate::base::map::Set;
 use crate::base::memory_size::size_class;
 use crate::base::table::{self, Table};
@@ -324,7 +325,11 @@ impl Collection for Hash {
     }
 
     fn freeze(&mut self) -> Frozen {
-        Frozen::Hash(self.clone())
+        let form = match &mut self.form {
+            Form::Large(large) => Form::Large(Box::new(large.freeze())),
+            small => small.clone(),
+        };
+        Frozen::Hash(Hash { form })
     }
 
     fn lend(&self) -> View<'_> {
@@ -501,6 +506,10 @@ impl Large {
         large
     }
 
+    fn freeze(&mut self) -> Large {
+        Large { table: self.table.freeze(), bytes: self.bytes, deadlines: self.deadlines.freeze() }
+    }
+
     fn hash(&self, field: &[u8]) -> u64 {
         table::hash(self.table.seed(), field)
     }
@@ -603,7 +612,8 @@ impl Field {
 
     fn set(&mut self, value: &[u8]) {
         let (_, end) = self.place();
-        if self.0.len() - end == value.len() {
+        // One that is shared would be copied first, to be overwritten then.
+        if self.0.len() - end == value.len() && !self.0.is_shared() {
             self.0[end..].copy_from_slice(value);
         } else {
             self.0 = Blob::of(&[&self.0[..end], value]);
@@ -624,6 +634,12 @@ impl Field {
 }
 
 impl table::Entry for Field {
+    type Sharing = Shares;
+
+    fn copied(&self, _: Shares) -> Field {
+        self.clone()
+    }
+
     fn hash(&self, seed: u64) -> u64 {
         table::hash(seed, self.name())
     }

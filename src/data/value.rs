@@ -1,6 +1,9 @@
 //! Any value: owned, frozen, or lent to be read. For those who treat all types alike: they write values
 //! to files, and read them from there.
 
+#[cfg(test)]
+mod tests;
+
 use super::hash::Hash;
 use super::list::List;
 use super::set::Set;

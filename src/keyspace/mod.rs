@@ -24,6 +24,7 @@ pub use lent::Lent;
 pub use record::Record;
 pub use sizes::Sizes;
 
+use crate::base::held::Never;
 use crate::base::histogram::Histogram;
 use crate::base::table::{self, Place, Table};
 use crate::data::{Collection, Due, Frozen, Type};
@@ -1122,6 +1123,12 @@ fn free(record: Record, trash: &mut Vec<Record>) {
 }
 
 impl table::Entry for Record {
+    type Sharing = Never;
+
+    fn copied(&self, never: Never) -> Record {
+        match never {}
+    }
+
     fn hash(&self, seed: u64) -> u64 {
         table::hash(seed, self.key())
     }

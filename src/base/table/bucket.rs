@@ -10,6 +10,8 @@
 //! home is here had to go to the segment's stash. Tags and flags are one word, so that comparing seven
 //! tags is a handful of instructions on any processor.
 
+use super::Entry;
+
 pub(super) const SLOTS: usize = 7;
 
 /// The lowest bit of each of the seven tags, the flag byte left out.
@@ -20,7 +22,6 @@ const GUEST: u32 = 56;
 const ALL_SLOTS: u64 = 0x7f;
 const STASHED: u64 = 1 << 63;
 
-#[derive(Clone)]
 #[repr(C, align(64))]
 pub(super) struct Bucket<E> {
     slots: [Option<E>; SLOTS],
@@ -32,6 +33,13 @@ pub(super) struct Bucket<E> {
 #[inline(always)]
 pub(super) fn tag_of(hash: u64) -> u8 {
     (hash as u8).max(1)
+}
+
+impl<E: Entry> Bucket<E> {
+    pub fn copied(&self, proof: E::Sharing) -> Bucket<E> {
+        let copy = |slot: &Option<E>| slot.as_ref().map(|entry| entry.copied(proof));
+        Bucket { slots: self.slots.each_ref().map(copy), meta: self.meta }
+    }
 }
 
 impl<E> Bucket<E> {

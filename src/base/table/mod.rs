@@ -35,13 +35,19 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
+use super::held::{Held, Shares, Sharing};
 use super::memory_size::of_array;
 use bucket::{Bucket, SLOTS};
 pub use cursor::position;
 use segment::{MAX_BUCKETS, Segment, Spot};
 
 /// What a table stores: a word-sized owner of its key, with a niche, such as a `Box`.
-pub trait Entry {
+pub trait Entry: Sized {
+    /// Whether tables of these can be frozen, for which entries must be copied at times.
+    type Sharing: Sharing;
+
+    fn copied(&self, proof: Self::Sharing) -> Self;
+
     /// The hash of the key, for when a segment is rebuilt. It must be the one the caller looks up.
     fn hash(&self, seed: u64) -> u64;
 
@@ -81,11 +87,10 @@ const MAX_DEPTH: u32 = 32;
 /// A fair pick gives up chance after this many misses, and looks on from where it is.
 const MAX_THROWS: usize = 128;
 
-#[derive(Clone)]
-pub struct Table<E> {
+pub struct Table<E: Entry> {
     /// For each value of the highest `depth` bits the segment that holds it; empty until there is one.
     directory: Vec<u32>,
-    segments: Vec<Segment<E>>,
+    segments: Vec<Part<E>>,
     seed: u64,
     len: usize,
     /// Buckets in all segments together.
@@ -99,6 +104,9 @@ pub struct Table<E> {
     /// every so many rebuilds.
     widest: usize,
 }
+
+/// A segment, which may be shared with the twin of a table.
+type Part<E> = Held<Segment<E>, <E as Entry>::Sharing>;
 
 /// Where an entry is, for a search whose result is looked at more than once.
 #[derive(Clone, Copy)]
@@ -160,10 +168,10 @@ impl<E: Entry> Table<E> {
 
     /// Bytes of our own, without the entries' own memory.
     pub fn memory(&self) -> usize {
-        let segments: usize = self.segments.iter().map(Segment::memory).sum();
+        let segments = self.segments.iter().map(|segment| segment.memory() + segment.overhead());
         of_array::<u32>(self.directory.capacity())
-            + of_array::<Segment<E>>(self.segments.capacity())
-            + segments
+            + of_array::<Part<E>>(self.segments.capacity())
+            + segments.sum::<usize>()
     }
 
     /// An entry's share of our bytes, without a walk over the segments: all but what is stashed and
@@ -181,9 +189,8 @@ impl<E: Entry> Table<E> {
     #[inline(always)]
     pub fn find_mut(&mut self, hash: u64, eq: impl FnMut(&E) -> bool) -> Option<&mut E> {
         let index = self.segment_index(hash)?;
-        let segment = self.segments.get_mut(index)?;
-        let spot = segment.locate(hash, eq)?;
-        segment.at_mut(spot)
+        let spot = self.segments.get(index)?.locate(hash, eq)?;
+        self.segment_mut(index)?.at_mut(spot)
     }
 
     /// Where an entry is. The place is good until something is inserted or removed.
@@ -201,21 +208,21 @@ impl<E: Entry> Table<E> {
 
     #[inline(always)]
     pub fn at_mut(&mut self, place: Place) -> Option<&mut E> {
-        self.segments.get_mut(place.segment)?.at_mut(place.spot)
+        self.segment_mut(place.segment)?.at_mut(place.spot)
     }
 
     /// Adds an entry whose key the caller knows to be absent.
     #[inline]
     pub fn insert_new(&mut self, hash: u64, entry: E) -> &mut E {
         let (index, spot) = match self.segment_index(hash) {
-            Some(index) => match self.segments[index].place(hash, entry) {
+            Some(index) => match own(&mut self.segments[index]).place(hash, entry) {
                 Ok(spot) => (index, spot),
                 Err(entry) => self.insert_with_effort(hash, entry),
             },
             None => self.insert_with_effort(hash, entry),
         };
         self.len += 1;
-        self.segments[index].at_mut(spot).expect("an entry just placed is there")
+        own(&mut self.segments[index]).at_mut(spot).expect("an entry just placed is there")
     }
 
     pub fn remove(&mut self, hash: u64, eq: impl FnMut(&E) -> bool) -> Option<E> {
@@ -224,7 +231,7 @@ impl<E: Entry> Table<E> {
 
     /// Removes the entry at a place.
     pub fn remove_at(&mut self, place: Place) -> Option<E> {
-        let entry = self.segments.get_mut(place.segment)?.remove(place.spot)?;
+        let entry = self.segment_mut(place.segment)?.remove(place.spot)?;
         self.len -= 1;
         if is_sparse(&self.segments[place.segment]) {
             self.shrink(place.segment);
@@ -315,7 +322,7 @@ impl<E: Entry> Table<E> {
 
     /// All entries, in no order worth relying on.
     pub fn iter(&self) -> impl Iterator<Item = &E> {
-        self.segments.iter().flat_map(Segment::entries)
+        self.segments.iter().flat_map(|segment| segment.entries())
     }
 
     /// Keeps the entries that `keep` approves of. This is for small tables and for those that nobody
@@ -356,9 +363,15 @@ impl<E: Entry> Table<E> {
         self.directory.get(index).map(|&segment| segment as usize)
     }
 
+    /// A segment that is to be changed.
+    #[inline(always)]
+    fn segment_mut(&mut self, index: usize) -> Option<&mut Segment<E>> {
+        self.segments.get_mut(index).map(own)
+    }
+
     #[inline(always)]
     fn segment(&self, hash: u64) -> Option<&Segment<E>> {
-        self.segments.get(self.segment_index(hash)?)
+        Some(&**self.segments.get(self.segment_index(hash)?)?)
     }
 
     /// The insertion that finds no slot at once.
@@ -371,14 +384,14 @@ impl<E: Entry> Table<E> {
                 self.adopt(Segment::new(0, 0, 1));
                 continue;
             };
-            let segment = &mut self.segments[index];
+            let segment = own(&mut self.segments[index]);
             match segment.place(hash, entry) {
                 Ok(spot) => return (index, spot),
                 Err(back) => entry = back,
             }
             let crowded = segment.stash_len() >= stash_allowance(segment.buckets());
             if !crowded || !self.grow(index) {
-                let spot = self.segments[index].put_in_stash(hash, entry);
+                let spot = own(&mut self.segments[index]).put_in_stash(hash, entry);
                 self.widest = self.widest.max(self.segments[index].places());
                 return (index, spot);
             }
@@ -492,7 +505,7 @@ impl<E: Entry> Table<E> {
     /// Adds a segment to the list, and says its number.
     fn adopt(&mut self, segment: Segment<E>) -> u32 {
         let index = self.segments.len();
-        self.segments.push(Segment::hollow());
+        self.segments.push(Held::default());
         self.settle(index, segment);
         index as u32
     }
@@ -502,25 +515,40 @@ impl<E: Entry> Table<E> {
         self.buckets += segment.buckets();
         self.deepest += usize::from(segment.depth() == self.depth);
         self.widest = self.widest.max(segment.places());
-        self.segments[index] = segment;
+        self.segments[index] = Held::Own(segment);
         self.rebuilds += 1;
         if self.rebuilds as usize > self.segments.len() {
             self.rebuilds = 0;
-            self.widest = self.segments.iter().map(Segment::places).max().unwrap_or(0);
+            self.widest = self.segments.iter().map(|segment| segment.places()).max().unwrap_or(0);
         }
     }
 
     /// Takes all entries out of a segment, and leaves a hollow one in its place.
     fn dissolve(&mut self, index: usize) -> Vec<(u64, E)> {
-        let segment = std::mem::replace(&mut self.segments[index], Segment::hollow());
+        let segment = std::mem::take(&mut self.segments[index]).into_own_with(Segment::copied);
         self.buckets -= segment.buckets();
         self.deepest -= usize::from(segment.depth() == self.depth);
         segment.dissolve(self.seed)
     }
 }
 
+impl<E: Entry<Sharing = Shares>> Table<E> {
+    /// The table as it is now, to be read while this one goes on changing: both share the segments, until one
+    /// is changed. That copies it, which takes about as long as to rebuild it.
+    pub fn freeze(&mut self) -> Table<E> {
+        let segments = self.segments.iter_mut().map(|segment| segment.share(Shares)).collect();
+        Table { directory: self.directory.clone(), segments, ..*self }
+    }
+}
+
+impl<E: Entry<Sharing = Shares>> Clone for Table<E> {
+    fn clone(&self) -> Table<E> {
+        Table { directory: self.directory.clone(), segments: self.segments.clone(), ..*self }
+    }
+}
+
 /// A part of a table that was taken apart.
-pub struct Piece<E>(Segment<E>);
+pub struct Piece<E: Entry>(Part<E>);
 
 impl<E: Entry> Piece<E> {
     pub fn len(&self) -> usize {
@@ -532,13 +560,19 @@ impl<E: Entry> Piece<E> {
     }
 
     pub fn into_entries(self) -> impl Iterator<Item = E> {
-        self.0.into_entries()
+        self.0.into_own_with(Segment::copied).into_entries()
     }
 
     /// The entries with their hashes, for which each of them is looked at.
     pub fn into_hashed(self, seed: u64) -> Vec<(u64, E)> {
-        self.0.dissolve(seed)
+        self.0.into_own_with(Segment::copied).dissolve(seed)
     }
+}
+
+/// A segment that is to be changed, and was perhaps shared.
+#[inline(always)]
+fn own<E: Entry>(segment: &mut Part<E>) -> &mut Segment<E> {
+    segment.own_with(Segment::copied)
 }
 
 fn is_sparse<E: Entry>(segment: &Segment<E>) -> bool {

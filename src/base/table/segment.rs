@@ -15,6 +15,7 @@
 use super::Entry;
 use super::bucket::{Bucket, SLOTS, tag_of};
 use super::cursor::{self, POSITION_SHIFT};
+use crate::base::held::Shares;
 use crate::base::memory_size::of_array;
 use crate::base::prefetch::prefetch;
 
@@ -29,7 +30,6 @@ const LONGEST_PUSH: usize = 5;
 /// How many buckets ahead of the hand records are asked for while a segment is taken apart.
 const LOOK_AHEAD: usize = 3;
 
-#[derive(Clone)]
 pub(super) struct Segment<E> {
     buckets: Box<[Bucket<E>]>,
     /// What found no slot, with its hash and in the order of hashes: what belongs to one bucket lies
@@ -41,6 +41,12 @@ pub(super) struct Segment<E> {
     depth: u32,
 }
 
+impl<E: Entry<Sharing = Shares>> Clone for Segment<E> {
+    fn clone(&self) -> Segment<E> {
+        self.copied(Shares)
+    }
+}
+
 /// Where an entry is: in a bucket's slot, or (the bucket number then being `STASH`) in the stash.
 #[derive(Clone, Copy)]
 pub(super) struct Spot {
@@ -50,13 +56,20 @@ pub(super) struct Spot {
 
 const STASH: usize = usize::MAX;
 
+impl<E: Entry> Default for Segment<E> {
+    fn default() -> Segment<E> {
+        Segment::hollow()
+    }
+}
+
 impl<E: Entry> Segment<E> {
     pub fn new(first: u64, depth: u32, buckets: usize) -> Segment<E> {
         let buckets = (0..buckets.clamp(1, MAX_BUCKETS)).map(|_| Bucket::EMPTY).collect();
         Segment { buckets, stash: Vec::new(), first, len: 0, depth }
     }
 
-    /// A segment without even a bucket, to stand for one that is being rebuilt. Nothing looks into it.
+    /// A segment without even a bucket, to stand for one that is being rebuilt or moved. Nothing looks into
+    /// it.
     pub fn hollow() -> Segment<E> {
         Segment { buckets: Box::default(), stash: Vec::new(), first: 0, len: 0, depth: u32::MAX }
     }
@@ -70,6 +83,18 @@ impl<E: Entry> Segment<E> {
             }
         }
         segment
+    }
+
+    /// A copy, in which everything is at the same place.
+    pub fn copied(&self, proof: E::Sharing) -> Segment<E> {
+        let copy = |(at, bucket): (usize, &Bucket<E>)| {
+            self.prefetch_after(at);
+            bucket.copied(proof)
+        };
+        let buckets = self.buckets.iter().enumerate().map(copy).collect();
+        let mut stash = Vec::with_capacity(self.stash.capacity());
+        stash.extend(self.stash.iter().map(|(hash, entry)| (*hash, entry.copied(proof))));
+        Segment { buckets, stash, ..*self }
     }
 
     pub fn first(&self) -> u64 {
@@ -362,9 +387,7 @@ impl<E: Entry> Segment<E> {
     /// All entries. What they keep elsewhere is asked for some buckets ahead of the hand.
     pub fn entries(&self) -> impl Iterator<Item = &E> {
         let placed = self.buckets.iter().enumerate().flat_map(|(at, bucket)| {
-            if let Some(ahead) = self.buckets.get(at + LOOK_AHEAD) {
-                ahead.entries().for_each(E::prefetch);
-            }
+            self.prefetch_after(at);
             bucket.entries()
         });
         placed.chain(self.stash.iter().map(|(_, entry)| entry))

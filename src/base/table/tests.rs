@@ -16,6 +16,12 @@ struct Item {
 }
 
 impl Entry for Box<Item> {
+    type Sharing = Shares;
+
+    fn copied(&self, _: Shares) -> Box<Item> {
+        self.clone()
+    }
+
     fn hash(&self, _: u64) -> u64 {
         MOVED.set(MOVED.get() + 1);
         self.hash

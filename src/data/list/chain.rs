@@ -9,6 +9,7 @@
 //!
 //! Invariants: no block is empty, and `len` is the sum of their lengths.
 
+use super::block::Block;
 use super::{End, Side};
 use crate::base::memory_size::{of_array, size_class};
 use crate::data::limits::{ListBlock, ListLimits};
@@ -17,16 +18,16 @@ use std::collections::VecDeque;
 
 #[derive(Clone, Debug)]
 pub struct Chain {
-    blocks: VecDeque<Packed>,
+    blocks: VecDeque<Block>,
     len: usize,
     block: ListBlock,
 }
 
 impl Chain {
     /// A chain of these blocks, but for those in which there is nothing.
-    pub fn of(mut blocks: Vec<Packed>, limits: &ListLimits) -> Chain {
+    pub fn of(mut blocks: Vec<Block>, limits: &ListLimits) -> Chain {
         blocks.retain(|block| !block.is_empty());
-        let len = blocks.iter().map(Packed::len).sum();
+        let len = blocks.iter().map(Block::len).sum();
         Chain { blocks: blocks.into(), len, block: limits.block }
     }
 
@@ -34,15 +35,21 @@ impl Chain {
         self.len
     }
 
-    pub fn blocks(&self) -> &VecDeque<Packed> {
+    pub fn blocks(&self) -> &VecDeque<Block> {
         &self.blocks
     }
 
+    /// The chain as it is now, to be read while this one goes on changing: both share the blocks, until one
+    /// is changed, which copies it.
+    pub fn freeze(&mut self) -> Chain {
+        Chain { blocks: self.blocks.iter_mut().map(Block::share).collect(), ..*self }
+    }
+
     pub fn memory(&self) -> usize {
-        let table = of_array::<Packed>(self.blocks.capacity());
+        let table = of_array::<Block>(self.blocks.capacity());
         size_class(size_of::<Chain>())
             + table
-            + self.blocks.iter().map(Packed::memory).sum::<usize>()
+            + self.blocks.iter().map(Block::memory).sum::<usize>()
     }
 
     /// The block that holds an item, and the item's number in it; from the end of the chain on the
@@ -77,16 +84,19 @@ impl Chain {
         };
         if let Some(block) = block {
             if admits(block, item, limits) {
-                return match end {
-                    End::Left => block.push_front(item),
-                    End::Right => block.push_back(item),
-                };
+                return block.change(|packed| match end {
+                    End::Left => packed.push_front(item),
+                    End::Right => packed.push_back(item),
+                });
             }
-            block.shrink_to_fit();
+            // A copy would take what shrinking gains.
+            if !block.is_shared() {
+                block.change(Packed::shrink_to_fit);
+            }
         }
         match end {
-            End::Left => self.blocks.push_front(Packed::of(item)),
-            End::Right => self.blocks.push_back(Packed::of(item)),
+            End::Left => self.blocks.push_front(Block::of(item)),
+            End::Right => self.blocks.push_back(Block::of(item)),
         }
     }
 
@@ -103,24 +113,24 @@ impl Chain {
         self.len += 1;
         let (is_first, is_last) = (at == 0, at == self.blocks[block].bytes());
         if self.admits(block, item, limits) {
-            self.blocks[block].insert(at, item);
+            self.blocks[block].change(|packed| packed.insert(at, item));
         } else if is_first && block > 0 && self.admits(block - 1, item, limits) {
-            self.blocks[block - 1].push_back(item);
+            self.blocks[block - 1].change(|packed| packed.push_back(item));
         } else if is_last && self.admits(block + 1, item, limits) {
-            self.blocks[block + 1].push_front(item);
+            self.blocks[block + 1].change(|packed| packed.push_front(item));
         } else if is_first || is_last {
-            self.blocks.insert(block + is_last as usize, Packed::of(item));
+            self.blocks.insert(block + is_last as usize, Block::of(item));
         } else {
-            let rest = self.blocks[block].split_off(at);
-            self.blocks.insert(block + 1, rest);
+            let rest = self.blocks[block].change(|packed| packed.split_off(at));
+            self.blocks.insert(block + 1, Block::new(rest));
             match side {
                 Side::Before if self.admits(block, item, limits) => {
-                    self.blocks[block].push_back(item);
+                    self.blocks[block].change(|packed| packed.push_back(item));
                 }
                 Side::After if self.admits(block + 1, item, limits) => {
-                    self.blocks[block + 1].push_front(item);
+                    self.blocks[block + 1].change(|packed| packed.push_front(item));
                 }
-                _ => self.blocks.insert(block + 1, Packed::of(item)),
+                _ => self.blocks.insert(block + 1, Block::of(item)),
             }
             // From the right, so that what was joined does not move what comes next.
             for left in (block.saturating_sub(1)..=block + 2).rev() {
@@ -139,10 +149,12 @@ impl Chain {
         let bytes = packed.bytes() - (end - at) + Packed::size_of(item);
         // There are no more items than before, however many there may be.
         let stays = !limits.is_alone(item.len()) && !limits.exceeded(1, bytes);
-        if stays || packed.len() == 1 {
-            packed.replace(at, item);
+        if packed.is_shared() && packed.len() == 1 {
+            *packed = Block::of(item);
+        } else if stays || packed.len() == 1 {
+            packed.change(|packed| packed.replace(at, item));
         } else {
-            packed.remove(at);
+            packed.change(|packed| packed.remove(at));
             self.len -= 1;
             self.insert((block, at), Side::After, item, limits);
         }
@@ -150,7 +162,7 @@ impl Chain {
 
     /// Removes so many items from a number on; fewer if there are not as many. Hands over the
     /// blocks that go as a whole.
-    pub fn remove(&mut self, start: usize, count: usize) -> Vec<Packed> {
+    pub fn remove(&mut self, start: usize, count: usize) -> Vec<Block> {
         let mut left = count.min(self.len.saturating_sub(start));
         if left == 0 {
             return Vec::new();
@@ -160,7 +172,8 @@ impl Chain {
         if index > 0 {
             let packed = &mut self.blocks[block];
             let here = left.min(packed.len() - index);
-            packed.remove_some(packed.seek(index).unwrap_or(packed.bytes()), here);
+            let at = packed.seek(index).unwrap_or(packed.bytes());
+            packed.change(|packed| packed.remove_some(at, here));
             left -= here;
             block += 1;
         }
@@ -173,37 +186,46 @@ impl Chain {
         }
         let whole = self.blocks.drain(block..end).collect();
         if left > 0 {
-            self.blocks[block].remove_some(0, left);
+            self.blocks[block].change(|packed| packed.remove_some(0, left));
         }
         whole
     }
 
     /// Removes items that equal `wanted`, at most so many, looking from one end.
     pub fn remove_equal(&mut self, wanted: &[u8], end: End, most: usize) -> usize {
-        let mut removed = 0;
-        let mut remove = |packed: &mut Packed| {
-            removed += remove_equal(packed, wanted, end, most - removed);
-            removed < most
+        let (mut removed, whole) = (0, most);
+        let mut remove = |block: &mut Block| {
+            let most = whole - removed;
+            removed += match block.is_shared() {
+                // Nothing is copied in vain.
+                true if block.find(wanted, 0, 1).is_none() => 0,
+                true if block.len() == 1 => {
+                    *block = Block::new(Packed::new());
+                    1
+                }
+                _ => block.change(|packed| remove_equal(packed, wanted, end, most)),
+            };
+            removed < whole
         };
         match end {
             End::Left => self.blocks.iter_mut().all(&mut remove),
             End::Right => self.blocks.iter_mut().rev().all(&mut remove),
         };
         self.len -= removed;
-        self.blocks.retain(|packed| !packed.is_empty());
+        self.blocks.retain(|block| !block.is_empty());
         removed
     }
 
     /// The only block, to be a list by itself, unless it has to be a chain for its one large item.
-    pub fn only_block(&self, limits: &ListLimits) -> Option<&Packed> {
+    pub fn only_block(&self, limits: &ListLimits) -> Option<&Block> {
         let limits = self.own(limits);
         self.blocks.front().filter(|block| self.blocks.len() == 1 && !is_alone(block, &limits))
     }
 
     pub fn take_first_block(&mut self) -> Packed {
-        let block = self.blocks.pop_front().unwrap_or_default();
+        let Some(block) = self.blocks.pop_front() else { return Packed::new() };
         self.len -= block.len();
-        block
+        block.into_packed()
     }
 
     /// The limits that the chain was made with.
@@ -225,7 +247,7 @@ impl Chain {
             return;
         }
         if let Some(other) = self.blocks.remove(left + 1) {
-            self.blocks[left].append(&other);
+            self.blocks[left].change(|packed| packed.append(&other));
         }
     }
 }
@@ -246,11 +268,11 @@ fn count_equal(packed: &Packed, wanted: &[u8]) -> usize {
 }
 
 /// May an item join this block?
-fn admits(block: &Packed, item: &[u8], limits: &ListLimits) -> bool {
+fn admits(block: &Block, item: &[u8], limits: &ListLimits) -> bool {
     limits.admit(item, block.len(), block.bytes()) && !is_alone(block, limits)
 }
 
 /// Does the block belong to one item that must have it to itself?
-fn is_alone(block: &Packed, limits: &ListLimits) -> bool {
+fn is_alone(block: &Block, limits: &ListLimits) -> bool {
     block.len() == 1 && limits.is_alone(block.at(0).len())
 }

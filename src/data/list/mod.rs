@@ -9,8 +9,9 @@
 //!
 //! Both ends cost a move inside one block. A number is looked up by adding up blocks from the nearer
 //! end, and a range is read straight from the blocks. An item takes two or three bytes beyond its
-//! own, and a block 32; the idea is Redis' quicklist of listpacks.
+//! own, and a block 40; the idea is Redis' quicklist of listpacks.
 
+mod block;
 mod chain;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use super::limits::ListLimits;
 use super::packed::{self, Packed, Position};
 use super::string::Text;
 use super::{Buffer, Collection, Frozen, Small, Type, View};
+use block::Block;
 use chain::Chain;
 use std::collections::vec_deque;
 
@@ -98,7 +100,12 @@ impl Collection for List {
     }
 
     fn freeze(&mut self) -> Frozen {
-        Frozen::List(self.clone())
+        Frozen::List(List {
+            form: match &mut self.form {
+                Form::One(block) => Form::One(block.clone()),
+                Form::Many(chain) => Form::Many(Box::new(chain.freeze())),
+            },
+        })
     }
 
     fn lend(&self) -> View<'_> {
@@ -137,7 +144,7 @@ impl List {
     /// The blocks that the items lie in.
     pub fn blocks(&self) -> impl Iterator<Item = &Packed> + Clone {
         let (neighbours, first, _) = self.locate(0);
-        std::iter::once(first).chain(neighbours.1)
+        std::iter::once(first).chain(neighbours.1.map(|block| &**block))
     }
 
     /// The items from a number on.
@@ -257,7 +264,7 @@ impl List {
         let end = start.saturating_add(count).min(len);
         let (after, before) = (self.remove_some(end, len - end), self.remove_some(0, start));
         self.shrink(limits);
-        let blocks: Vec<Packed> = before.into_iter().chain(after).collect();
+        let blocks: Vec<Block> = before.into_iter().chain(after).collect();
         (!blocks.is_empty()).then(|| List { form: Form::Many(Box::new(Chain::of(blocks, limits))) })
     }
 
@@ -296,7 +303,7 @@ impl List {
     }
 
     /// What is left of this are blocks that went as a whole.
-    fn remove_some(&mut self, start: usize, count: usize) -> Vec<Packed> {
+    fn remove_some(&mut self, start: usize, count: usize) -> Vec<Block> {
         match &mut self.form {
             Form::One(block) => {
                 if let Some(at) = block.seek(start) {
@@ -350,7 +357,8 @@ impl List {
 
     fn become_many(&mut self, limits: &ListLimits) -> &mut Chain {
         if let Form::One(block) = &mut self.form {
-            self.form = Form::Many(Box::new(Chain::of(vec![std::mem::take(block)], limits)));
+            let blocks = vec![Block::new(std::mem::take(block))];
+            self.form = Form::Many(Box::new(Chain::of(blocks, limits)));
         }
         match &mut self.form {
             Form::Many(chain) => chain,
@@ -386,19 +394,19 @@ impl List {
             Form::Many(chain) => {
                 let blocks = chain.blocks().iter().enumerate();
                 let found =
-                    |(index, block): (usize, &Packed)| Some((index, block.find(wanted, 0, 1)?));
+                    |(index, block): (usize, &Block)| Some((index, block.find(wanted, 0, 1)?));
                 blocks.filter_map(found).next()
             }
         }
     }
 }
 
-type Neighbours<'a> = (vec_deque::Iter<'a, Packed>, vec_deque::Iter<'a, Packed>);
+type Neighbours<'a> = (vec_deque::Iter<'a, Block>, vec_deque::Iter<'a, Block>);
 
 #[derive(Clone)]
 pub struct Iter<'a> {
     block: packed::Iter<'a>,
-    after: vec_deque::Iter<'a, Packed>,
+    after: vec_deque::Iter<'a, Block>,
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -417,7 +425,7 @@ impl<'a> Iterator for Iter<'a> {
 #[derive(Clone)]
 pub struct IterBack<'a> {
     block: packed::IterBack<'a>,
-    before: vec_deque::Iter<'a, Packed>,
+    before: vec_deque::Iter<'a, Block>,
 }
 
 impl<'a> Iterator for IterBack<'a> {

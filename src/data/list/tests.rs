@@ -142,7 +142,9 @@ fn check(list: &List, model: &[Vec<u8>], limits: &ListLimits) {
     }
     let Form::Many(chain) = &list.form else { return };
     assert!(chain.len() > 0);
-    assert_eq!(chain.len(), chain.blocks().iter().map(Packed::len).sum::<usize>());
+    let lengths = chain.blocks().iter().map(|block| (block.len(), Packed::len(block)));
+    assert!(lengths.clone().all(|(known, own)| known == own));
+    assert_eq!(chain.len(), lengths.map(|(known, _)| known).sum::<usize>());
     for block in chain.blocks() {
         assert!(!block.is_empty());
         // What was one block before it became a chain may be stretched.

@@ -24,6 +24,7 @@ use super::packed::Packed;
 use super::string::{Digits, Text, canonical_int};
 use super::{Buffer, Collection, Due, Frozen, Mortal, Small, SmallForm, Type, View};
 use crate::base::blob::Blob;
+use crate::base::held::Shares;
 use crate::base::map;
 use crate::base::memory_size::size_class;
 use crate::base::table::{self, Entry, Table};
@@ -65,6 +66,12 @@ const RANDOM_THROWS: usize = 1000;
 const TAKE_BY_REBUILDING: usize = 5;
 
 impl Entry for Member {
+    type Sharing = Shares;
+
+    fn copied(&self, _: Shares) -> Member {
+        self.clone()
+    }
+
     fn hash(&self, seed: u64) -> u64 {
         table::hash(seed, &self.0)
     }
@@ -135,7 +142,10 @@ impl Collection for Set {
     }
 
     fn freeze(&mut self) -> Frozen {
-        Frozen::Set(self.clone())
+        Frozen::Set(Set(match &mut self.0 {
+            Form::Large(large) => Form::Large(Box::new(large.freeze())),
+            small => small.clone(),
+        }))
     }
 
     fn lend(&self) -> View<'_> {
@@ -553,6 +563,10 @@ impl Large {
     fn new(count: usize, limits: &SetLimits) -> Large {
         let table = Table::with_capacity(limits.packed.seed, count);
         Large { table, bytes: 0, deadlines: Lifetimes::default() }
+    }
+
+    fn freeze(&mut self) -> Large {
+        Large { table: self.table.freeze(), bytes: self.bytes, deadlines: self.deadlines.freeze() }
     }
 
     fn contains(&self, member: &[u8]) -> bool {

@@ -252,6 +252,24 @@ impl Group {
         }
     }
 
+    /// The group as it is now, to be read while this one goes on changing. The order by time is made anew by
+    /// who asks for it.
+    pub fn freeze(&mut self) -> Group {
+        let share = |consumer: &mut Consumer| Consumer {
+            name: consumer.name.clone(),
+            pending: consumer.pending.freeze(|_| ()),
+            ..*consumer
+        };
+        Group {
+            pending: self.pending.freeze(|_| ()),
+            consumers: self.consumers.iter_mut().map(|it| it.as_mut().map(share)).collect(),
+            names: self.names.clone(),
+            vacant: self.vacant.clone(),
+            by_time: None,
+            ..*self
+        }
+    }
+
     // ── size ────────────────────────────────────────────────────────────────────────────────
 
     /// Bytes of heap.

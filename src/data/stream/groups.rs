@@ -153,6 +153,12 @@ impl Stream {
         }
     }
 
+    pub(super) fn freeze_groups(&mut self) -> Option<Box<Groups>> {
+        let groups = self.groups.as_mut()?;
+        let frozen = groups.iter_mut().map(|(name, group)| (name.clone(), group.freeze()));
+        Some(Box::new(frozen.collect()))
+    }
+
     /// Bytes of heap that the groups take.
     pub(super) fn groups_memory(&self) -> usize {
         let Some(groups) = &self.groups else { return 0 };

@@ -122,7 +122,12 @@ impl Collection for Stream {
     }
 
     fn freeze(&mut self) -> Frozen {
-        Frozen::Stream(Box::new(self.clone()))
+        Frozen::Stream(Box::new(Stream {
+            nodes: self.nodes.freeze(Node::share),
+            groups: self.freeze_groups(),
+            producers: self.producers.as_mut().map(|producers| Box::new(producers.freeze())),
+            ..*self
+        }))
     }
 
     fn lend(&self) -> View<'_> {
@@ -359,6 +364,9 @@ impl Stream {
             chosen.truncate(usize::try_from(excess).unwrap_or(usize::MAX));
             if trim.refs == Refs::Drop {
                 chosen.iter().for_each(|(_, id)| _ = self.forget(*id));
+            }
+            if chosen.is_empty() {
+                continue;
             }
             let Some(node) = self.nodes.get_mut(spot) else { break };
             node.delete_all(&chosen);

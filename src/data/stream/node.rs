@@ -18,6 +18,7 @@
 
 use super::id::Id;
 use super::runs::Keyed;
+use crate::base::held::{Held, Shares};
 use crate::base::memory_size::of_array;
 use crate::data::limits::StreamLimits;
 use crate::data::packed;
@@ -29,7 +30,8 @@ pub struct Node {
     first: Id,
     /// The id of the last entry, marked or not.
     last: Id,
-    block: Vec<u8>,
+    /// May be shared with a frozen twin, if it is large.
+    block: Held<Vec<u8>>,
     begin: u32,
     live: u32,
     dead: u32,
@@ -65,6 +67,9 @@ const NEXT_SEQ: u8 = 8;
 /// A smaller block is not written anew, however many of its entries are marked.
 const TIDY_FROM: usize = 256;
 
+/// A larger block is shared by itself when its run is, so that the copy of a run never takes long.
+const SHARED_FROM: usize = 8 << 10;
+
 impl Keyed for Node {
     fn id(&self) -> Id {
         self.first
@@ -83,6 +88,7 @@ impl Node {
         let begin = block.len() as u32;
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         let last = before(id);
+        let block = Held::Own(block);
         let mut node = Node { first: id, last, block, begin, live: 0, dead: 0, weight };
         node.push(id, fields);
         node
@@ -119,9 +125,10 @@ impl Node {
     /// Adds an entry behind all the others.
     pub fn push<'a>(&mut self, id: Id, fields: impl ExactSizeIterator<Item = &'a [u8]> + Clone) {
         let alike = self.is_alike(fields.clone().step_by(2));
-        let start = self.block.len();
-        self.block.extend_from_slice(&[0, 0]);
-        let flags = write_id(self.last, id, &mut self.block) | if alike { ALIKE } else { 0 };
+        let block = self.block.own();
+        let start = block.len();
+        block.extend_from_slice(&[0, 0]);
+        let flags = write_id(self.last, id, block) | if alike { ALIKE } else { 0 };
         let pairs = fields.len() / 2;
         let lp_ids = int_weight(id.ms.wrapping_sub(self.first.ms) as i64)
             + int_weight(id.seq.wrapping_sub(self.first.seq) as i64);
@@ -129,17 +136,17 @@ impl Node {
         if alike {
             weight += int_weight(pairs as i64 + 3);
             for value in fields.skip(1).step_by(2) {
-                weight += weight_of(packed::write_forwards(value, &mut self.block));
+                weight += weight_of(packed::write_forwards(value, block));
             }
         } else {
             weight += int_weight(2 * pairs as i64 + 4) + int_weight(pairs as i64);
-            write_number(pairs as u64, &mut self.block);
+            write_number(pairs as u64, block);
             for item in fields {
-                weight += weight_of(packed::write_forwards(item, &mut self.block));
+                weight += weight_of(packed::write_forwards(item, block));
             }
         }
-        self.block[start] = flags;
-        write_length(&mut self.block, start + 1);
+        block[start] = flags;
+        write_length(block, start + 1);
         self.last = id;
         self.live += 1;
         self.weight = self.weight.saturating_add(u32::try_from(weight).unwrap_or(u32::MAX));
@@ -147,7 +154,17 @@ impl Node {
 
     /// Nothing more will be added.
     pub fn close(&mut self) {
-        self.block.shrink_to_fit();
+        // A copy would take what shrinking gains.
+        if !self.block.is_shared() {
+            self.block.own().shrink_to_fit();
+        }
+    }
+
+    /// The node is about to be copied, and both are changed seldom.
+    pub fn share(&mut self) {
+        if self.block.len() > SHARED_FROM {
+            self.block.share(Shares);
+        }
     }
 
     /// The first entry, without those that are deleted.
@@ -211,7 +228,7 @@ impl Node {
 
     /// Bytes of heap.
     pub fn memory(&self) -> usize {
-        of_array::<u8>(self.block.capacity())
+        of_array::<u8>(self.block.capacity()) + self.block.overhead()
     }
 
     fn is_alike<'a>(&self, names: impl ExactSizeIterator<Item = &'a [u8]>) -> bool {
@@ -235,7 +252,7 @@ impl Node {
 
     /// Marks the entry that begins here. If it is the first one, another is now.
     fn mark(&mut self, at: usize) {
-        self.block[at] |= DEAD;
+        self.block.own()[at] |= DEAD;
         self.live -= 1;
         self.dead += 1;
         if at == self.begin as usize && self.live > 0 {
@@ -270,7 +287,7 @@ impl Node {
             last = id;
         }
         block.shrink_to_fit();
-        (self.block, self.begin, self.last) = (block, end as u32, last);
+        (self.block, self.begin, self.last) = (Held::Own(block), end as u32, last);
     }
 
     /// How many marked entries the block holds behind its first one.

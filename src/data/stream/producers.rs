@@ -5,6 +5,7 @@
 //! knowledge is, the id of the entry says, since such entries have ids of the moment.
 
 use super::id::Id;
+use crate::base::held::{Held, Shares};
 use crate::base::map::Map;
 use crate::base::memory_size::{of_array, size_class};
 use std::collections::VecDeque;
@@ -12,7 +13,8 @@ use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
 pub struct Producers {
-    producers: Map<Box<[u8]>, Producer>,
+    /// May be shared with a frozen twin.
+    producers: Map<Box<[u8]>, Held<Producer>>,
     /// What this stream says instead of the directives.
     own: [Option<u32>; 2],
     /// Ever.
@@ -68,7 +70,10 @@ impl Producers {
     pub fn record(&mut self, producer: &[u8], name: &[u8], id: Id, now_ms: u64, memory: Memory) {
         if self.producers.len() >= self.sweep_at.max(FEW) {
             self.producers.retain(|_, producer| {
-                producer.forget(now_ms, memory);
+                // What is shared is not copied for nothing.
+                if producer.knows_too_much(now_ms, memory) {
+                    producer.own().forget(now_ms, memory);
+                }
                 !producer.order.is_empty()
             });
             self.sweep_at = 2 * self.producers.len();
@@ -104,14 +109,21 @@ impl Producers {
     /// A producer, who may be new.
     pub(super) fn of(&mut self, producer: &[u8]) -> &mut Producer {
         if !self.producers.contains_key(producer) {
-            self.producers.insert(producer.into(), Producer::default());
+            self.producers.insert(producer.into(), Held::default());
         }
-        self.producers.get_mut(producer).expect("he was just seen to")
+        self.producers.get_mut(producer).expect("he was just seen to").own()
+    }
+
+    /// As they are now, to be read while these go on changing.
+    pub fn freeze(&mut self) -> Producers {
+        let each = self.producers.iter_mut();
+        let producers = each.map(|(name, it)| (name.clone(), it.share(Shares))).collect();
+        Producers { producers, ..*self }
     }
 
     /// How many producers are known, and for how many entries.
     pub fn tracked(&self, now_ms: u64, memory: Memory) -> (usize, usize) {
-        let fresh = |producer: &Producer| {
+        let fresh = |producer: &Held<Producer>| {
             producer.entries.values().filter(|id| is_fresh(**id, now_ms, memory)).count()
         };
         let counts = self.producers.values().map(fresh).filter(|count| *count > 0);
@@ -121,9 +133,9 @@ impl Producers {
     /// Bytes of heap.
     pub fn memory(&self) -> usize {
         let names = self.producers.keys().map(|name| of_array::<u8>(name.len()));
-        of_map::<(Box<[u8]>, Producer)>(self.producers.capacity())
+        of_map::<(Box<[u8]>, Held<Producer>)>(self.producers.capacity())
             + names.sum::<usize>()
-            + self.producers.values().map(Producer::memory).sum::<usize>()
+            + self.producers.values().map(|it| it.memory() + it.overhead()).sum::<usize>()
     }
 
     /// In about how many pieces of heap they lie.
@@ -153,11 +165,16 @@ impl Producer {
     }
 
     fn forget(&mut self, now_ms: u64, memory: Memory) {
-        while let Some(name) = self.order.front()
-            && self.entries.get(name).is_none_or(|id| !is_fresh(*id, now_ms, memory))
-        {
+        while self.knows_too_much(now_ms, memory) {
             self.forget_oldest();
         }
+    }
+
+    /// Is the oldest no longer of any use?
+    fn knows_too_much(&self, now_ms: u64, memory: Memory) -> bool {
+        let is_fresh =
+            |name| self.entries.get(name).is_some_and(|id| is_fresh(*id, now_ms, memory));
+        self.order.front().is_some_and(|name| !is_fresh(name))
     }
 
     fn forget_oldest(&mut self) {

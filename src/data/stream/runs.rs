@@ -9,6 +9,7 @@
 //! id and above all ids of the run before; `len` is the sum of the runs' lengths.
 
 use super::id::Id;
+use crate::base::held::{Held, Shares};
 use crate::base::memory_size::of_array;
 use std::collections::{VecDeque, vec_deque};
 
@@ -32,7 +33,8 @@ pub struct Runs<T> {
 #[derive(Clone, Debug)]
 struct Run<T> {
     bound: Id,
-    items: VecDeque<T>,
+    /// May be shared with a frozen twin.
+    items: Held<VecDeque<T>>,
 }
 
 /// Where something is: run, and place in it. It may be one past the end of a run.
@@ -52,7 +54,7 @@ impl<T> Default for Runs<T> {
     }
 }
 
-impl<T: Keyed> Runs<T> {
+impl<T: Keyed + Clone> Runs<T> {
     pub fn len(&self) -> usize {
         self.len
     }
@@ -66,7 +68,7 @@ impl<T: Keyed> Runs<T> {
     }
 
     pub fn last_mut(&mut self) -> Option<&mut T> {
-        self.runs.back_mut()?.items.back_mut()
+        self.runs.back_mut()?.items.own().back_mut()
     }
 
     pub fn get(&self, spot: Spot) -> Option<&T> {
@@ -74,7 +76,7 @@ impl<T: Keyed> Runs<T> {
     }
 
     pub fn get_mut(&mut self, spot: Spot) -> Option<&mut T> {
-        self.runs.get_mut(spot.run)?.items.get_mut(spot.at)
+        self.runs.get_mut(spot.run)?.items.own().get_mut(spot.at)
     }
 
     /// The first whose id is not below this one; the end, if there is none.
@@ -116,7 +118,7 @@ impl<T: Keyed> Runs<T> {
         debug_assert!(self.last().is_none_or(|last| last.id() < item.id()));
         self.len += 1;
         match self.runs.back_mut() {
-            Some(run) if run.items.len() < RUN_MAX => run.items.push_back(item),
+            Some(run) if run.items.len() < RUN_MAX => run.items.own().push_back(item),
             back => {
                 // The first of all is mostly the only one.
                 let room = if back.is_some() { RUN_MAX / 8 } else { 1 };
@@ -126,7 +128,7 @@ impl<T: Keyed> Runs<T> {
                 let mut items = VecDeque::with_capacity(room);
                 let bound = item.id();
                 items.push_back(item);
-                self.runs.push_back(Run { bound, items });
+                self.runs.push_back(Run { bound, items: Held::Own(items) });
             }
         }
     }
@@ -141,20 +143,20 @@ impl<T: Keyed> Runs<T> {
         }
         let mut run = self.run_for(id);
         let mut at = match self.runs[run].items.binary_search_by_key(&id, T::id) {
-            Ok(at) => return Some(std::mem::replace(&mut self.runs[run].items[at], item)),
+            Ok(at) => return Some(std::mem::replace(&mut self.runs[run].items.own()[at], item)),
             Err(at) => at,
         };
         if self.runs[run].items.len() >= RUN_MAX {
-            let items = self.runs[run].items.split_off(RUN_MAX / 2);
+            let items = self.runs[run].items.own().split_off(RUN_MAX / 2);
             let bound = items[0].id();
-            self.runs.insert(run + 1, Run { bound, items });
+            self.runs.insert(run + 1, Run { bound, items: Held::Own(items) });
             if at > RUN_MAX / 2 {
                 (run, at) = (run + 1, at - RUN_MAX / 2);
             }
         }
         let found = &mut self.runs[run];
         found.bound = found.bound.min(id);
-        found.items.insert(at, item);
+        found.items.own().insert(at, item);
         self.len += 1;
         None
     }
@@ -166,7 +168,8 @@ impl<T: Keyed> Runs<T> {
     }
 
     pub fn remove_at(&mut self, spot: Spot) -> Option<T> {
-        let items = &mut self.runs.get_mut(spot.run)?.items;
+        self.get(spot)?;
+        let items = self.runs.get_mut(spot.run)?.items.own();
         let item = items.remove(spot.at)?;
         let left = items.len();
         self.len -= 1;
@@ -193,12 +196,24 @@ impl<T: Keyed> Runs<T> {
                 left -= run.items.len();
                 taken.runs.extend(self.runs.pop_front());
             } else {
-                let items = run.items.drain(..left).collect();
-                taken.runs.push_back(Run { bound: run.bound, items });
+                let items = run.items.own().drain(..left).collect();
+                taken.runs.push_back(Run { bound: run.bound, items: Held::Own(items) });
                 left = 0;
             }
         }
         taken
+    }
+
+    /// These as they are now, to be read while they go on changing: both share the runs, until one is changed,
+    /// which copies it, and so clones its items. `prepare` is shown those that were not shared yet.
+    pub fn freeze(&mut self, prepare: fn(&mut T)) -> Runs<T> {
+        let share = |run: &mut Run<T>| {
+            if !run.items.is_shared() {
+                run.items.own().iter_mut().for_each(prepare);
+            }
+            Run { bound: run.bound, items: run.items.share(Shares) }
+        };
+        Runs { runs: self.runs.iter_mut().map(share).collect(), len: self.len }
     }
 
     pub fn iter(&self) -> Iter<'_, T> {
@@ -228,7 +243,8 @@ impl<T: Keyed> Runs<T> {
 
     /// Bytes of heap, without those that belong to the items.
     pub fn memory(&self) -> usize {
-        let runs = self.runs.iter().map(|run| of_array::<T>(run.items.capacity()));
+        let of_run = |run: &Run<T>| of_array::<T>(run.items.capacity()) + run.items.overhead();
+        let runs = self.runs.iter().map(of_run);
         of_array::<Run<T>>(self.runs.capacity()) + runs.sum::<usize>()
     }
 
@@ -255,7 +271,8 @@ impl<T: Keyed> Runs<T> {
             };
             if self.runs[left].items.len() + right.items.len() <= JOIN {
                 let right = self.runs.remove(left + 1);
-                self.runs[left].items.extend(right.into_iter().flat_map(|run| run.items));
+                let right = right.into_iter().flat_map(|run| run.items.into_own());
+                self.runs[left].items.own().extend(right);
                 return;
             }
         }

@@ -8,8 +8,10 @@
 //! scores come in random order, 44 when they ascend. 28 of them are the record, 11 the table, and 5 or
 //! 6 the tree. A search in the tree reads the records of six ids in one leaf.
 
-use super::members::{Id, Members};
+use super::members::{Chunks, Id, Members};
+use super::scores::{Lookup, Records};
 use super::tree::{Probe, Tree};
+use crate::base::held::Shares;
 use crate::base::memory_size::size_class;
 use crate::base::table::{self, Table};
 use crate::data::Due;
@@ -28,12 +30,18 @@ pub(super) struct Large {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Entry {
+pub(super) struct Entry {
     hash: u32,
     id: Id,
 }
 
 impl table::Entry for Entry {
+    type Sharing = Shares;
+
+    fn copied(&self, _: Shares) -> Entry {
+        *self
+    }
+
     fn hash(&self, _: u64) -> u64 {
         spread(self.hash)
     }
@@ -111,9 +119,21 @@ impl Large {
 
     #[inline]
     pub fn find(&self, member: &[u8]) -> Option<Id> {
-        let hash = self.hash(member);
-        let same = |entry: &Entry| entry.hash == hash && self.members.get(entry.id).1 == member;
-        self.table.find(spread(hash), same).map(|entry| entry.id)
+        find(&self.table, self.members.records(), member)
+    }
+
+    /// Members and scores as they are now, to be read while these go on changing.
+    pub fn freeze(&mut self) -> Records {
+        Records {
+            chunks: self.members.freeze(),
+            len: self.len(),
+            deadlines: self.deadlines.freeze(),
+        }
+    }
+
+    /// The same, without deadlines, but with the table.
+    pub fn freeze_with_table(&mut self) -> Lookup {
+        Lookup { chunks: self.members.freeze(), table: self.table.freeze() }
     }
 
     #[inline]
@@ -235,7 +255,7 @@ impl Large {
 
     #[inline]
     fn hash(&self, member: &[u8]) -> u32 {
-        (table::hash(self.table.seed(), member) >> 32) as u32
+        hash(&self.table, member)
     }
 
     #[cfg(test)]
@@ -251,6 +271,19 @@ impl Large {
             assert_eq!(self.find(self.members.get(id).1), Some(id));
         }
     }
+}
+
+/// The id of a member, by the table of these records.
+#[inline]
+pub(super) fn find(table: &Table<Entry>, chunks: &Chunks, member: &[u8]) -> Option<Id> {
+    let hash = hash(table, member);
+    let same = |entry: &Entry| entry.hash == hash && chunks.get(entry.id).1 == member;
+    table.find(spread(hash), same).map(|entry| entry.id)
+}
+
+#[inline]
+fn hash(table: &Table<Entry>, member: &[u8]) -> u32 {
+    (table::hash(table.seed(), member) >> 32) as u32
 }
 
 /// The table takes a place from the highest bits and a tag from the lowest.

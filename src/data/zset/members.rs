@@ -18,9 +18,11 @@
 //! the moves. With a move for each removal, ZPOPMIN in a set of a million took half as long again as the
 //! peers take for it; with holes, as long.
 
+use crate::base::held::{Held, Shares};
 use crate::base::memory_size::{of_array, size_class};
 use crate::base::prefetch::prefetch;
 use std::num::NonZeroU32;
+use std::ops::{Deref, DerefMut};
 
 /// Which record; good until the record is moved or removed.
 pub(super) type Id = NonZeroU32;
@@ -43,8 +45,7 @@ const SCORE: usize = size_of::<f64>();
 
 #[derive(Clone)]
 pub(super) struct Members {
-    /// The first one is never used, so that no id is 0.
-    chunks: Vec<Chunk>,
+    chunks: Chunks,
     /// Numbers of chunks that were emptied.
     vacant: Vec<u32>,
     /// In ascending order of their sizes.
@@ -53,12 +54,21 @@ pub(super) struct Members {
     bytes: usize,
 }
 
+/// All records, without what it takes to add and remove some. The first chunk is never used, so that no id
+/// is 0.
+#[derive(Clone)]
+pub(super) struct Chunks(Vec<Chunk>);
+
 #[derive(Clone, Default)]
 struct Chunk {
-    bytes: Vec<u8>,
+    bytes: Held<Room>,
     /// Bytes of each record in it.
     size: u32,
 }
+
+/// Records, and the room behind them, which a copy has too.
+#[derive(Default)]
+struct Room(Vec<u8>);
 
 /// All records of one size.
 #[derive(Clone)]
@@ -75,18 +85,30 @@ struct Array {
 
 impl Members {
     pub fn new() -> Members {
-        Members { chunks: vec![Chunk::default()], vacant: Vec::new(), arrays: Vec::new(), bytes: 0 }
+        let chunks = Chunks(vec![Chunk::default()]);
+        Members { chunks, vacant: Vec::new(), arrays: Vec::new(), bytes: 0 }
     }
 
     /// Is there room for so many more? At the worst each takes a chunk of its own, of which there
     /// are sixteen million; of short members there can be four thousand million.
     pub fn has_room_for(&self, more: usize) -> bool {
-        let used = self.chunks.len() - self.vacant.len();
+        let used = self.chunks() - self.vacant.len();
         more <= CHUNKS_MAX - used
     }
 
     pub fn chunks(&self) -> usize {
-        self.chunks.len()
+        self.chunks.0.len()
+    }
+
+    /// The records as they are now, to be read while these go on changing: both share the chunks, until one
+    /// is changed, which copies it.
+    pub fn freeze(&mut self) -> Chunks {
+        let share = |chunk: &mut Chunk| Chunk { bytes: chunk.bytes.share(Shares), ..*chunk };
+        Chunks(self.chunks.0.iter_mut().map(share).collect())
+    }
+
+    pub fn records(&self) -> &Chunks {
+        &self.chunks
     }
 
     /// Bytes of heap.
@@ -97,35 +119,34 @@ impl Members {
         let arrays: usize = self.arrays.iter().map(numbers).sum();
         self.bytes
             + arrays
-            + of_array::<Chunk>(self.chunks.capacity())
+            + of_array::<Chunk>(self.chunks.0.capacity())
+            + self.chunks.overhead()
             + of_array::<Array>(self.arrays.capacity())
             + of_array::<u32>(self.vacant.capacity())
     }
 
     #[inline(always)]
     pub fn get(&self, id: Id) -> (f64, &[u8]) {
-        let record = self.record(id);
-        let padding = record.last().map_or(0, |&padding| padding as usize);
-        (score_of(record), &record[SCORE..record.len() - 1 - padding])
+        self.chunks.get(id)
     }
 
     #[inline(always)]
     pub fn score(&self, id: Id) -> f64 {
-        score_of(self.record(id))
+        score_of(self.chunks.record(id))
     }
 
     pub fn set_score(&mut self, id: Id, score: f64) {
         let (chunk, slot) = parts(id);
-        let chunk = &mut self.chunks[chunk];
+        let chunk = &mut self.chunks.0[chunk];
         let at = slot * chunk.size as usize;
-        chunk.bytes[at..at + SCORE].copy_from_slice(&score.to_le_bytes());
+        chunk.bytes.own()[at..at + SCORE].copy_from_slice(&score.to_le_bytes());
     }
 
     /// Starts loading a record.
     #[inline(always)]
     pub fn prefetch(&self, id: Id) {
         let (chunk, slot) = parts(id);
-        let chunk = &self.chunks[chunk];
+        let chunk = &self.chunks.0[chunk];
         if let Some(byte) = chunk.bytes.get(slot * chunk.size as usize) {
             prefetch(byte);
         }
@@ -135,7 +156,7 @@ impl Members {
         let size = size_for(member);
         if size > SHARED_MAX {
             let number = self.open_chunk(size, size);
-            self.chunks[number as usize].bytes.resize(size, HOLE);
+            self.bytes_of(number).resize(size, HOLE);
             let id = id_of(number, 0);
             self.write(id, score, member);
             return id;
@@ -149,7 +170,7 @@ impl Members {
             None => {
                 let number = self.chunk_with_room(at);
                 self.arrays[at].slots += 1;
-                let chunk = &mut self.chunks[number as usize].bytes;
+                let chunk = self.bytes_of(number);
                 let slot = chunk.len() / size;
                 chunk.resize(chunk.len() + size, HOLE);
                 id_of(number, slot)
@@ -202,7 +223,7 @@ impl Members {
     /// Moves a record as `next_move` says, once everybody knows.
     pub fn shift(&mut self, from: Id, to: Id) {
         let size = self.size(from);
-        let record = self.record(from).to_vec();
+        let record = self.chunks.record(from).to_vec();
         self.record_mut(to).copy_from_slice(&record);
         if let Ok(at) = self.array(size) {
             self.drop_last(at);
@@ -211,23 +232,20 @@ impl Members {
 
     /// Bytes of a record.
     pub fn size(&self, id: Id) -> usize {
-        self.chunks[parts(id).0].size as usize
-    }
-
-    #[inline(always)]
-    fn record(&self, id: Id) -> &[u8] {
-        let (chunk, slot) = parts(id);
-        let chunk = &self.chunks[chunk];
-        let size = chunk.size as usize;
-        &chunk.bytes[slot * size..(slot + 1) * size]
+        self.chunks.0[parts(id).0].size as usize
     }
 
     #[inline(always)]
     fn record_mut(&mut self, id: Id) -> &mut [u8] {
         let (chunk, slot) = parts(id);
-        let chunk = &mut self.chunks[chunk];
+        let chunk = &mut self.chunks.0[chunk];
         let size = chunk.size as usize;
-        &mut chunk.bytes[slot * size..(slot + 1) * size]
+        &mut chunk.bytes.own()[slot * size..(slot + 1) * size]
+    }
+
+    /// A chunk that is to be changed.
+    fn bytes_of(&mut self, chunk: u32) -> &mut Vec<u8> {
+        self.chunks.0[chunk as usize].bytes.own()
     }
 
     fn write(&mut self, id: Id, score: f64, member: &[u8]) {
@@ -242,7 +260,7 @@ impl Members {
     fn is_hole(&self, id: Id, size: usize) -> bool {
         let (chunk, slot) = parts(id);
         // A chunk may have been emptied since, and taken for records of another size.
-        let chunk = self.chunks.get(chunk).filter(|chunk| chunk.size as usize == size);
+        let chunk = self.chunks.0.get(chunk).filter(|chunk| chunk.size as usize == size);
         let last = chunk.and_then(|chunk| chunk.bytes.get((slot + 1) * size - 1));
         last == Some(&HOLE)
     }
@@ -276,7 +294,7 @@ impl Members {
     fn last(&self, at: usize) -> Option<Id> {
         let array = &self.arrays[at];
         let number = *array.chunks.last()?;
-        Some(id_of(number, self.chunks[number as usize].bytes.len() / array.size - 1))
+        Some(id_of(number, self.chunks.0[number as usize].bytes.len() / array.size - 1))
     }
 
     /// Makes an array shorter by its last slot; there is a hole less then.
@@ -285,8 +303,9 @@ impl Members {
         let Some(&number) = array.chunks.last() else { return };
         array.slots -= 1;
         array.holes -= 1;
-        let chunk = &mut self.chunks[number as usize].bytes;
-        chunk.truncate(chunk.len() - array.size);
+        let chunk = self.chunks.0[number as usize].bytes.own();
+        let rest = chunk.len() - array.size;
+        chunk.truncate(rest);
         if chunk.is_empty() {
             array.chunks.pop();
             if array.chunks.is_empty() {
@@ -302,7 +321,7 @@ impl Members {
         let full = chunk_bytes(size);
         let last = self.arrays[at].chunks.last().copied();
         if let Some(number) = last {
-            let chunk = &mut self.chunks[number as usize].bytes;
+            let chunk = &self.chunks.0[number as usize].bytes;
             let needed = chunk.len() + size;
             if needed <= chunk.capacity().min(full) {
                 return number;
@@ -311,6 +330,7 @@ impl Members {
                 let before = of_array::<u8>(chunk.capacity());
                 // Only the first chunk of an array grows; it does so by a half.
                 let wanted = size_class(needed + needed / 2).min(full);
+                let chunk = self.bytes_of(number);
                 chunk.reserve_exact(wanted - chunk.len());
                 self.bytes += of_array::<u8>(chunk.capacity()) - before;
                 return number;
@@ -324,26 +344,86 @@ impl Members {
 
     fn open_chunk(&mut self, size: usize, capacity: usize) -> u32 {
         let size = u32::try_from(size).expect("a member came in a frame, and frames are bounded");
-        let chunk = Chunk { bytes: Vec::with_capacity(capacity), size };
+        let chunk = Chunk { bytes: Held::Own(Room(Vec::with_capacity(capacity))), size };
         self.bytes += of_array::<u8>(chunk.bytes.capacity());
         match self.vacant.pop() {
             Some(number) => {
-                self.chunks[number as usize] = chunk;
+                self.chunks.0[number as usize] = chunk;
                 number
             }
             None => {
-                let number = self.chunks.len();
+                let number = self.chunks();
                 assert!(number < CHUNKS_MAX, "room was asked for before");
-                self.chunks.push(chunk);
+                self.chunks.0.push(chunk);
                 number as u32
             }
         }
     }
 
     fn close_chunk(&mut self, number: usize) {
-        let chunk = std::mem::take(&mut self.chunks[number]);
+        let chunk = std::mem::take(&mut self.chunks.0[number]);
         self.bytes -= of_array::<u8>(chunk.bytes.capacity());
         self.vacant.push(number as u32);
+    }
+}
+
+impl Chunks {
+    #[inline(always)]
+    pub fn get(&self, id: Id) -> (f64, &[u8]) {
+        taken_apart(self.record(id))
+    }
+
+    /// All records, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (f64, &[u8])> {
+        let chunks = self.0.iter().filter(|chunk| chunk.size > 0);
+        let records = chunks.flat_map(|chunk| chunk.bytes.chunks_exact(chunk.size as usize));
+        records.filter(|record| record.last() != Some(&HOLE)).map(taken_apart)
+    }
+
+    /// Bytes of heap that sharing takes.
+    pub fn overhead(&self) -> usize {
+        self.0.iter().map(|chunk| chunk.bytes.overhead()).sum()
+    }
+
+    /// Bytes of heap, including what may be shared.
+    pub fn memory(&self) -> usize {
+        let bytes = self.0.iter().map(|chunk| of_array::<u8>(chunk.bytes.capacity()));
+        of_array::<Chunk>(self.0.capacity()) + self.overhead() + bytes.sum::<usize>()
+    }
+
+    pub fn pieces(&self) -> usize {
+        self.0.len()
+    }
+
+    #[inline(always)]
+    fn record(&self, id: Id) -> &[u8] {
+        let (chunk, slot) = parts(id);
+        let chunk = &self.0[chunk];
+        let size = chunk.size as usize;
+        &chunk.bytes[slot * size..(slot + 1) * size]
+    }
+}
+
+impl Clone for Room {
+    fn clone(&self) -> Room {
+        let mut bytes = Vec::with_capacity(self.capacity());
+        bytes.extend_from_slice(self);
+        Room(bytes)
+    }
+}
+
+impl Deref for Room {
+    type Target = Vec<u8>;
+    #[inline(always)]
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Room {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
     }
 }
 
@@ -354,6 +434,12 @@ fn parts(id: Id) -> (usize, usize) {
 
 fn id_of(chunk: u32, slot: usize) -> Id {
     Id::new(chunk << SLOT_BITS | slot as u32).expect("chunks are counted from 1")
+}
+
+#[inline(always)]
+fn taken_apart(record: &[u8]) -> (f64, &[u8]) {
+    let padding = record.last().map_or(0, |&padding| padding as usize);
+    (score_of(record), &record[SCORE..record.len() - 1 - padding])
 }
 
 #[inline(always)]
@@ -407,7 +493,7 @@ mod tests {
                 }
             }
             let bytes: usize =
-                members.chunks.iter().map(|chunk| of_array::<u8>(chunk.bytes.capacity())).sum();
+                members.chunks.0.iter().map(|chunk| of_array::<u8>(chunk.bytes.capacity())).sum();
             prop_assert_eq!(bytes, members.bytes);
             for array in &members.arrays {
                 prop_assert!(array.holes * HOLES_ONE_OF <= array.slots && array.slots > 0);

@@ -22,7 +22,7 @@ use super::{Buffer, Collection, Due, Frozen, Mortal, Type, View};
 use crate::base::numbers;
 use crate::world::Millis;
 use large::Large;
-pub use scores::Scores;
+pub use scores::{Lookup, Scores};
 use small::Small;
 use std::ops::Range;
 use tree::Probe;
@@ -274,6 +274,15 @@ impl ZSet {
         self.iter().map(move |(member, score)| (member, score, of(member)))
     }
 
+    /// What finds scores by members, as they are now, of a large set: to be read while the set goes on
+    /// changing.
+    pub fn freeze_lookup(&mut self) -> Option<Lookup> {
+        match &mut self.0 {
+            Form::Small(_) => None,
+            Form::Large(large) => Some(large.freeze_with_table()),
+        }
+    }
+
     /// The member of a rank; O(log n). Of a random rank it is a fair pick.
     pub fn at(&self, rank: usize) -> Option<(Text<'_>, f64)> {
         if rank < self.len() { self.walk(rank..rank + 1, false).next() } else { None }
@@ -331,6 +340,18 @@ impl ZSet {
             Form::Small(_) => unreachable!("it was made large"),
         }
     }
+}
+
+/// Members and scores, which come in their order, as `Collection::parts` has them.
+fn parts_of(ordered: impl Iterator<Item = (Vec<u8>, f64)>) -> Vec<Vec<u8>> {
+    let mut parts = Vec::new();
+    for (member, score) in ordered {
+        let mut text = Vec::new();
+        // Only the large form knows a zero with a sign.
+        numbers::write_f64(score + 0.0, &mut text);
+        parts.extend([member, text]);
+    }
+    parts
 }
 
 /// What a rule makes of a member that has a score.
@@ -398,7 +419,10 @@ impl Collection for ZSet {
     }
 
     fn freeze(&mut self) -> Frozen {
-        Frozen::ZSet(Scores::of(self.clone()))
+        Frozen::ZSet(match &mut self.0 {
+            Form::Small(small) => Scores::of_small(small.clone()),
+            Form::Large(large) => Scores::of_records(large.freeze()),
+        })
     }
 
     fn lend(&self) -> View<'_> {
@@ -406,13 +430,7 @@ impl Collection for ZSet {
     }
 
     fn parts(&self) -> Vec<Vec<u8>> {
-        let mut parts = Vec::new();
-        for (member, score) in self.iter() {
-            let mut text = Vec::new();
-            // Only the large form knows a zero with a sign.
-            numbers::write_f64(score + 0.0, &mut text);
-            parts.extend([member.to_vec(), text]);
-        }
+        let mut parts = parts_of(self.iter().map(|(member, score)| (member.to_vec(), score)));
         if let Form::Large(large) = &self.0 {
             parts.extend(large.deadlines().parts());
         }

@@ -11,6 +11,7 @@
 //! bytes.
 
 use crate::base::blob::Blob;
+use crate::base::held::Never;
 use crate::base::table::{self, Entry, Table};
 
 /// Clients to a word. Ids beyond 2^40 blocks are not met: at a million connections a second that
@@ -181,6 +182,12 @@ impl ReadKey {
 }
 
 impl Entry for ReadKey {
+    type Sharing = Never;
+
+    fn copied(&self, never: Never) -> ReadKey {
+        match never {}
+    }
+
     fn hash(&self, seed: u64) -> u64 {
         table::hash(seed, self.key())
     }

@@ -7,6 +7,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use russet::base::held::Never;
 use russet::base::table::{Entry, Piece, Table, position};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +37,12 @@ struct Item {
 }
 
 impl Entry for Box<Item> {
+    type Sharing = Never;
+
+    fn copied(&self, never: Never) -> Box<Item> {
+        match never {}
+    }
+
     fn hash(&self, seed: u64) -> u64 {
         assert_eq!(seed, self.seed);
         self.hash
