@@ -364,7 +364,7 @@ fn packed_threshold(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) 
 }
 
 fn any_checksum(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
-    engine.limits.footer.any_checksum = args.after(2).int()? != 0;
+    engine.limits.footer.any_checksum = args.after(1).int()? != 0;
     out.ok()
 }
 

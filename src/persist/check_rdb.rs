@@ -8,7 +8,7 @@ use crate::data::stream::Id;
 use crate::data::value::View;
 use crate::data::{Collection, Type};
 use crate::rdb::codes::{Family, version};
-use crate::rdb::read::{Entry, Error, Item, Kind, Options, Reader, Shapes, Step};
+use crate::rdb::read::{Entry, Error, Item, Kind, Options, Reader, Shapes, Skip, Step};
 use crate::world::Millis;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -49,7 +49,8 @@ pub fn check<R: Read>(
     let mut seen = Seen::default();
     let read = read(&mut reader, how, &mut seen, out)?;
     if let Err(error) = &read {
-        tell_error(&reader, error, &seen, out)?;
+        seen.keys += u64::from(reader.doing().step == Step::ReadObjectValue);
+        tell_error(&reader, error, &seen, how, out)?;
     } else if seen.age(how) == Age::Ours {
         writeln!(out, "[offset {}] \\o/ RDB looks OK! \\o/", reader.offset())?;
     } else {
@@ -114,9 +115,11 @@ fn read<R: Read>(
                 }
             }
             Item::Aux { name, value } => {
-                let (name, value) =
-                    (String::from_utf8_lossy(&name), String::from_utf8_lossy(&value));
-                writeln!(out, "[offset {offset}] AUX FIELD {name} = '{value}'")?;
+                write!(out, "[offset {offset}] AUX FIELD ")?;
+                out.write_all(&name)?;
+                out.write_all(b" = '")?;
+                out.write_all(&value)?;
+                out.write_all(b"'\n")?;
             }
             Item::Database(db) => {
                 writeln!(out, "[offset {offset}] Selecting DB ID {db}")?;
@@ -125,9 +128,10 @@ fn read<R: Read>(
             Item::Sizes { .. } => (),
             Item::Function(_) => seen.functions += 1,
             Item::Entry(entry) => seen.count(&entry, how),
-            Item::Skipped { what, .. } => {
+            Item::Skipped { what, why } => {
                 writeln!(out, "[offset {offset}] Passed over: {what}")?;
                 seen.skipped += 1;
+                seen.keys += u64::from(why != Skip::Foreign);
             }
             Item::End { checksum: Some(_) } => writeln!(out, "[offset {offset}] Checksum OK")?,
             Item::End { checksum: None } if seen.version >= version::CHECKSUM => writeln!(
@@ -143,6 +147,7 @@ fn tell_error<R: Read>(
     reader: &Reader<R>,
     error: &Error,
     seen: &Seen,
+    how: &Check,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let doing = reader.doing();
@@ -150,10 +155,10 @@ fn tell_error<R: Read>(
     let code = doing.code.unwrap_or_default();
     let what = match error.kind {
         Kind::Checksum => "RDB CRC error".to_owned(),
-        Kind::Unknown if doing.step == Step::ReadType && seen.is_foreign() => {
+        Kind::Unknown if doing.step == Step::ReadType && seen.age(how) == Age::Foreign => {
             format!("Unknown object type {code} in RDB file with foreign version {}", seen.version)
         }
-        Kind::Unknown if doing.step == Step::ReadType && seen.is_future() => {
+        Kind::Unknown if doing.step == Step::ReadType && seen.age(how) == Age::Future => {
             format!("Unknown object type {code} in RDB file with future version {}", seen.version)
         }
         _ => error.what.clone(),

@@ -66,7 +66,10 @@ pub fn listpacks<R: Read>(
         let container = input.len()?;
         input.string_into(&mut scratch.block)?;
         match container {
-            quicklist::PLAIN => list.push(End::Right, std::iter::once(&*scratch.block), limits),
+            // Only what is large stands by itself.
+            quicklist::PLAIN if !scratch.block.is_empty() => {
+                list.push(End::Right, std::iter::once(&*scratch.block), limits);
+            }
             quicklist::PACKED => listpack::elements(&scratch.block)
                 .and_then(|elements| push(&mut list, elements, limits))
                 .map_err(|flaw| input.flaw(flaw))?,

@@ -16,6 +16,8 @@ mod payload;
 mod set;
 mod stream;
 mod templates;
+#[cfg(test)]
+mod tests;
 mod value;
 mod ziplist;
 mod zipmap;
