@@ -1,7 +1,7 @@
 //! The differences we know and accept, each with its reason. A rule is narrow: it names the command
 //! and both answers, so that another difference of the same command is still found.
 
-use crate::compare::{Difference, has_word, is};
+use crate::compare::{Difference, has_word, is, same_facts};
 use crate::generate::grammar::Args;
 use crate::sides::Accepts;
 use crate::support::server::Program;
@@ -39,14 +39,56 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "ENTRIESREAD beyond what was added",
+        reason: "it is bounded, as in later versions of Redis; these say that less than nothing is left",
+        peers: &[Program::Redis, Program::Valkey],
+        parts: true,
+        fits: |args, ours, theirs| {
+            let (read, theirs_read) = (entries_read(ours), entries_read(theirs));
+            is(args, "XINFO")
+                && same_facts(ours, theirs, &["entries-read", "lag"])
+                && read.len() == theirs_read.len()
+                && read.iter().zip(&theirs_read).all(|(ours, theirs)| ours <= theirs)
+                && read != theirs_read
+        },
+    },
+    Rule {
+        name: "lag in Valkey",
+        reason: "Valkey does not know it, or counts what is gone, where a group has read nothing of \
+                 what is there; Redis counts what is there",
+        peers: &[Program::Valkey],
+        parts: false,
+        fits: |args, ours, theirs| is(args, "XINFO") && same_facts(ours, theirs, &["lag"]),
+    },
+    Rule {
+        name: "XREAD with +",
+        reason: "in Valkey it is the last id that was given; in Redis the last entry that is there",
+        peers: &[Program::Valkey],
+        parts: false,
+        fits: |args, ours, theirs| {
+            is(args, "XREAD")
+                && args.iter().any(|word| word == b"+")
+                && (theirs.is_null() && !ours.is_error())
+        },
+    },
+    Rule {
+        name: "XREAD with fewer ids than keys",
+        reason: "the text names + in Redis only",
+        peers: &[Program::Valkey],
+        parts: false,
+        fits: |args, ours, theirs| {
+            is(args, "XREAD")
+                && says(ours, "ERR Unbalanced 'xread' list of streams")
+                && says(theirs, "ERR Unbalanced 'xread' list of streams")
+        },
+    },
+    Rule {
         name: "coordinates in Valkey",
         reason: "Redis 8 writes as few digits as tell a number, Valkey seventeen decimals",
         peers: &[Program::Valkey],
         parts: false,
         fits: |args, ours, theirs| {
-            is(args, "GEOPOS")
-                && matches!((ours, theirs), (Value::Array(ours), Value::Array(theirs))
-                    if ours.len() == theirs.len())
+            (is(args, "GEOPOS") || has_word(args, "WITHCOORD")) && same_numbers(ours, theirs)
         },
     },
     Rule {
@@ -351,6 +393,27 @@ pub fn judge(
     Some((place, if RULES[place].parts { Accepts::AsTheEnd } else { Accepts::AsSame }))
 }
 
+/// How much the groups of an answer of XINFO have read, in their order; -1 where it is not known.
+fn entries_read(reply: &Value) -> Vec<i64> {
+    let mut found = Vec::new();
+    let mut values = vec![reply];
+    while let Some(value) = values.pop() {
+        let pairs = value.pairs().unwrap_or_default();
+        for (name, value) in &pairs {
+            match value {
+                Value::Int(read) if name.text() == Some(b"entries-read") => found.push(*read),
+                _ if name.text() == Some(b"entries-read") => found.push(-1),
+                _ => {}
+            }
+        }
+        match value {
+            Value::Map(pairs) => values.extend(pairs.iter().map(|(_, value)| value)),
+            _ => values.extend(value.items().unwrap_or_default()),
+        }
+    }
+    found
+}
+
 fn says(reply: &Value, start: &str) -> bool {
     reply.is_error() && reply.text().is_some_and(|text| text.starts_with(start.as_bytes()))
 }
@@ -413,6 +476,20 @@ fn scanned(reply: &Value) -> Option<Vec<(&[u8], u64)>> {
     let mut pairs = pairs?;
     pairs.sort_unstable();
     Some(pairs)
+}
+
+/// Replies that are the same but for the digits of numbers: theirs end after seventeen decimals.
+fn same_numbers(ours: &Value, theirs: &Value) -> bool {
+    if let (Some(ours), Some(theirs)) = (ours.items(), theirs.items()) {
+        let mut pairs = ours.iter().zip(theirs);
+        return ours.len() == theirs.len() && pairs.all(|(a, b)| same_numbers(a, b));
+    }
+    let number = |value: &Value| str::from_utf8(value.text()?).ok()?.parse::<f64>().ok();
+    ours == theirs
+        || (ours.kind() == theirs.kind()
+            && number(ours)
+                .zip(number(theirs))
+                .is_some_and(|(ours, theirs)| (ours - theirs).abs() <= 1e-17))
 }
 
 /// A reply in which zero has no sign.

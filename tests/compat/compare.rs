@@ -18,6 +18,8 @@ enum Rule {
     /// A cursor that is somebody's own affair, and a page in any order. The cursor of the request
     /// stands at this place.
     Page(usize),
+    /// Facts by name, and rows, in which times are near, as deep as they lie.
+    Facts,
     /// Who the server is differs; everything else in HELLO does not.
     Hello,
 }
@@ -62,9 +64,28 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("COMMAND", "GETKEYSANDFLAGS", Rule::Unordered),
     ("DUMP", "", Rule::Kind),
     ("TIME", "", Rule::Kind),
+    ("XINFO", "", Rule::Facts),
+    ("XPENDING", "", Rule::Facts),
     // An id that the server chooses is the time.
     ("XADD", "", Rule::Kind),
     ("HELLO", "", Rule::Hello),
+];
+
+/// Numbers above this one are times: 2001.
+const LONG_AGO_MS: i64 = 1_000_000_000_000;
+
+/// Facts that tell for how long something has been so.
+const IDLE_FACTS: [&str; 2] = ["idle", "inactive"];
+
+/// Facts that tell how a server works, or that not all have.
+const OWN_FACTS: [&str; 7] = [
+    "radix-tree-nodes",
+    "idmp-duration",
+    "idmp-maxsize",
+    "pids-tracked",
+    "iids-tracked",
+    "iids-added",
+    "iids-duplicates",
 ];
 
 /// What both servers have queued on one connection, so that EXEC's reply can be judged line by
@@ -134,6 +155,7 @@ fn same(args: &Args, left: &Value, right: &Value) -> bool {
         (Rule::Page(at), Value::Array(left), Value::Array(right)) => {
             same_page(args, at, left, right)
         }
+        (Rule::Facts, ..) => same_facts(left, right, &[]),
         (Rule::Hello, ..) => same_hello(left, right),
         _ => false,
     }
@@ -171,6 +193,66 @@ fn sorted_pairs(value: &Value) -> Option<Vec<String>> {
     let mut pairs: Vec<String> = pairs.map(|(key, value)| format!("{key} {value}")).collect();
     pairs.sort();
     Some(pairs)
+}
+
+/// Whether two answers tell the same facts, whatever they say of some of them.
+pub fn same_facts(left: &Value, right: &Value, whatever: &[&str]) -> bool {
+    if let (Value::Int(left), Value::Int(right)) = (left, right) {
+        return left == right || (both_above(*left, *right, LONG_AGO_MS) && near(*left, *right));
+    }
+    if let (Some(left), Some(right)) = (facts(left), facts(right)) {
+        let own = |name: &[u8]| OWN_FACTS.iter().any(|own| own.as_bytes() == name);
+        let same = |(name, value): &(&[u8], &Value)| {
+            let other = right.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
+            let free = |it: &&str| it.as_bytes() == *name;
+            match other {
+                _ if own(name) || whatever.iter().any(|it| free(&it)) => true,
+                Some(other) if IDLE_FACTS.iter().any(|it| free(&it)) => same_idle(value, other),
+                Some(other) => same_facts(value, other, whatever),
+                None => false,
+            }
+        };
+        let known = |(name, _): &(&[u8], &Value)| own(name) || left.iter().any(|it| it.0 == *name);
+        return left.iter().all(same) && right.iter().all(known);
+    }
+    match (left.items(), right.items()) {
+        // An entry that is pending: its id, its consumer, for how long or since when, how often.
+        (Some([a, b, since, Value::Int(c)]), Some([d, e, other, Value::Int(f)])) => {
+            (a, b, c) == (d, e, f) && same_idle(since, other)
+        }
+        (Some(left), Some(right)) => {
+            let mut pairs = left.iter().zip(right);
+            left.len() == right.len() && pairs.all(|(a, b)| same_facts(a, b, whatever))
+        }
+        _ => left == right,
+    }
+}
+
+/// The facts of an answer by name: those of a stream, a group or a consumer.
+fn facts(value: &Value) -> Option<Vec<(&[u8], &Value)>> {
+    let pairs = value.pairs()?;
+    let first = pairs.first()?.0.text()?;
+    if first != b"length" && first != b"name" {
+        return None;
+    }
+    pairs.into_iter().map(|(name, value)| Some((name.text()?, value))).collect()
+}
+
+fn same_idle(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Int(left), Value::Int(right)) => {
+            left == right || (both_above(*left, *right, -1) && near(*left, *right))
+        }
+        _ => left == right,
+    }
+}
+
+fn both_above(left: i64, right: i64, bound: i64) -> bool {
+    left.min(right) > bound
+}
+
+fn near(left: i64, right: i64) -> bool {
+    left.abs_diff(right) <= 2000
 }
 
 fn same_hello(left: &Value, right: &Value) -> bool {

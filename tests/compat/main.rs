@@ -53,8 +53,8 @@ const SHOWN_MAX: usize = 1500;
 
 const HELP: &str = "\
 usage: cargo test --test compat -- [OPTION]...
-  --group NAME       strings, bitmaps, hyperloglogs, hashes, lists, sets, sorted-sets, sort, keys,
-                     blocking, transactions, channels, events, connection; may be repeated
+  --group NAME       strings, bitmaps, hyperloglogs, hashes, lists, sets, sorted-sets, geo, sort,
+                     streams, keys, blocking, transactions, channels, events, connection; may be repeated
   --count N          commands per group
   --seed N           what to roll from
   --episode N        only this episode
@@ -150,8 +150,7 @@ fn read_options(mut args: impl Iterator<Item = String>) -> Result<Option<Options
         }
     }
     if options.groups.is_empty() {
-        // Streams only when they are named: some differences with both are still open.
-        options.groups = GROUPS.into_iter().filter(|group| *group != Group::Streams).collect();
+        options.groups = GROUPS.to_vec();
     }
     if options.rights.is_empty() {
         options.rights = vec!["redis".into(), "valkey".into()];

@@ -63,13 +63,7 @@ const DIRECTIVES: &[&str] = &[
 
 /// Commands that Russet does not have yet, and what they wait for. They are not sent when Russet is
 /// one of the two; take a row away and its command is compared again.
-pub const LATER: &[(&str, &str)] = &[
-    ("ACL", "users and their rights"),
-    ("DUMP", "snapshots"),
-    ("CLIENT CACHING", "client-side caching"),
-    ("CLIENT TRACKING", "client-side caching"),
-    ("CLIENT TRACKINGINFO", "client-side caching"),
-];
+pub const LATER: &[(&str, &str)] = &[("ACL", "users and their rights"), ("DUMP", "snapshots")];
 
 pub struct Side {
     pub name: String,

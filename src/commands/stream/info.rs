@@ -12,9 +12,9 @@ use crate::resp::{Args, Done, List, Reply};
 const SOME: u64 = 10;
 
 pub fn stream(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    let full = full(args)?;
     let (now_ms, directives) = (cx.now.0, cx.limits.idmp);
     let stream = cx.read::<Stream>(args.get(2))?.ok_or(Error::NoSuchKey)?;
+    let full = full(args)?;
     let mut map = out.map(if full.is_some() { 15 } else { 16 });
     map.bulk(b"length");
     map.int(stream.len() as i64);

@@ -42,6 +42,10 @@ pub fn xtrim(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             return Err(Error::Syntax.into());
         }
     }
+    // A limit of zero is no limit, and says nothing by itself.
+    if trim_words.cut.is_none() && trim_words.limit == Some(0) {
+        return Err(MUST_CUT.into());
+    }
     let trimming = trim_words.trimming(cx.limits.stream.trimmed_max())?.ok_or(MUST_CUT)?;
     let Some(mut stream) = cx.edit::<Stream>(key)? else { return out.int(0) };
     let (trimmed, rest) = stream.trim(trimming.trim);

@@ -2,15 +2,16 @@
 //!
 //! Nothing is done register by register where all are wanted: twenty-four bytes are three words, four
 //! groups of forty-eight bits, and each group becomes eight bytes, or comes from them, in three steps
-//! that halve its parts. The compiler does that for several groups at a time.
+//! that halve its parts. The compiler does that for several groups at a time; where the processor has
+//! AVX2, `avx2.rs` does it for thirty-two registers.
 
 use super::REGISTERS;
 use super::estimate::{Histogram, Pairs};
 
 pub const BYTES: usize = REGISTERS * 6 / 8;
 /// Twenty-four bytes hold thirty-two registers.
-const BLOCK: usize = 24;
-const IN_BLOCK: usize = 32;
+pub const BLOCK: usize = 24;
+pub const IN_BLOCK: usize = 32;
 const GROUP: u64 = (1 << 48) - 1;
 
 pub fn get(registers: &[u8], index: usize) -> u8 {
@@ -33,13 +34,29 @@ pub fn set(registers: &mut [u8], index: usize, value: u8) {
 
 /// Every byte becomes the larger of itself and the register.
 pub fn merge(registers: &[u8], into: &mut [u8; REGISTERS]) {
+    #[cfg(target_arch = "x86_64")]
+    if registers.try_into().is_ok_and(|registers| super::avx2::merge(registers, into)) {
+        return;
+    }
+    merge_plainly(registers, into);
+}
+
+/// Writes registers of a byte each, none of them above 63.
+pub fn pack(bytes: &[u8; REGISTERS], into: &mut [u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if into.try_into().is_ok_and(|into| super::avx2::pack(bytes, into)) {
+        return;
+    }
+    pack_plainly(bytes, into);
+}
+
+pub(super) fn merge_plainly(registers: &[u8], into: &mut [u8; REGISTERS]) {
     let mut bytes = [0; REGISTERS];
     unpack(registers, &mut bytes);
     raise(into, &bytes);
 }
 
-/// Writes registers of a byte each.
-pub fn pack(bytes: &[u8; REGISTERS], into: &mut [u8]) {
+pub(super) fn pack_plainly(bytes: &[u8; REGISTERS], into: &mut [u8]) {
     for (bytes, block) in bytes.chunks_exact(IN_BLOCK).zip(into.chunks_exact_mut(BLOCK)) {
         let group = |at: usize| narrow(word(&bytes[8 * at..8 * at + 8]));
         let [a, b, c, d] = [group(0), group(1), group(2), group(3)];

@@ -11,11 +11,13 @@
 //!  "HYLL" | 0 dense, 1 sparse | 0 0 0 | the last count, u64 | registers: 12288 bytes, or opcodes
 //! ```
 //! The highest bit of the count says that it is out of date. `dense.rs` and `sparse.rs` know the two
-//! forms, `estimate.rs` how registers become a number. The hash is MurmurHash64A by Austin Appleby.
+//! forms, `avx2.rs` the first of them on processors that can do more at a time, `estimate.rs` how registers become a number. The hash is MurmurHash64A by Austin Appleby.
 //!
 //! Whoever holds the key may write any bytes there, so nothing in a sketch is believed: a header that
 //! does not fit makes it no sketch, and opcodes that do not cover the registers exactly are `Corrupt`.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod dense;
 mod estimate;
 mod self_test;

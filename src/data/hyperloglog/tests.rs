@@ -154,6 +154,37 @@ fn opcodes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// What is done many at a time comes to what is done one by one.
+    #[test]
+    fn dense_registers_are_merged_and_packed_as_one_by_one(
+        first in proptest::collection::vec(any::<u8>(), dense::BYTES),
+        second in proptest::collection::vec(any::<u8>(), dense::BYTES),
+    ) {
+        type Merge = fn(&[u8], &mut [u8; REGISTERS]);
+        type Pack = fn(&[u8; REGISTERS], &mut [u8]);
+        let get = dense::get;
+        let larger = |index| get(&first, index).max(get(&second, index));
+        let model: Vec<u8> = (0..REGISTERS).map(larger).collect();
+        let mut packed = vec![0; dense::BYTES];
+        model.iter().enumerate().for_each(|(index, value)| dense::set(&mut packed, index, *value));
+        // Those that choose, and those that they choose from.
+        let ways: [(Merge, Pack); 2] =
+            [(dense::merge, dense::pack), (dense::merge_plainly, dense::pack_plainly)];
+        for (merge, pack) in ways {
+            let mut bytes = [0; REGISTERS];
+            merge(&first, &mut bytes);
+            merge(&second, &mut bytes);
+            prop_assert_eq!(&bytes[..], &model);
+            let mut again = vec![0xff; dense::BYTES];
+            pack(&bytes, &mut again);
+            prop_assert_eq!(&again, &packed);
+        }
+    }
+}
+
+proptest! {
     // Each case reads all registers many times.
     #![proptest_config(ProptestConfig::with_cases(40))]
 

@@ -138,6 +138,13 @@ impl Stream {
         groups.filter_map(|group| group.remove(id).then_some(())).count() > 0
     }
 
+    pub(super) fn bound_groups(&mut self) {
+        let added = self.added;
+        for group in self.groups.iter_mut().flat_map(|groups| groups.values_mut()) {
+            group.read = group.read.map(|read| read.min(added));
+        }
+    }
+
     /// Nobody has read more entries than were added.
     fn bounded(&self, read: Option<u64>) -> Option<u64> {
         read.map(|read| read.min(self.added))

@@ -294,10 +294,12 @@ impl Stream {
         ((len - self.len) as u64, rest)
     }
 
-    /// Gives the stream another last id, and perhaps other memories.
+    /// Gives the stream another last id, and perhaps other memories. What groups have read is bounded
+    /// by what was added, then as always.
     pub fn set_last_id(&mut self, id: Id, added: Option<u64>, max_deleted: Option<Id>) {
         self.last_id = id;
         self.added = added.unwrap_or(self.added);
+        self.bound_groups();
         self.max_deleted = max_deleted.unwrap_or(self.max_deleted);
     }
 

@@ -113,6 +113,7 @@ geo-option:
   2 COUNT <geo-count> ANY
   5 WITHDIST
   5 WITHHASH
+  3 WITHCOORD
   2 STOREDIST
   1 nonsense
 

@@ -314,7 +314,25 @@ impl Generator {
 
 /// Whether a line cannot be compared as it is: chance decides, or it waits for what does not come.
 fn is_random(args: &Args) -> bool {
-    looks_about(args) || picks(args) || waits(args)
+    looks_about(args)
+        || picks(args)
+        || waits(args)
+        || is_named_by_the_clock(args)
+        || is_answered_twice(args)
+}
+
+/// Valkey answers it with an error and then with what would have been the answer.
+fn is_answered_twice(args: &Args) -> bool {
+    is(args, "PFDEBUG")
+        && args.len() == 3
+        && args[1].eq_ignore_ascii_case(b"SIMD")
+        && !["ON", "OFF"].iter().any(|word| args[2].eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Whether a line may make an entry of which the server chooses the id. Other groups do so and ask no
+/// further.
+fn is_named_by_the_clock(args: &Args) -> bool {
+    is(args, "XADD") && args[1..].iter().any(|word| word == b"*")
 }
 
 /// Whether a line meets keys that the server picks: part of a scan, or any key at all. Keys past

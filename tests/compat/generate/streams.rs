@@ -1,7 +1,6 @@
 //! Streams: entries by ids that are said, ranges from both sides, trimming, groups and what is pending.
 //!
-//! Ids come from the line, never from the clock, and what is answered in milliseconds since something
-//! happened is not asked for.
+//! Ids come from the line, never from the clock.
 
 pub const GRAMMAR: &str = r#"
 streams:
@@ -25,15 +24,21 @@ streams:
   10 XACK <stream-key> <group> <id>+
   8 XPENDING <stream-key> <group>
   1 XPENDING <stream-key> <group> IDLE 100000 - + 10
+  5 XPENDING <stream-key> <group> <bound> <bound> <small-integer>
+  3 XPENDING <stream-key> <group> - + 10 <consumer>
   8 XCLAIM <stream-key> <group> <consumer> <min-idle> <id>+ <claim-option>*
   6 XAUTOCLAIM <stream-key> <group> <consumer> <min-idle> <bound> <autoclaim-option>*
   6 XINFO GROUPS <stream-key>
+  5 XINFO CONSUMERS <stream-key> <group>
+  4 XINFO STREAM <stream-key>
+  4 XINFO STREAM <stream-key> FULL
+  1 XINFO STREAM <stream-key> FULL COUNT <small-integer>
   1 XINFO nonsense <stream-key>
   1 OBJECT ENCODING <stream-key>
   1 TYPE <stream-key>
   2 COPY <stream-key> <stream-key> REPLACE
   1 RENAME <stream-key> <stream-key>
-  1 DEL <stream-key>
+  3 DEL <stream-key>
   1 SET <stream-key> <value>
   1 <other-type>
 
@@ -85,9 +90,10 @@ trim-how:
 
 // Mostly above what is there.
 new-id:
-  8 <id-number><digit>-<digit>
+  6 <id-number><digit>-<digit>
   8 <id-number><digit>-*
-  4 <id-number><digit>
+  12 9<digit>-*
+  3 <id-number><digit>
   1 <id>
   1 <integer>
 
@@ -171,7 +177,10 @@ create-option:
   1 nonsense
 
 setid-read:
-  2 ENTRIESREAD <small-integer>
+  6 ENTRIESREAD 0
+  4 ENTRIESREAD 1
+  2 ENTRIESREAD 2
+  1 ENTRIESREAD <small-integer>
   1 ENTRIESREAD -1
 
 setid-option:
