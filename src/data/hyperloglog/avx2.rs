@@ -1,7 +1,8 @@
 //! Dense registers thirty-two at a time, where the processor has AVX2.
 //!
 //! Twenty-four bytes go in as two halves of twelve, since such an instruction moves bytes within sixteen
-//! only. Three bytes, four registers, are put into four bytes each, and shifted apart there.
+//! only. Three bytes, four registers, are put into four bytes, the middle one twice, and shifted apart
+//! there.
 //!
 //! What is unsafe here rests on two things: every load and store is of an array behind a reference,
 //! whole, and asks for no alignment; and what needs AVX2 is called from the public functions alone,
@@ -66,19 +67,18 @@ fn spread(block: &[u8; BLOCK]) -> __m256i {
     // SAFETY: both arrays have sixteen bytes, which need not be aligned.
     let halves = halves.map(|half| unsafe { _mm_loadu_si128(half.as_ptr().cast()) });
     let both = _mm256_set_m128i(halves[1], halves[0]);
-    let threes = _mm256_shuffle_epi8(
+    let twos = _mm256_shuffle_epi8(
         both,
         _mm256_setr_epi8(
-            0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1, //
-            4, 5, 6, -1, 7, 8, 9, -1, 10, 11, 12, -1, 13, 14, 15, -1,
+            0, 1, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 10, 10, 11, //
+            4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11, 12, 13, 14, 14, 15,
         ),
     );
-    let part = |all: __m256i, mask: i32| _mm256_and_si256(all, _mm256_set1_epi32(mask));
-    let first = part(threes, 0x3f);
-    let second = part(_mm256_slli_epi32::<2>(threes), 0x3f << 8);
-    let third = part(_mm256_slli_epi32::<4>(threes), 0x3f << 16);
-    let fourth = part(_mm256_slli_epi32::<6>(threes), 0x3f << 24);
-    _mm256_or_si256(_mm256_or_si256(first, second), _mm256_or_si256(third, fourth))
+    // Of sixteen bits every first has its two registers at the low end, every second at the high end.
+    let high = _mm256_mullo_epi16(twos, _mm256_set1_epi32(0x0001_0010));
+    let first = _mm256_and_si256(_mm256_srli_epi16::<4>(high), _mm256_set1_epi16(0x3f));
+    let second = _mm256_and_si256(_mm256_srli_epi16::<2>(high), _mm256_set1_epi16(0x3f00));
+    _mm256_or_si256(first, second)
 }
 
 /// … and bytes registers.
@@ -96,10 +96,11 @@ fn join(bytes: __m256i, block: &mut [u8; BLOCK]) {
         ),
     );
     let close = _mm256_permutevar8x32_epi32(threes, _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 7, 7));
-    let mut whole = [0; 32];
-    // SAFETY: the array has thirty-two bytes, which need not be aligned.
-    unsafe { _mm256_storeu_si256(whole.as_mut_ptr().cast(), close) };
-    block.copy_from_slice(&whole[..BLOCK]);
+    let (most, rest) = block.split_first_chunk_mut().expect("it is longer");
+    let most: &mut [u8; 16] = most;
+    // SAFETY: the array has sixteen bytes, which need not be aligned.
+    unsafe { _mm_storeu_si128(most.as_mut_ptr().cast(), _mm256_castsi256_si128(close)) };
+    rest.copy_from_slice(&_mm256_extract_epi64::<2>(close).to_le_bytes());
 }
 
 #[target_feature(enable = "avx2")]
