@@ -206,8 +206,8 @@ pub fn same_facts(left: &Value, right: &Value, whatever: &[&str]) -> bool {
             let other = right.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
             let free = |it: &&str| it.as_bytes() == *name;
             match other {
-                _ if own(name) || whatever.iter().any(|it| free(it)) => true,
-                Some(other) if IDLE_FACTS.iter().any(|it| free(it)) => same_idle(value, other),
+                _ if own(name) || whatever.iter().any(free) => true,
+                Some(other) if IDLE_FACTS.iter().any(free) => same_idle(value, other),
                 Some(other) => same_facts(value, other, whatever),
                 None => false,
             }

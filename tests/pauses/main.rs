@@ -69,6 +69,16 @@ const CUTS: &[(&str, Line)] = &[
     ("stream", &["XTRIM", "victim", "MAXLEN", HALF]),
 ];
 
+/// What a consumer takes along who has read nearly all of a stream, and acknowledged nothing.
+const DISMISSALS: &[(&[Line], Line)] = &[(
+    &[
+        &["XGROUP", "CREATE", "victim", "g", "0"],
+        &["XREADGROUP", "GROUP", "g", "other", "COUNT", "7", "STREAMS", "victim", ">"],
+        &["XREADGROUP", "GROUP", "g", "gone", "STREAMS", "victim", ">"],
+    ],
+    &["XGROUP", "DELCONSUMER", "victim", "g", "gone"],
+)];
+
 /// What takes longer, the more stays or is answered. It is only shown.
 const SLOW: &[(&str, Line)] = &[
     ("zset", &["ZREMRANGEBYRANK", "victim", "0", HALF]),
@@ -140,7 +150,8 @@ fn nobody_waits_for_a_large_value() {
             cuts.iter().filter(|cut| cut.0 == *kind).map(|cut| (&[][..], cut.1))
         };
         let cuts: Vec<(&[Line], Line)> = of_kind(CUTS).chain(of_kind(SLOW)).collect();
-        let acts: Vec<_> = REMOVALS.iter().copied().chain(cuts).collect();
+        let dismissals = DISMISSALS.iter().copied().filter(|_| *kind == "stream");
+        let acts: Vec<_> = REMOVALS.iter().copied().chain(cuts).chain(dismissals).collect();
         let mut times: Vec<Steps> = acts.iter().map(|_| Steps::default()).collect();
         let [mut grows, mut shrinks] = [(); 2].map(|()| Steps::default());
         for _ in 0..ROUNDS {

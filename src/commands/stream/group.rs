@@ -98,12 +98,13 @@ pub fn delete_consumer(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     if stream.group(name).is_none() {
         return Err(no_group_in(key, name).into());
     }
-    let pending = stream.group_mut(name).and_then(|group| group.dismiss(args.get(4)));
-    match pending {
-        Some(_) => stream.done_aside(DELETED),
-        None => stream.done_if(false, DELETED),
-    }
-    out.int(pending.unwrap_or(0) as i64)
+    let Some((count, rest)) = stream.dismiss(name, args.get(4)) else {
+        stream.done_if(false, DELETED);
+        return out.int(0);
+    };
+    stream.leave(Some(rest));
+    stream.done_aside(DELETED);
+    out.int(count as i64)
 }
 
 pub fn help(_: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {

@@ -43,6 +43,9 @@ pub struct Pending {
     state: u128,
 }
 
+/// To find one entry among many takes as long as to look at about so many.
+const SEARCH: usize = 64;
+
 /// Nobody's: it was given back.
 const NOBODY: u32 = (1 << 28) - 1;
 const TIME_MAX: u128 = (1 << 44) - 1;
@@ -165,17 +168,47 @@ impl Group {
         Some((owner, true))
     }
 
-    /// Removes a consumer, and with him what he has not acknowledged. Says how much that was.
-    pub fn dismiss(&mut self, name: &[u8]) -> Option<usize> {
+    /// Removes a consumer, and with him what he has not acknowledged. Says how much that was, and hands
+    /// over what it lay in, since freeing it may take long.
+    ///
+    /// Much is not taken out one by one: what stays is laid anew. The order by time is made again when
+    /// it is next asked for.
+    pub fn dismiss(&mut self, name: &[u8]) -> Option<(usize, Group)> {
         let owner = self.names.remove(name)?;
         let consumer = self.consumers[owner.0 as usize].take()?;
         self.vacant.push(owner);
-        for id in consumer.pending.iter() {
-            if let Some(pending) = self.pending.remove(*id) {
-                self.forget_time(&pending);
+        let count = consumer.pending.len();
+        let mut left = Group::default();
+        if count < self.pending.len() / SEARCH {
+            for id in consumer.pending.iter() {
+                if let Some(pending) = self.pending.remove(*id) {
+                    self.forget_time(&pending);
+                }
             }
+        } else if count > 0 {
+            let kept = self.pending_but(owner, count);
+            left.pending = std::mem::replace(&mut self.pending, kept);
+            left.by_time = self.by_time.take();
         }
-        Some(consumer.pending.len())
+        left.consumers.push(Some(consumer));
+        Some((count, left))
+    }
+
+    /// What is pending without that of one consumer, who is no longer among the others.
+    fn pending_but(&self, gone: Owner, count: usize) -> Runs<Pending> {
+        let mut kept = Runs::default();
+        let others = self.consumers.iter().flatten();
+        let theirs = others.clone().map(Consumer::pending).sum::<usize>();
+        if count + theirs == self.pending.len() && theirs < self.pending.len() / SEARCH {
+            let ids = others.flat_map(|consumer| consumer.pending.iter());
+            let mut few: Vec<Pending> = ids.filter_map(|id| self.lookup(*id).copied()).collect();
+            few.sort_unstable_by_key(Pending::id);
+            few.into_iter().for_each(|pending| kept.push(pending));
+        } else {
+            let all = self.pending.iter();
+            all.filter(|it| it.owner() != Some(gone)).for_each(|pending| kept.push(*pending));
+        }
+        kept
     }
 
     // ── what is pending ─────────────────────────────────────────────────────────────────────

@@ -65,8 +65,14 @@ impl Stream {
         if groups.is_empty() {
             self.groups = None;
         }
-        let alone = Groups::from([(name, group)]);
-        Some(Stream { groups: Some(Box::new(alone)), ..Stream::default() })
+        Some(alone(name, group))
+    }
+
+    /// Removes a consumer of a group; says how much he had not acknowledged. What is left of it is handed
+    /// over, since freeing it may take long.
+    pub fn dismiss(&mut self, name: &[u8], consumer: &[u8]) -> Option<(usize, Stream)> {
+        let (count, left) = self.group_mut(name)?.dismiss(consumer)?;
+        Some((count, alone(Box::default(), left)))
     }
 
     /// A group has read so far now; says no if there is none.
@@ -194,6 +200,11 @@ impl Stream {
             }
         }
     }
+}
+
+/// A stream that is nothing but a group.
+fn alone(name: Box<[u8]>, group: Group) -> Stream {
+    Stream { groups: Some(Box::new(Groups::from([(name, group)]))), ..Stream::default() }
 }
 
 impl Past {

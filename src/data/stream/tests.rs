@@ -251,6 +251,33 @@ fn group_step() -> impl Strategy<Value = GroupStep> {
     ]
 }
 
+/// A consumer with much, beside one with little and entries that are nobody's.
+#[test]
+fn who_goes_takes_his_entries_along_however_many_they_are() {
+    for (others, nobodys) in [(0, 0), (3, 0), (3, 1), (200, 0)] {
+        let mut group = Group::new(Id::MIN, None);
+        let [his, other] = [b"h", b"o"].map(|name| group.admit(name, 0).unwrap().0);
+        for number in 0..1000 {
+            let owner = match number * 7 % 1000 {
+                it if it < others => Some(other),
+                it if it < others + nobodys => None,
+                _ => Some(his),
+            };
+            group.put(Pending::new(Id::new(number, 1), owner, number as i64, 1));
+        }
+        assert_eq!(group.idle_since(i64::MAX).count(), 1000);
+        let (count, left) = group.dismiss(b"h").unwrap();
+        assert_eq!(count as u64, 1000 - others - nobodys);
+        assert!(left.pending() >= count);
+        let numbers = (0..1000).filter(|number| number * 7 % 1000 < others + nobodys);
+        let ids: Vec<Id> = numbers.map(|number| Id::new(number, 1)).collect();
+        assert!(group.pending_from(Id::MIN).map(Pending::id).eq(ids.iter().copied()));
+        assert_eq!(group.pending_of(other, Id::MIN).count() as u64, others);
+        assert!(group.idle_since(i64::MAX).eq(ids.iter().copied()));
+        assert_eq!(group.dismiss(b"h").map(|gone| gone.0), None);
+    }
+}
+
 proptest! {
     /// What is pending is one map; consumers and times are other ways to look at it.
     #[test]
@@ -270,7 +297,7 @@ proptest! {
                     let before = pending.len();
                     pending.retain(|_, (owner, ..)| *owner != Some(name));
                     let gone = names.remove(&name).then(|| before - pending.len());
-                    prop_assert_eq!(group.dismiss(&[name]), gone);
+                    prop_assert_eq!(group.dismiss(&[name]).map(|gone| gone.0), gone);
                 }
                 GroupStep::Put(id, owner, time, count) => {
                     let owner = owner.filter(|name| names.contains(name));
