@@ -9,7 +9,8 @@
 //!
 //! What must hold: nothing panics; every request is answered once, in order and well formed; a
 //! second engine that hears only the log has the same data; keys that are due do not show; what is
-//! counted agrees with a recount; SCAN returns what was there all the while, once. And who listens to
+//! counted agrees with a recount; SCAN returns what was there all the while, once; a snapshot has what was
+//! there when it began. And who listens to
 //! channels is sent every byte that a model expects, in order; who keeps copies of keys never keeps a
 //! stale one.
 

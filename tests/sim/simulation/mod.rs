@@ -6,6 +6,7 @@
 //! the dice alone.
 
 mod audit;
+mod snapshot;
 mod talker;
 mod walk;
 mod words;
@@ -18,6 +19,7 @@ use russet::commands::TABLE;
 use russet::config::{Allowed, Config};
 use russet::engine::{Closing, Engine, Peer, SessionKey};
 use russet::world::time::Now;
+use snapshot::Snapshots;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -42,6 +44,7 @@ pub struct World {
     link: SessionKey,
     clients: Vec<Talker>,
     walk: Option<Walk>,
+    snapshots: Snapshots,
     vocabulary: Vocabulary,
     habits: Habits,
     echoes: u64,
@@ -108,6 +111,7 @@ impl World {
             link,
             clients: Vec::new(),
             walk: None,
+            snapshots: Snapshots::rolled(seed),
             vocabulary: Vocabulary::rolled(dice),
             habits: Habits::rolled(dice),
             echoes: 0,
@@ -123,6 +127,7 @@ impl World {
                 break;
             }
             self.event(dice)?;
+            self.go_on_with_snapshot()?;
             if self.closely || event % 64 == 0 {
                 self.audit()?;
             }
@@ -131,6 +136,7 @@ impl World {
             }
         }
         self.wind_up()?;
+        self.end_snapshot()?;
         self.audit()?;
         self.question()
     }
