@@ -1136,4 +1136,8 @@ impl table::Entry for Record {
     fn prefetch(&self) {
         Record::prefetch(self);
     }
+
+    fn prefetch_rest(&self) {
+        self.prefetch_value();
+    }
 }

@@ -29,7 +29,7 @@ const ROUNDS: usize = 10;
 const CHANCES: usize = 5;
 const FEW: usize = 20_000;
 
-/// Both tests measure, so they take turns.
+/// All tests measure, so they take turns.
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// A type: how an element of a value is added, and how one is removed.
@@ -88,6 +88,13 @@ const SLOW: &[(&str, Line)] = &[
 
 const HALF: &str = "HALF";
 
+/// A slice of a snapshot gathers about so many bytes.
+const SLICE: usize = 32 << 10;
+/// Writes between two slices.
+const BETWEEN: usize = 8;
+/// No string is longer, whatever is asked for.
+const LONGEST: usize = 256 << 20;
+
 fn is_slow(line: &[&str]) -> bool {
     SLOW.iter().any(|(_, slow)| *slow == line)
 }
@@ -137,6 +144,57 @@ fn nobody_waits_for_keys_that_come_and_go() {
     report.judge("keys come", &grows, true);
     report.judge("keys go", &shrinks, true);
     report.judge("all go", &flush, true);
+}
+
+#[test]
+fn nobody_waits_for_a_snapshot() {
+    let _alone = ALONE.lock();
+    let count = amount();
+    let length = (count * 200).min(LONGEST);
+    let [mut begin, mut slices, mut writes, mut flush, mut rest] =
+        [(); 5].map(|()| Steps::default());
+    for _ in 0..ROUNDS {
+        let mut scene = Scene::new();
+        scene.each(&["SET", "key:#", "value:#"], count, &mut Steps::default());
+        let end = length.to_string();
+        scene.quietly(&["SETRANGE", "text", &end, "x"]);
+        scene.quietly(&["SETRANGE", "other", &end, "x"]);
+        // It has room for more then.
+        scene.quietly(&["APPEND", "other", "x"]);
+        [&mut begin, &mut slices, &mut writes].into_iter().for_each(Steps::begin);
+        scene.begin_snapshot(&mut begin);
+        let mut turn = 0;
+        while scene.slice(SLICE, &mut slices) {
+            turn += 1;
+            for number in 0..BETWEEN {
+                let place = (turn * BETWEEN + number) * 7919;
+                let key = format!("key:{:010}", place % (count * 2));
+                scene.step(&["SET", &key, "another"], &mut writes);
+                let bit = (place * 6007 % (length * 8)).to_string();
+                scene.step(&["SETBIT", "text", &bit, "1"], &mut writes);
+            }
+            if turn == 10 {
+                scene.step(&["SET", "text", "short"], &mut writes);
+                scene.step(&["APPEND", "other", "and more"], &mut writes);
+                scene.step(&["RENAME", "other", "text"], &mut writes);
+            }
+        }
+        [&mut flush, &mut rest].into_iter().for_each(Steps::begin);
+        scene.begin_snapshot(&mut begin);
+        scene.slice(SLICE, &mut rest);
+        scene.step(&["FLUSHALL"], &mut flush);
+        while scene.slice(SLICE, &mut rest) {}
+        let mut all = [&begin, &slices, &writes, &flush, &rest].into_iter();
+        if all.all(|steps| steps.longest() <= MOST_US) {
+            break;
+        }
+    }
+    let mut report = Report::default();
+    report.judge("a snapshot begins", &begin, true);
+    report.judge("slices of a snapshot", &slices, true);
+    report.judge("writes between them", &writes, true);
+    report.judge("FLUSHALL between them", &flush, true);
+    report.judge("slices behind that", &rest, true);
 }
 
 #[test]

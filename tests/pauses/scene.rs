@@ -116,6 +116,26 @@ impl Scene {
         self.wait_for_freer();
     }
 
+    pub fn begin_snapshot(&mut self, steps: &mut Steps) {
+        let begun = Instant::now();
+        self.engine.keyspace.begin_walk();
+        steps.record(begun.elapsed());
+    }
+
+    /// A slice of the snapshot; says whether there are more.
+    pub fn slice(&mut self, most: usize, steps: &mut Steps) -> bool {
+        let begun = Instant::now();
+        self.engine.keyspace.walk(most);
+        let pieces = self.engine.keyspace.take_pieces();
+        self.engine.follow_removals();
+        self.leave();
+        steps.record(begun.elapsed());
+        // That is another thread's work.
+        drop(pieces);
+        self.wait_for_freer();
+        self.engine.keyspace.is_walking()
+    }
+
     fn run(&mut self, frame: &[u8], steps: Option<&mut Steps>) {
         self.answers.clear();
         let now = self.clock.now();

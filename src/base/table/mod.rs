@@ -53,6 +53,9 @@ pub trait Entry: Sized {
 
     /// Asks for the memory that `hash` is going to read.
     fn prefetch(&self) {}
+
+    /// Asks for the memory of what is behind that, for who is going to read all of the entry.
+    fn prefetch_rest(&self) {}
 }
 
 /// The hash of a key that is a string of bytes, for whoever has no reason to take another.
@@ -264,7 +267,17 @@ impl<E: Entry> Table<E> {
         }
         let hash = cursor << cursor::POSITION_SHIFT;
         let Some(segment) = self.segment(hash) else { return 0 };
-        let (home, begin, end) = segment.stretch(hash);
+        self.scan_bucket(segment, segment.stretch(hash), cursor, |entry| visit(entry))
+    }
+
+    #[inline(always)]
+    fn scan_bucket(
+        &self,
+        segment: &Segment<E>,
+        (home, begin, end): (usize, u64, u64),
+        cursor: u64,
+        mut visit: impl FnMut(&E),
+    ) -> u64 {
         // Since the cursor was given the borders may have moved, and then the first part of this
         // bucket was seen already.
         segment.each_at_home(home, |entry| {
@@ -279,12 +292,14 @@ impl<E: Entry> Table<E> {
     /// asks for the memory of entries that come soon.
     #[inline]
     pub fn scan_on(&self, cursor: u64, mut visit: impl FnMut(u64, &E)) -> u64 {
-        if let Some(segment) = self.segment(cursor << cursor::POSITION_SHIFT) {
-            let (home, _, end) = segment.stretch(cursor << cursor::POSITION_SHIFT);
-            segment.prefetch_after(home);
-            return self.scan(cursor, |entry| visit(end, entry));
+        if cursor >= cursor::END {
+            return 0;
         }
-        0
+        let hash = cursor << cursor::POSITION_SHIFT;
+        let Some(segment) = self.segment(hash) else { return 0 };
+        let (home, begin, end) = segment.stretch(hash);
+        segment.prefetch_after(home);
+        self.scan_bucket(segment, (home, begin, end), cursor, |entry| visit(end, entry))
     }
 
     /// A fair pick: every entry is as likely as every other. `below(n)` throws a number from 0 to n-1.
@@ -561,11 +576,6 @@ impl<E: Entry> Piece<E> {
 
     pub fn into_entries(self) -> impl Iterator<Item = E> {
         self.0.into_own_with(Segment::copied).into_entries()
-    }
-
-    /// The entries with their hashes, for which each of them is looked at.
-    pub fn into_hashed(self, seed: u64) -> Vec<(u64, E)> {
-        self.0.into_own_with(Segment::copied).dissolve(seed)
     }
 }
 

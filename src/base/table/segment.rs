@@ -404,11 +404,15 @@ impl<E: Entry> Segment<E> {
         (home, self.begin(home), self.begin(home + 1))
     }
 
-    /// Asks for the entries of a bucket that is some buckets ahead.
+    /// Asks for the entries of a bucket that is some buckets ahead, and for what is behind those of the next
+    /// one, which were asked for before.
     #[inline]
     pub fn prefetch_after(&self, bucket: usize) {
         if let Some(ahead) = self.buckets.get(bucket + LOOK_AHEAD) {
             ahead.entries().for_each(E::prefetch);
+        }
+        if let Some(next) = self.buckets.get(bucket + 1) {
+            next.entries().for_each(E::prefetch_rest);
         }
     }
 

@@ -57,17 +57,17 @@ enum Place {
 
 /// A table that is taken apart.
 struct Detached {
-    segments: Box<dyn Iterator<Item = table::Piece<Record>> + Send>,
-    /// What they are hashed with.
+    records: Box<dyn Iterator<Item = Record> + Send>,
+    /// Those that come next, whose memory is asked for.
+    next: Vec<Record>,
+    /// What their keys are hashed with.
     seed: u64,
-    /// What is left of one segment, with the hashes.
-    records: Vec<(u64, Record)>,
 }
 
 /// No slice of the walk passes more buckets.
 const BUCKETS_MAX: usize = 512;
 /// Of a table that is taken apart, so many records are what a bucket is elsewhere.
-const RECORDS_EACH: usize = 6;
+const RECORDS_EACH: usize = 12;
 /// Memory for what a slice gathers is taken at once up to here.
 const EXPECTED_MAX: usize = 1 << 18;
 /// Makes the second hash of a mark another one than the first.
@@ -227,23 +227,24 @@ impl Walk {
     fn take_apart(&mut self, trash: &mut Vec<Record>) -> bool {
         let Source { number, cursor, marks, place, .. } = &mut self.sources[self.at];
         let Place::Detached(detached) = place else { return true };
-        if detached.records.is_empty() {
-            let Some(segment) = detached.segments.next() else { return true };
-            detached.records = segment.into_hashed(detached.seed);
+        let next = detached.records.by_ref().take(RECORDS_EACH).inspect(Record::prefetch).collect();
+        let records: Vec<Record> = std::mem::replace(&mut detached.next, next);
+        if records.is_empty() && detached.next.is_empty() {
+            return marks.drop_some();
         }
-        for _ in 0..RECORDS_EACH {
-            let Some((hash, mut record)) = detached.records.pop() else { break };
-            let is_left_out = position(hash) < *cursor
-                || marks.contains([hash, table::hash(self.seed, record.key())]);
-            if !is_left_out {
-                self.passed += 1;
-                if is_long(&record, self.portions.long) {
-                    self.long.push_back(LongText::here(*number, record, self.portions));
-                    continue;
-                }
-                if !self.entries.copy(*number, &record, self.portions.long) {
-                    self.entries.freeze(*number, &mut record);
-                }
+        for mut record in records {
+            let mark = mark(detached.seed, self.seed, record.key());
+            if position(mark[0]) < *cursor || marks.contains(mark) {
+                free(record, trash);
+                continue;
+            }
+            self.passed += 1;
+            if is_long(&record, self.portions.long) {
+                self.long.push_back(LongText::here(*number, record, self.portions));
+                continue;
+            }
+            if !self.entries.copy(*number, &record, self.portions.long) {
+                self.entries.freeze(*number, &mut record);
             }
             free(record, trash);
         }
@@ -344,9 +345,8 @@ impl Walk {
         let Some(source) = self.homes[db].take() else { return };
         let seed = old.table.seed();
         let table = std::mem::replace(&mut old.table, table::Table::new(seed));
-        let segments = Box::new(table.into_pieces());
-        self.sources[source].place =
-            Place::Detached(Detached { segments, seed, records: Vec::new() });
+        let records = Box::new(table.into_pieces().flat_map(table::Piece::into_entries));
+        self.sources[source].place = Place::Detached(Detached { records, next: Vec::new(), seed });
     }
 
     pub fn swapped(&mut self, left: usize, right: usize) {
