@@ -104,6 +104,15 @@ pub fn shown(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
+/// An error as C says it, without the number that Rust adds.
+pub fn said(why: &io::Error) -> String {
+    let text = why.to_string();
+    match text.split_once(" (os error ") {
+        Some((text, _)) => text.to_string(),
+        None => text,
+    }
+}
+
 /// Removes temporary files of servers that are no more: snapshots and logs that were being written.
 /// What cannot be removed is said, and nothing else follows from it.
 pub fn sweep(disk: &dyn Disk, names: &Names, is_alive: &dyn Fn(u32) -> bool) -> Vec<Note> {

@@ -21,10 +21,12 @@ impl Disk for Files {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        match fs::remove_file(path) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+            _ => (),
+        }
         // Written by appending, too: the file may be cut off and written on.
-        let file = opened(fs::OpenOptions::new().read(true).append(true).create(true), path)?;
-        file.truncate(0)?;
-        Ok(file)
+        opened(fs::OpenOptions::new().read(true).append(true).create_new(true), path)
     }
 
     fn append(&self, path: &Path) -> io::Result<Arc<dyn File>> {

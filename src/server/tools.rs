@@ -1,5 +1,6 @@
-//! The tools that the program is when it is called by their names: `redis-check-rdb` and its like.
+//! The tools that the program is when it is called by their names: `redis-check-rdb`, `redis-check-aof` and their like.
 
+use crate::persist::check_aof::{self, Work};
 use crate::persist::check_rdb::{Check, Format, check};
 use crate::rdb::codes::Family;
 use crate::world::Millis;
@@ -20,6 +21,7 @@ pub fn run(program: &[u8], args: &[Vec<u8>]) -> Option<i32> {
     };
     match tool {
         b"check-rdb" => Some(check_rdb(&String::from_utf8_lossy(name), family, args)),
+        b"check-aof" => Some(check_aof(&String::from_utf8_lossy(name), family, args)),
         _ => None,
     }
 }
@@ -84,6 +86,48 @@ fn check_rdb(name: &str, speaks_for: Option<Family>, args: &[Vec<u8>]) -> i32 {
     match told {
         Ok(true) => 0,
         Ok(false) => 1,
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            1
+        }
+    }
+}
+
+/// `redis-check-aof [--fix|--truncate-to-timestamp SECONDS] FILE`
+fn check_aof(name: &str, speaks_for: Option<Family>, args: &[Vec<u8>]) -> i32 {
+    let work = match args {
+        [version] if matches!(&**version, b"-v" | b"--version") => {
+            println!("{name} {}", super::run::REDIS_VERSION);
+            return 0;
+        }
+        [_] => Some(Work::Look),
+        [option, _] if option == b"--fix" => Some(Work::Fix),
+        [option, seconds, _] if option == b"--truncate-to-timestamp" => {
+            let Some(seconds) = std::str::from_utf8(seconds).ok().and_then(|it| it.parse().ok())
+            else {
+                println!("Invalid timestamp, aborting...");
+                return 1;
+            };
+            Some(Work::TruncateTo(seconds))
+        }
+        _ => None,
+    };
+    let (Some(work), Some(file)) = (work, args.last()) else {
+        println!(
+            "Usage: {name} [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>"
+        );
+        return 1;
+    };
+    let mut agrees = || {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).is_ok_and(|_| line.starts_with(['y', 'Y']))
+    };
+    let (disk, now) = (&super::disk::Files, now());
+    let mut check = check_aof::Check { disk, work, speaks_for, now, agrees: &mut agrees };
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let told = check.run(path_of(file).as_ref(), &mut out);
+    match told.and_then(|told| out.flush().map(|()| told)) {
+        Ok(told) => !told as i32,
         Err(error) => {
             eprintln!("{name}: {error}");
             1

@@ -16,7 +16,8 @@ use std::sync::Arc;
 pub trait Disk: Send + Sync {
     /// A file that is there, to be read.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>>;
-    /// An empty file, to be written; what was in it is gone.
+    /// A new and empty file, to be written. What had the name loses it, and is not emptied: after a crash it
+    /// may have another name as well.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     /// A file to be written on at its end (or cut off), which is made if it is not there.
     fn append(&self, path: &Path) -> io::Result<Arc<dyn File>>;

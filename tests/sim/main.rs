@@ -5,6 +5,8 @@
 //! SIM_FROM=new cargo test --test sim         a few seconds of new ones
 //! SIM_SECONDS=600 cargo test --test sim      longer
 //! SEED=123 cargo test --test sim             one run again, looked at after each event
+//! DURABILITY=2000 cargo test --test sim      so many seeds of durability alone
+//! DURABILITY_SEED=12 cargo test --test sim   one of these again
 //! ```
 //!
 //! What must hold: nothing panics; every request is answered once, in order and well formed; a
@@ -12,10 +14,12 @@
 //! counted agrees with a recount; SCAN returns what was there all the while, once; a snapshot has what was
 //! there when it began. And who listens to
 //! channels is sent every byte that a model expects, in order; who keeps copies of keys never keeps a
-//! stale one.
+//! stale one. And what was promised of data on disk holds when the power goes (`durability.rs`).
 
 mod audience;
 mod copies;
+mod disk;
+mod durability;
 mod simulation;
 #[path = "../support/mod.rs"]
 mod support;
@@ -34,12 +38,22 @@ const REGRESSIONS: &[(u64, &str)] = &[
 ];
 
 const SECONDS: u64 = 5;
+const DURABILITY_SEEDS: u64 = 60;
 
 fn main() -> ExitCode {
     // A name on the command line asks for the tests that are called so.
     let mut names = std::env::args().skip(1).filter(|word| !word.starts_with('-')).peekable();
     if names.peek().is_some() && !names.any(|name| "sim".contains(&name)) {
         return ExitCode::SUCCESS;
+    }
+    if let Some(seed) = number("DURABILITY_SEED") {
+        return if survives(seed) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    if let Some(seeds) = number("DURABILITY") {
+        let first = first_seed();
+        let failed = (first..first + seeds).filter(|seed| !survives(*seed)).count();
+        println!("sim: {seeds} seeds of durability from {first} on, {failed} failed");
+        return if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     if let Some(seed) = number("SEED") {
         return if holds(seed, "as asked") { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -63,6 +77,11 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
         runs += 1;
+    }
+    for seed in first..first + DURABILITY_SEEDS {
+        if !survives(seed) {
+            return ExitCode::FAILURE;
+        }
     }
     println!(
         "sim: {runs} runs in {:.1} s, the last ones from seed {first} on",
@@ -106,6 +125,29 @@ fn holds(seed: u64, why: &str) -> bool {
     println!("sim: SEED={seed} ({why}) fails; what happened last:");
     trace.borrow().iter().for_each(|event| println!("  {event}"));
     println!("sim: {what}\nsim: again with SEED={seed} cargo test --test sim");
+    false
+}
+
+/// Plays a seed of durability; when it fails, once more, to show where.
+fn survives(seed: u64) -> bool {
+    let play = |trace: Option<Trace>| {
+        let run = || {
+            durability::play(&mut Dice::seeded(seed, 3), trace)?;
+            durability::play_snapshots(&mut Dice::seeded(seed, 4))
+        };
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("it panicked".into()))
+    };
+    let asked = std::env::var_os("DURABILITY_SEED").is_some();
+    if !asked && play(None).is_ok() {
+        return true;
+    }
+    let trace = Trace::default();
+    let result = play(Some(trace.clone()));
+    if asked || result.is_err() {
+        trace.borrow().iter().for_each(|event| println!("  {event}"));
+    }
+    let Err(what) = result else { return true };
+    println!("sim: {what}\nsim: again with DURABILITY_SEED={seed} cargo test --test sim");
     false
 }
 

@@ -1,7 +1,7 @@
 //! What is done to the log's files, one job at a time, by any thread. A job knows nothing but what it was
 //! given, and says what came of it.
 
-use super::super::files::{Names, Note, shown};
+use super::super::files::{Names, Note, or_here, replace, shown};
 use super::super::manifest::Manifest;
 use super::Current;
 use crate::world::disk::{Disk, File};
@@ -228,14 +228,13 @@ pub(super) fn open(
     let folder = names.log_folder_path();
     disk.make_folder(&folder)?;
     // The folder itself is new, perhaps.
-    disk.sync_folder(super::super::files::or_here(&names.folder))?;
+    disk.sync_folder(or_here(&names.folder))?;
     let mut is_changed = false;
     if manifest.is_empty() {
         manifest.put_base(names, is_rdb);
         let name = manifest.base.as_ref().map(|part| part.name.clone()).unwrap_or_default();
-        let base = disk.create(&names.part_path(&name))?;
-        base.write_all(empty)?;
-        base.sync()?;
+        // Under its name it must be whole, because parts without a manifest are believed.
+        replace(disk, &names.temporary_base_path(), &names.part_path(&name), empty)?;
         let text = format!("Creating AOF base file {} on server start", shown(&name));
         notes.push((Level::Notice, text));
         is_changed = true;
@@ -299,7 +298,7 @@ fn next(
     let folder = names.log_folder_path();
     let name = if is_joining {
         disk.make_folder(&folder)?;
-        disk.sync_folder(super::super::files::or_here(&names.folder))?;
+        disk.sync_folder(or_here(&names.folder))?;
         names.temporary_incr()
     } else {
         manifest.push_incr(names, start);

@@ -21,7 +21,7 @@
 
 mod job;
 
-use super::files::{Names, Note};
+use super::files::{Names, Note, said};
 use super::manifest::{Invalid, Manifest};
 use crate::world::disk::{Disk, File};
 use crate::world::host::Level;
@@ -278,7 +278,8 @@ impl Log {
         let stamp = now.wall_us.div_euclid(1_000_000);
         let line = (self.options.timestamps && self.stamp != Some(stamp))
             .then(|| format!("#TS:{stamp}\r\n"));
-        let is_kept = self.behind.is_some() || self.current.is_some() && !self.is_lost();
+        let is_useless = self.is_lost() && self.stage == Stage::Running;
+        let is_kept = self.behind.is_some() || self.current.is_some() && !is_useless;
         if !is_kept {
             // The base that is yet to be made will hold it.
             self.given += sealed.len() as u64;
@@ -832,7 +833,7 @@ impl Log {
         if self.said_us.is_none_or(|at| now.mono_us >= at + SAY_AGAIN_US) || self.trouble.is_none()
         {
             self.said_us = Some(now.mono_us);
-            self.notes.push((Level::Warning, format!("{doing}: {why}")));
+            self.notes.push((Level::Warning, format!("{doing}: {}", said(why))));
         }
         // Nothing that happens later brings back what was lost.
         let what = if self.is_lost() { Failed::Lost } else { what };
@@ -841,7 +842,7 @@ impl Log {
             None => (now, self.given, true),
         };
         let retry_us = now.mono_us + RETRY_US;
-        self.trouble = Some(Trouble { what, error: why.to_string(), since, from, retry_us });
+        self.trouble = Some(Trouble { what, error: said(why), since, from, retry_us });
         is_new.then_some(Event::Broken)
     }
 
