@@ -188,13 +188,13 @@ mod tests {
         let place = held.as_ptr();
         let (first, second) = (held.share(Shares), held.share(Shares));
         assert_eq!((held.as_ptr(), first.as_ptr()), (place, place));
-        held.own().push(2);
-        assert_eq!((&**held, &**first, &**second), (&[1, 2][..], &[1][..], &[1][..]));
+        held.own()[0] = 2;
+        assert_eq!((&**held, &**first, &**second), (&[2][..], &[1][..], &[1][..]));
         assert!(!held.is_shared() && second.is_shared());
         drop(first);
         let mut second = second;
-        second.own().push(3);
-        assert_eq!((&**second, second.as_ptr()), (&[1, 3][..], place));
+        second.own()[0] = 3;
+        assert_eq!((&**second, second.as_ptr()), (&[3][..], place));
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
         .join()
         .expect("it reads");
         assert!(held.overhead() > 0);
-        held.own_with(|_, _| unreachable!("the twin is gone")).push(2);
+        held.own_with(|_, _| unreachable!("the twin is gone"))[0] = 2;
         assert_eq!((held.as_ptr(), held.overhead()), (place, 0));
     }
 
