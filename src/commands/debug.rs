@@ -5,6 +5,8 @@ use crate::engine::command::{admin, container};
 use crate::engine::{Engine, Family, SessionKey};
 use crate::error::Error;
 use crate::keyspace::{Event, Record};
+use crate::persist::load::Source;
+use crate::persist::manifest::Manifest;
 use crate::resp::{Args, Done, Proto, Reply};
 use crate::spec::{ADMIN, Group, LOADING, NOSCRIPT, PROTECTED, STALE};
 use crate::world::host::Level;
@@ -61,6 +63,8 @@ pub const FAMILY: Family = Family {
             "SET-DISABLE-DENY-SCRIPTS",
             call_all, 3, "Lets scripts call commands that they may not call."
         ),
+        debug!("RELOAD", reload, -2, "Saves the data, forgets it, and loads it again."),
+        debug!("LOADAOF", loadaof, 2, "Forgets the data, and loads it from the log."),
         debug!("JMAP", accept, -2, "Accepted, without effect."),
         debug!("DICT-RESIZING", accept, 3, "Accepted: tables resize in steps that hold nobody up."),
         debug!(
@@ -431,4 +435,69 @@ fn help(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
     }
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     out.help("DEBUG", &lines)
+}
+
+/// DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE]
+fn reload(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    let (mut merge, mut flush, mut save) = (false, true, true);
+    let mut rest = args.after(1);
+    while let Some(word) = rest.word() {
+        match &*word {
+            b"MERGE" => merge = true,
+            b"NOFLUSH" => flush = false,
+            b"NOSAVE" => save = false,
+            _ => {
+                return Err(Error::Say(
+                    "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+                )
+                .into());
+            }
+        }
+        rest.skip();
+    }
+    if save && engine.save_now().is_err() {
+        return Err(Error::Say("ERR").into());
+    }
+    if flush {
+        engine.forget_all();
+    }
+    engine.keyspace.merges(merge);
+    let loaded = engine.load_now(&Source::Snapshot);
+    engine.keyspace.merges(false);
+    told_of(engine, loaded, "DB reloaded by DEBUG RELOAD", RELOAD_FAILED, out)
+}
+
+const RELOAD_FAILED: Error =
+    Error::Say("ERR Error trying to load the RDB dump, check server logs.");
+
+/// DEBUG LOADAOF
+fn loadaof(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
+    const FAILED: Error = Error::Say("ERR Error trying to load the AOF files, check server logs.");
+    engine.host.flush_log();
+    let manifest = match Manifest::read(&*engine.host.disk(), &engine.names()) {
+        Ok(Some(Ok(manifest))) => manifest,
+        _ => return Err(FAILED.into()),
+    };
+    engine.forget_all();
+    let loaded = engine.load_now(&Source::Log(manifest));
+    told_of(engine, loaded, "Append Only File loaded by DEBUG LOADAOF", FAILED, out)
+}
+
+fn told_of(
+    engine: &mut Engine,
+    loaded: Result<(), String>,
+    done: &str,
+    failed: Error,
+    out: Reply,
+) -> Done {
+    match loaded {
+        Ok(()) => {
+            engine.host.log(Level::Warning, done);
+            out.ok()
+        }
+        Err(why) => {
+            engine.host.log(Level::Warning, &why);
+            Err(failed.into())
+        }
+    }
 }

@@ -5,6 +5,7 @@
 use crate::config::percentile;
 use crate::data::Type;
 use crate::engine::command::admin;
+use crate::engine::persistence::{AofState, Purpose};
 use crate::engine::pubsub::Space;
 use crate::engine::scripting::Which;
 use crate::engine::stats::IoThread;
@@ -284,37 +285,80 @@ fn memory(engine: &Engine, text: &mut String) {
 }
 
 fn persistence(engine: &Engine, text: &mut String) {
-    field(text, "loading", 0);
+    let persistence = &engine.persistence;
+    let (rdb, aof) = (&persistence.rdb, &persistence.aof);
+    let ok = |is_ok: bool| if is_ok { "ok" } else { "err" };
+    let or_never = |seconds: Option<u64>| seconds.map_or(-1, |seconds| seconds as i64);
+    let since = |purpose: Purpose| {
+        let snapshot = persistence.snapshot.as_ref().filter(|it| it.purpose == purpose);
+        let passed = |began_us| engine.now.mono_us.saturating_sub(began_us) / 1_000_000;
+        or_never(snapshot.map(|snapshot| passed(snapshot.began_us)))
+    };
+    let (passed, all) = match persistence.snapshot {
+        Some(_) => engine.keyspace.walk_progress(),
+        None => (0, 0),
+    };
+    let waiting = if persistence.snapshot.is_some() { engine.keyspace.gathered() } else { 0 };
+    field(text, "loading", persistence.loading.is_some() as u8);
     field(text, "async_loading", 0);
-    field(text, "current_cow_peak", 0);
-    field(text, "current_cow_size", 0);
+    field(text, "current_cow_peak", waiting);
+    field(text, "current_cow_size", waiting);
     field(text, "current_cow_size_age", 0);
-    field(text, "current_fork_perc", "0.00");
-    field(text, "current_save_keys_processed", 0);
-    field(text, "current_save_keys_total", 0);
-    field(text, "rdb_changes_since_last_save", engine.keyspace.changes.dirty);
-    field(text, "rdb_bgsave_in_progress", 0);
-    field(text, "rdb_last_save_time", engine.started.wall_us.div_euclid(1_000_000));
-    field(text, "rdb_last_bgsave_status", "ok");
-    field(text, "rdb_last_bgsave_time_sec", -1);
-    field(text, "rdb_current_bgsave_time_sec", -1);
-    field(text, "rdb_saves", 0);
-    field(text, "rdb_last_cow_size", 0);
-    field(text, "rdb_last_load_keys_expired", 0);
-    field(text, "rdb_last_load_keys_loaded", 0);
-    field(text, "aof_enabled", 0);
-    field(text, "aof_rewrite_in_progress", 0);
-    field(text, "aof_rewrite_scheduled", 0);
-    field(text, "aof_last_rewrite_time_sec", -1);
-    field(text, "aof_current_rewrite_time_sec", -1);
-    field(text, "aof_last_bgrewrite_status", "ok");
-    field(text, "aof_rewrites", 0);
-    field(text, "aof_rewrites_consecutive_failures", 0);
-    field(text, "aof_last_write_status", "ok");
-    field(text, "aof_last_cow_size", 0);
+    let percent = if all == 0 { 0.0 } else { passed as f64 * 100.0 / all as f64 };
+    field(text, "current_fork_perc", format_args!("{percent:.2}"));
+    field(text, "current_save_keys_processed", passed);
+    field(text, "current_save_keys_total", all);
+    field(text, "rdb_changes_since_last_save", engine.unsaved_changes());
+    field(text, "rdb_bgsave_in_progress", persistence.is_taking(Purpose::Save) as u8);
+    field(text, "rdb_last_save_time", rdb.last_save);
+    field(text, "rdb_last_bgsave_status", ok(rdb.last_ok));
+    field(text, "rdb_last_bgsave_time_sec", or_never(rdb.last_seconds));
+    field(text, "rdb_current_bgsave_time_sec", since(Purpose::Save));
+    field(text, "rdb_saves", rdb.saves);
+    field(text, "rdb_last_cow_size", rdb.last_extra_bytes);
+    field(text, "rdb_last_load_keys_expired", rdb.loaded_expired);
+    field(text, "rdb_last_load_keys_loaded", rdb.loaded_keys);
+    field(text, "aof_enabled", engine.config.appendonly as u8);
+    field(text, "aof_rewrite_in_progress", persistence.is_taking(Purpose::Rewrite) as u8);
+    field(text, "aof_rewrite_scheduled", persistence.rewrite_scheduled as u8);
+    field(text, "aof_last_rewrite_time_sec", or_never(aof.last_rewrite_seconds));
+    field(text, "aof_current_rewrite_time_sec", since(Purpose::Rewrite));
+    field(text, "aof_last_bgrewrite_status", ok(aof.last_rewrite_ok));
+    field(text, "aof_rewrites", aof.rewrites);
+    field(text, "aof_rewrites_consecutive_failures", aof.failures);
+    field(text, "aof_last_write_status", ok(aof.broken.is_none()));
+    field(text, "aof_last_cow_size", aof.last_extra_bytes);
     field(text, "module_fork_in_progress", 0);
     field(text, "module_fork_last_cow_size", 0);
     field(text, "slot_migration_fork_in_progress", 0);
+    if aof.state != AofState::Off {
+        let sizes = aof.progress.sizes();
+        field(text, "aof_current_size", sizes.size);
+        field(text, "aof_base_size", sizes.base);
+        field(text, "aof_pending_rewrite", 0);
+        field(text, "aof_buffer_length", sizes.buffered);
+        field(
+            text,
+            "aof_pending_bio_fsync",
+            (engine.effects.offset() > aof.progress.durable()) as u8,
+        );
+        field(text, "aof_delayed_fsync", sizes.delayed_syncs);
+    }
+    if let Some(loading) = &persistence.loading {
+        let seconds = engine.now_seconds() - loading.began;
+        let (total, loaded) = (loading.total_bytes, loading.loaded_bytes);
+        let percent = if total == 0 { 0.0 } else { loaded as f64 * 100.0 / total as f64 };
+        let eta = match loaded {
+            0 => 1,
+            _ => (seconds as f64 * total.saturating_sub(loaded) as f64 / loaded as f64) as i64,
+        };
+        field(text, "loading_start_time", loading.began);
+        field(text, "loading_total_bytes", total);
+        field(text, "loading_rdb_used_mem", loading.used_memory);
+        field(text, "loading_loaded_bytes", loaded);
+        field(text, "loading_loaded_perc", format_args!("{percent:.2}"));
+        field(text, "loading_eta_seconds", eta);
+    }
 }
 
 fn threads(engine: &Engine, text: &mut String) {

@@ -68,6 +68,7 @@ pub mod introspection;
 pub mod latency;
 pub mod lolwut;
 pub mod memory;
+pub mod persistence;
 pub mod process;
 
 use crate::engine::{Command, Family, Table};
@@ -120,6 +121,8 @@ const FAMILIES: &[Family] = &[
     commandlog::FAMILY,
     latency::FAMILY,
     process::FAMILY,
+    persistence::FAMILY,
+    persistence::WAITING,
     debug::FAMILY,
     server::FAMILY,
     memory::FAMILY,

@@ -1,7 +1,8 @@
 //! The server as a process: SHUTDOWN, and MONITOR, which watches it at work.
 
 use crate::engine::command::admin;
-use crate::engine::{Engine, Exit, Family, SessionKey};
+use crate::engine::persistence::Wishes;
+use crate::engine::{Engine, Family, SessionKey};
 use crate::error::Error;
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{ADMIN, ALLOW_BUSY, Group, LOADING, NO_MULTI, NOSCRIPT, STALE, one_of, token};
@@ -42,34 +43,37 @@ fn monitor(engine: &mut Engine, who: SessionKey, _: Args, out: Reply) -> Done {
     out.ok()
 }
 
-/// There is nothing to save yet, and no replica to wait for: every form that may stop the server
-/// stops it at once. SAVE is refused, because the user would believe that his data is safe.
 fn shutdown(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
-    let (mut save, mut nosave, mut abort, mut others) = (false, false, false, false);
+    let mut wishes = Wishes::default();
+    let (mut abort, mut others) = (false, false);
     let mut rest = args.after(0);
     while let Some(word) = rest.word() {
         match &*word {
-            b"SAVE" => save = true,
-            b"NOSAVE" => nosave = true,
-            b"NOW" | b"FORCE" | b"SAFE" => others = true,
+            b"SAVE" => wishes.save = true,
+            b"NOSAVE" => wishes.nosave = true,
+            b"FORCE" => (wishes.force, others) = (true, true),
+            // There is no replica to wait for, and no cluster to be safe in.
+            b"NOW" | b"SAFE" | b"FAILOVER" => others = true,
             b"ABORT" => abort = true,
             _ => return Err(Error::Syntax.into()),
         }
         rest.skip();
     }
-    if (save && nosave) || (abort && (save || nosave || others)) {
+    if (wishes.save && wishes.nosave) || (abort && (wishes.save || wishes.nosave || others)) {
         return Err(Error::Syntax.into());
     }
     if abort {
         return Err(Error::Say("ERR No shutdown in progress.").into());
     }
-    if save {
-        return Err(Error::Say(
-            "ERR Errors trying to SHUTDOWN. Check logs. Nothing is saved to disk by this version.",
-        )
-        .into());
+    // A script that is busy is half done.
+    if !wishes.nosave
+        && let Some(error) = engine.busy_error()
+    {
+        return Err(error.into());
     }
-    // The connection ends with the process: who sees it end may be sure that nobody listens any more.
-    engine.exit = Some(Exit { code: 0 });
-    out.nothing()
+    match engine.shut_down(wishes) {
+        // The connection ends with the process: who sees it end may be sure that nobody listens any more.
+        Ok(()) => out.nothing(),
+        Err(_) => Err(Error::Say("ERR Errors trying to SHUTDOWN. Check logs.").into()),
+    }
 }

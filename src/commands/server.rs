@@ -78,6 +78,7 @@ fn flushall(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done 
     }
     engine.tell_trackers_of_flush();
     tell_as_sent(engine, args);
+    engine.save_flushed();
     out.ok()
 }
 

@@ -29,8 +29,8 @@ pub use kind::{Kind, Reason};
 pub use rewrite::{Rewrite, rewrite};
 pub use set::{Applied, SetError, Source, UNKNOWN};
 pub use value::{
-    Allowed, EventClasses, LogLevel, MaxmemoryPolicy, OutputLimit, OutputLimits, SavePoint,
-    ShutdownOn, Supervised, Value,
+    Allowed, AppendFsync, EventClasses, LogLevel, MaxmemoryPolicy, OutputLimit, OutputLimits,
+    RdbVersion, SavePoint, ShutdownOn, Supervised, Value, VersionCheck,
 };
 
 /// Who is speaking when the configuration file is at fault.
@@ -93,6 +93,41 @@ config! {
     databases: u32,
     /// As it was written; whoever goes there puts the absolute path here, which REWRITE then keeps.
     dir: String,
+
+    save: Vec<SavePoint>,
+    /// Inside `dir`.
+    dbfilename: String,
+    rdbcompression: bool,
+    rdbchecksum: bool,
+    rdb_version: RdbVersion,
+    rdb_version_check: VersionCheck,
+    rdb_save_incremental_fsync: bool,
+    stop_writes_on_bgsave_error: bool,
+    /// Microseconds after each key; a negative number is that many keys for each microsecond.
+    rdb_key_save_delay: i64,
+    /// As `rdb_key_save_delay`.
+    key_load_delay: i64,
+    /// Bytes.
+    loading_process_events_interval_bytes: u32,
+    appendonly: bool,
+    appendfilename: String,
+    /// Inside `dir`.
+    appenddirname: String,
+    appendfsync: AppendFsync,
+    no_appendfsync_on_rewrite: bool,
+    /// 0 means never.
+    auto_aof_rewrite_percentage: u32,
+    /// Bytes.
+    auto_aof_rewrite_min_size: u64,
+    aof_load_truncated: bool,
+    /// Bytes.
+    aof_load_corrupt_tail_max_size: u64,
+    aof_use_rdb_preamble: bool,
+    aof_timestamp_enabled: bool,
+    aof_rewrite_incremental_fsync: bool,
+    aof_disable_auto_gc: bool,
+    shutdown_on_sigint: ShutdownOn,
+    shutdown_on_sigterm: ShutdownOn,
 
     client_output_buffer_limit: OutputLimits,
     /// Bytes.

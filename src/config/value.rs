@@ -90,6 +90,19 @@ choices! {
     }
 }
 
+choices! {
+    /// When the log is flushed to disk.
+    pub enum AppendFsync { Everysec = "everysec", Always = "always", No = "no" }
+}
+choices! {
+    /// What becomes of a file of a later version.
+    pub enum VersionCheck { Strict = "strict", Relaxed = "relaxed" }
+}
+choices! {
+    /// The version of the format that values are written in.
+    pub enum RdbVersion { V11 = "11", V12 = "12", Valkey80 = "valkey80" }
+}
+
 /// A type that a field of `Config` may have.
 pub trait Typed {
     fn value(&self) -> Value;
@@ -150,7 +163,9 @@ macro_rules! variants {
         }
     )*};
 }
-variants!(Vec<u8> => Text, Vec<String> => Words, Vec<f64> => Percentiles);
+variants!(
+    Vec<u8> => Text, Vec<String> => Words, Vec<f64> => Percentiles, Vec<SavePoint> => Save
+);
 
 impl Typed for OutputLimits {
     fn value(&self) -> Value {

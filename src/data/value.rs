@@ -76,6 +76,19 @@ impl Frozen {
 }
 
 impl View<'_> {
+    /// About how much work it is to take the value in, in bytes.
+    pub fn weight(&self) -> usize {
+        match self {
+            View::Text(text) => text.len(),
+            View::List(value) => value.memory(),
+            View::Set(value) => value.memory(),
+            View::ZSet(value) => value.memory(),
+            View::Scores(_) => 0,
+            View::Hash(value) => value.memory(),
+            View::Stream(value) => value.memory(),
+        }
+    }
+
     pub fn kind(&self) -> Type {
         match self {
             View::Text(_) => Type::String,

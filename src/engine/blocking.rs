@@ -237,7 +237,10 @@ impl Engine {
         self.begin_request(who);
         let pending = self.call_woken(who, blocked.command, blocked.line.args(), &mut out);
         let again_us = match &pending {
-            Some(Pending::Wait(wait)) => wait.again_us,
+            Some(Pending::Wait(wait)) => {
+                blocked.wait.give_up = wait.give_up;
+                wait.again_us
+            }
             _ => None,
         };
         let again_us = again_us.map(|again| self.now.mono_us.saturating_add(again));

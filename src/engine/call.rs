@@ -94,7 +94,9 @@ impl Engine {
         };
         // While a script is busy its unit is not over.
         if !self.is_busy() {
-            self.effects.seal();
+            if self.effects.seal() {
+                self.sessions[who].log_offset = self.effects.offset();
+            }
             self.serve_waiters();
         }
         self.tell_own_pushes(out);
@@ -130,7 +132,9 @@ impl Engine {
         let session = &self.sessions[who];
         let db = session.db;
         self.keyspace.no_touch = session.no_touch && command.spec.name != "TOUCH";
-        self.keyspace.sees_expired = session.import_source && self.config.import_mode;
+        // Whoever replays a log did not find the key gone then.
+        self.keyspace.sees_expired =
+            session.replays || (session.import_source && self.config.import_mode);
         let result = match command.run {
             Run::Data(run) => {
                 let mut cx = Ctx {

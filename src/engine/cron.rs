@@ -38,6 +38,7 @@ impl Engine {
         }
         self.bound_reads();
         self.close_idle();
+        self.save_by_itself(now);
         let peaks = self.reply_peaks;
         let mut slow: Vec<SessionKey> = Vec::new();
         for session in self.sessions.iter_mut() {
@@ -63,7 +64,9 @@ impl Engine {
         let ages = |session: &Session| peaks_age && session.reply_peak > 0;
         if busy {
             Rhythm::Busy
-        } else if self.sessions.iter().any(|it| self.config.timeout > 0 || ages(it)) {
+        } else if self.may_save_by_itself()
+            || self.sessions.iter().any(|it| self.config.timeout > 0 || ages(it))
+        {
             Rhythm::Slow
         } else {
             Rhythm::Never

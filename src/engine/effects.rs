@@ -20,8 +20,13 @@ pub struct Effects {
     pub muted: bool,
     /// Sealed units, as the log would write them.
     sealed: Vec<u8>,
+    /// Bytes that were ever sealed.
+    offset: u64,
     selected: Option<u32>,
 }
+
+/// A buffer that has grown beyond this is not kept.
+const BUFFER_KEPT: usize = 64 << 10;
 
 impl Effects {
     /// Says what happened in other words than the client's.
@@ -75,12 +80,14 @@ impl Effects {
         self.silent = false;
     }
 
-    /// The unit is over: several lines become one transaction.
+    /// The unit is over: several lines become one transaction. Says whether there was any.
     #[inline]
-    pub fn seal(&mut self) {
-        if !self.lines.is_empty() {
+    pub fn seal(&mut self) -> bool {
+        let told = !self.lines.is_empty();
+        if told {
             self.seal_lines();
         }
+        told
     }
 
     fn seal_lines(&mut self) {
@@ -106,18 +113,54 @@ impl Effects {
         std::mem::take(&mut self.sealed)
     }
 
+    /// Was something sealed since it was last taken?
+    #[inline]
+    pub fn has_sealed(&self) -> bool {
+        !self.sealed.is_empty()
+    }
+
+    /// Puts what was sealed behind what is there.
+    pub fn move_sealed(&mut self, to: &mut Vec<u8>) {
+        if to.is_empty() {
+            std::mem::swap(to, &mut self.sealed);
+        } else {
+            to.append(&mut self.sealed);
+        }
+    }
+
+    /// Memory to seal in again.
+    pub fn keep_buffer(&mut self, buffer: Vec<u8>) {
+        if self.sealed.capacity() == 0 && buffer.capacity() <= BUFFER_KEPT {
+            self.sealed = buffer;
+        }
+    }
+
+    /// How many bytes were ever sealed.
+    #[inline]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// What is sealed next goes where nothing was selected yet: it begins with SELECT.
     pub fn forget_selected(&mut self) {
         self.selected = None;
     }
 
     fn write(&mut self, line: &ArgsBuf) {
+        let before = self.sealed.len();
         let args = line.args();
-        self.sealed.extend_from_slice(format!("*{}\r\n", args.len()).as_bytes());
+        let mut digits = itoa::Buffer::new();
+        let mut head = |sealed: &mut Vec<u8>, mark: u8, number: usize| {
+            sealed.push(mark);
+            sealed.extend_from_slice(digits.format(number).as_bytes());
+            sealed.extend_from_slice(b"\r\n");
+        };
+        head(&mut self.sealed, b'*', args.len());
         for word in args.iter() {
-            self.sealed.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+            head(&mut self.sealed, b'$', word.len());
             self.sealed.extend_from_slice(word);
             self.sealed.extend_from_slice(b"\r\n");
         }
+        self.offset += (self.sealed.len() - before) as u64;
     }
 }

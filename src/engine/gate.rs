@@ -5,7 +5,9 @@ use crate::base::bytes;
 use crate::config::Allowed;
 use crate::error::{Error, until_nul};
 use crate::resp::Args;
-use crate::spec::{ALLOW_BUSY, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, WRITE};
+use crate::spec::{
+    ALLOW_BUSY, DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, WRITE,
+};
 
 /// How much of an unknown command is quoted back.
 const QUOTED_NAME_MAX: usize = 128;
@@ -103,10 +105,8 @@ impl Engine {
         if self.sessions[who].multi.is_some() && command.spec.has(NO_MULTI) {
             return Err(Error::Say("ERR Command not allowed inside a transaction"));
         }
-        if !command.spec.has(ALLOW_BUSY)
-            && let Some(busy) = self.busy_error()
-        {
-            return Err(busy);
+        if let Some(error) = self.misconf_for(command) {
+            return Err(error);
         }
         let session = &self.sessions[who];
         if session.only_listens() && !WHILE_LISTENING.contains(&command.spec.name) {
@@ -116,11 +116,33 @@ impl Engine {
                 command.spec.lower_name()
             )));
         }
+        if self.persistence.loading.is_some() && !command.spec.has(LOADING) {
+            return Err(Error::Say("LOADING Redis is loading the dataset in memory"));
+        }
+        if !command.spec.has(ALLOW_BUSY)
+            && let Some(busy) = self.busy_error()
+        {
+            return Err(busy);
+        }
         // A pause does not hold up what watches the server, so that may not change or read data.
         if self.sessions[who].monitor && command.spec.has(READONLY | WRITE | MAY_REPLICATE) {
             return Err(Error::Say("ERR Replica can't interact with the keyspace"));
         }
         Ok(())
+    }
+
+    /// Why a command may not run while nothing can be saved. What does not make the data grow may, unless
+    /// each answer promises that it is on disk: so a disk that is full can be got out of.
+    pub(super) fn misconf_for(&self, command: &Command) -> Option<Error> {
+        let may_write = command.spec.has(WRITE | MAY_REPLICATE) || command.spec.name == "PING";
+        if !may_write {
+            return None;
+        }
+        let shrinks = command.spec.has(WRITE) && !command.spec.has(DENYOOM);
+        if self.persistence.aof.broken.is_some() && shrinks && !self.flushes_always() {
+            return None;
+        }
+        self.misconf()
     }
 
     /// Commands that can do harm beyond the data need a directive.

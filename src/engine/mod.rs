@@ -18,10 +18,12 @@ pub mod gate;
 pub mod keys;
 pub mod latency;
 pub mod limits;
+pub mod loading;
 pub mod memory;
 pub mod monitor;
 pub mod outbox;
 pub mod pause;
+pub mod persistence;
 pub mod pubsub;
 pub mod reconfigure;
 pub mod redact;
@@ -81,6 +83,7 @@ pub struct Engine {
     pub pubsub: pubsub::PubSub,
     pub trackers: tracking::Trackers,
     pub tasks: tasks::Tasks,
+    pub persistence: persistence::Persistence,
     /// Somebody asked the server to stop.
     pub exit: Option<Exit>,
     /// What was removed as a whole, for the shell to free where it holds nobody up.
@@ -205,6 +208,7 @@ impl Engine {
             pubsub: Default::default(),
             trackers: tracking::Trackers::new(seed),
             tasks: Default::default(),
+            persistence: Default::default(),
             exit: None,
             trash: Vec::new(),
             started: now,
@@ -224,6 +228,7 @@ impl Engine {
             config,
         };
         engine.set_now(now);
+        engine.persistence.rdb.last_save = engine.now_seconds();
         engine.note_memory();
         engine.apply_config();
         engine.hold_expired();
@@ -561,6 +566,12 @@ impl Engine {
     pub fn tell_log(&mut self) {
         self.effects.wanted = true;
         self.keyspace.changes.interest |= crate::keyspace::change::LOG;
+    }
+
+    /// Nobody reads it any more.
+    pub fn untell_log(&mut self) {
+        self.effects.wanted = false;
+        self.keyspace.changes.interest &= !crate::keyspace::change::LOG;
     }
 
     /// Are we inside EXEC?

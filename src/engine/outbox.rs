@@ -66,6 +66,22 @@ impl Outbox {
         self.pieces.push(message.clone());
     }
 
+    /// Puts behind what waits all that waits in another.
+    pub fn append(&mut self, mut other: Outbox) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        self.no_longer_only();
+        other.no_longer_only();
+        self.end_tail();
+        while other.pieces.has_remaining() {
+            let len = other.pieces.chunk().len();
+            self.pieces.push(other.pieces.copy_to_bytes(len));
+        }
+        self.tail = other.tail;
+    }
+
     /// The first piece; empty only if there is none.
     pub fn front(&self) -> &[u8] {
         if !self.only.is_empty() {
@@ -133,6 +149,8 @@ mod tests {
     enum Step {
         Copy(usize),
         Share(usize),
+        /// Another one, in which there is a copy and what others get.
+        Append(usize, usize),
         /// A write takes this part of what waits, in percent.
         Send(usize),
     }
@@ -142,6 +160,7 @@ mod tests {
         prop_oneof![
             3 => length().prop_map(Step::Copy),
             3 => length().prop_map(Step::Share),
+            2 => (length(), length()).prop_map(|(copied, shared)| Step::Append(copied, shared)),
             2 => (0..=100usize).prop_map(Step::Send),
         ]
     }
@@ -168,6 +187,15 @@ mod tests {
                         let bytes = Bytes::from(fresh(length));
                         outbox.share(&bytes);
                         model.extend_from_slice(&bytes);
+                    }
+                    Step::Append(copied, shared) => {
+                        let (copied, shared) = (fresh(copied), Bytes::from(fresh(shared)));
+                        let mut other = Outbox::default();
+                        other.copy(&copied);
+                        other.share(&shared);
+                        outbox.append(other);
+                        model.extend(copied);
+                        model.extend_from_slice(&shared);
                     }
                     Step::Send(percent) => {
                         let mut room = [IoSlice::new(&[]); 8];

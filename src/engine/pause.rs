@@ -50,7 +50,8 @@ impl Engine {
     /// Decides anew whether keys that are due stay: in a pause, and while another server is being
     /// imported, which alone says when its keys are gone.
     pub(super) fn hold_expired(&mut self) {
-        self.keyspace.hold_expired(self.paused.is_some() || self.config.import_mode);
+        let loads = self.persistence.loading.is_some();
+        self.keyspace.hold_expired(loads || self.paused.is_some() || self.config.import_mode);
     }
 
     pub(super) fn is_paused_for(

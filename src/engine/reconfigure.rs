@@ -9,7 +9,10 @@ impl Engine {
     /// Changes directives, all or none.
     pub fn set_config(&mut self, who: SessionKey, pairs: &[(&[u8], &[u8])]) -> Result<(), Error> {
         let peer = &self.sessions[who].peer;
-        let source = Source { local: peer.unix || peer.loopback, loading: false };
+        let source = Source {
+            local: peer.unix || peer.loopback,
+            loading: self.persistence.loading.is_some(),
+        };
         let before = self.config.clone();
         let applied = self.config.set(pairs, source).map_err(|error| match error {
             SetError::Unknown(name) => Error::quote(UNKNOWN, &name, "'"),
@@ -27,6 +30,7 @@ impl Engine {
             return Err(Error::text(step.failed().to_string()));
         }
         self.apply_config();
+        self.tell_options();
         Ok(())
     }
 
@@ -46,6 +50,11 @@ impl Engine {
             Follow::Dir => {
                 let path = self.host.change_folder(&self.config.dir).map_err(drop)?;
                 self.config.dir = path;
+                Ok(())
+            }
+            Follow::Appendonly if self.config.appendonly => self.start_log(),
+            Follow::Appendonly => {
+                self.stop_log();
                 Ok(())
             }
             Follow::MaxClients if !self.host.allow_clients(self.config.maxclients) => Err(()),

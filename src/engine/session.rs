@@ -78,6 +78,10 @@ pub struct Session {
     /// The largest reply since `reply_peak_since_us`; for CLIENT LIST's `rbp`.
     pub reply_peak: usize,
     pub reply_peak_since_us: u64,
+    /// How long the log was when the client's last write was told to it.
+    pub log_offset: u64,
+    /// It replays a log: what it says was said before.
+    pub replays: bool,
     /// The client has logged in once, so it is known even if it has logged out since.
     pub was_authenticated: bool,
 }
@@ -159,6 +163,11 @@ impl Mailbox {
         self.waker.wake();
     }
 
+    /// Has the task look, though there is no mail.
+    pub fn nudge(&self) {
+        self.waker.wake();
+    }
+
     pub fn register(&self, waker: &std::task::Waker) {
         self.waker.register(waker);
     }
@@ -222,6 +231,8 @@ impl Session {
             commands: 0,
             argument_bytes: 0,
             reply_peak: 0,
+            log_offset: 0,
+            replays: false,
             reply_peak_since_us: now_us,
             was_authenticated: false,
         }

@@ -10,6 +10,7 @@ pub mod edit;
 pub mod event;
 pub mod expiry;
 pub mod lent;
+pub mod load;
 pub mod record;
 pub mod sizes;
 #[cfg(test)]
@@ -65,6 +66,8 @@ pub struct Keyspace {
     pub trash: Vec<Record>,
     /// Where small collections are changed.
     buffer: Vec<u8>,
+    /// What is loaded replaces what is there.
+    merges: bool,
     /// The snapshot that is being taken.
     walk: Option<Box<Walk>>,
 }
@@ -158,6 +161,7 @@ impl Keyspace {
             sweeps: true,
             trash: Vec::new(),
             buffer: Vec::new(),
+            merges: false,
             walk: None,
             filed: Millis(i64::MAX),
             sweep_from: 0,

@@ -7,7 +7,7 @@
 
 use super::commands;
 use super::files::or_here;
-use crate::keyspace::walk::Piece;
+use crate::keyspace::walk::{Piece, Saved};
 use crate::rdb::write::{Degraded, Life, Options, Writer};
 use crate::world::disk::{Disk, File};
 use crate::world::time::Millis;
@@ -136,30 +136,7 @@ impl SnapshotFile {
             return Err(broken());
         }
         match piece {
-            Piece::Entries(entries) => {
-                let (ages, output) = (self.ages, &mut self.output);
-                let (encoder, keys) = (&mut self.encoder, &mut self.keys);
-                entries.each(|saved| {
-                    *keys += 1;
-                    let flush = &mut |buffer: &mut Vec<u8>| output.write(buffer);
-                    match encoder {
-                        Encoder::Dump(writer) => {
-                            writer.select(saved.db);
-                            let life = ages.life(saved.deadline, saved.age);
-                            writer.entry(saved.key, life, saved.value, flush)?;
-                            if writer.buffer().len() >= BUFFER {
-                                flush(writer.buffer())
-                            } else {
-                                Ok(())
-                            }
-                        }
-                        Encoder::Commands(writer) => {
-                            writer.select(saved.db);
-                            writer.entry(saved.key, saved.deadline, saved.value, flush)
-                        }
-                    }
-                })
-            }
+            Piece::Entries(entries) => entries.each(|saved| self.entry(saved)),
             Piece::LongText { db, key, deadline, age, len } => {
                 self.keys += 1;
                 match &mut self.encoder {
@@ -176,6 +153,25 @@ impl SnapshotFile {
                 self.part(&[])
             }
             Piece::Part(bytes) => self.part(bytes),
+        }
+    }
+
+    /// A key that is handed over by itself.
+    pub fn entry(&mut self, saved: Saved) -> io::Result<()> {
+        self.keys += 1;
+        let output = &mut self.output;
+        let flush = &mut |buffer: &mut Vec<u8>| output.write(buffer);
+        match &mut self.encoder {
+            Encoder::Dump(writer) => {
+                writer.select(saved.db);
+                let life = self.ages.life(saved.deadline, saved.age);
+                writer.entry(saved.key, life, saved.value, flush)?;
+                if writer.buffer().len() < BUFFER { Ok(()) } else { flush(writer.buffer()) }
+            }
+            Encoder::Commands(writer) => {
+                writer.select(saved.db);
+                writer.entry(saved.key, saved.deadline, saved.value, flush)
+            }
         }
     }
 

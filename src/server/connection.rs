@@ -4,6 +4,9 @@
 //! costs memory of its own only while a frame is incomplete, an answer is not taken, or what it sent is
 //! left at the door for another thread to run. It leaves one thing at a time and reads on when it has
 //! the answer, so a client can make nobody keep more than one buffer of it.
+//!
+//! With a log, an answer may have to wait until that has what it tells of (`scribe.rs`). It waits among
+//! what the socket did not take, and the client is not read from meanwhile.
 
 use super::door::Door;
 use super::poll;
@@ -51,6 +54,7 @@ where
         grown: false,
         more: false,
         left: None,
+        held: 0,
         closing: Closing::No,
     };
     loop {
@@ -77,6 +81,8 @@ struct Connection<S> {
     more: bool,
     /// Another thread runs what this client sent.
     left: Option<oneshot::Receiver<News>>,
+    /// How far the log must have come before anything is sent; 0 when nothing waits for it.
+    held: u64,
     closing: Closing,
 }
 
@@ -87,6 +93,8 @@ struct News {
     outbox: Outbox,
     /// There is more, for when the socket has taken what was sent before.
     more: bool,
+    /// How far the log must have come before any of it is sent.
+    after: u64,
 }
 
 enum Turn {
@@ -100,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Some(left) = &mut self.left {
             let news = Pin::new(left).poll(cx);
             if news.is_pending() {
-                if !self.unsent.is_empty() {
+                if !self.unsent.is_empty() && self.held == 0 {
                     self.flush(cx)?;
                 }
                 return Poll::Pending;
@@ -109,6 +117,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // Nobody runs what is left any more: the server ends.
             let Poll::Ready(Ok(news)) = news else { return Poll::Ready(Ok(Turn::Over)) };
             return Poll::Ready(self.settle(&[], news, cx));
+        }
+        if self.held > 0 && !self.let_go(cx) {
+            return match self.is_killed() {
+                true => Poll::Ready(Ok(Turn::Over)),
+                false => Poll::Pending,
+            };
         }
         if !self.unsent.is_empty() {
             self.flush(cx)?;
@@ -129,6 +143,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
         turn
+    }
+
+    /// Has the log come so far that what is held may be sent?
+    #[cold]
+    fn let_go(&mut self, cx: &mut Context) -> bool {
+        let scribe = self.door.scribe();
+        // First to be rung for, then the look: the log may come so far in between.
+        self.mailbox.register(cx.waker());
+        if scribe.may_leave(self.held) {
+            self.held = 0;
+        }
+        self.held == 0
+    }
+
+    /// While an answer is held nothing else is looked at but whether the client is to go.
+    #[cold]
+    fn is_killed(&mut self) -> bool {
+        if !self.mailbox.take() {
+            return false;
+        }
+        // What it was rung for is seen to later.
+        self.more = true;
+        let who = self.who;
+        let is_gone = |engine: &mut Engine| {
+            let session = engine.sessions.get(who);
+            session.is_none_or(|session| session.closing == Closing::Now)
+        };
+        self.door.try_fetch(is_gone).unwrap_or(false)
     }
 
     /// Reads what is there, runs it and answers.
@@ -206,6 +248,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if news.closing == Closing::Now {
             return Ok(Turn::Over);
         }
+        if news.after > 0 && !self.door.scribe().may_leave(news.after) {
+            self.hold(answers, news);
+            return Ok(Turn::Again);
+        }
         if !answers.is_empty() {
             self.answer(answers, cx)?;
         }
@@ -216,6 +262,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         // Mostly everything is written and nobody is leaving.
         Ok(if self.is_over() { Turn::Over } else { Turn::Again })
+    }
+
+    /// Keeps what is to be sent until the log has come so far.
+    fn hold(&mut self, answers: &[u8], news: News) {
+        if answers.is_empty() && news.outbox.is_empty() {
+            return;
+        }
+        assert!(self.unsent.is_empty(), "what comes later queues behind what is unsent");
+        self.unsent.copy(answers);
+        self.unsent.append(news.outbox);
+        self.mailbox.set_in_flight(self.unsent.len());
+        self.held = news.after;
+        self.door.scribe().hold(news.after, &self.mailbox, self.door.thread());
     }
 
     fn answer(&mut self, answers: &[u8], cx: &mut Context) -> io::Result<()> {
@@ -283,6 +342,7 @@ fn messages(engine: &mut Engine, who: SessionKey) -> Option<News> {
         closing: Closing::No,
         outbox: engine.take_outbox(who),
         more: false,
+        after: engine.log_needed(None),
     })
 }
 
@@ -297,8 +357,9 @@ fn visit(
 ) -> News {
     if engine.exit.is_some() {
         // Nothing runs any more once the server has decided to end.
-        return News { closing: Closing::Now, outbox: Outbox::default(), more: false };
+        return News { closing: Closing::Now, outbox: Outbox::default(), more: false, after: 0 };
     }
+    let logged = engine.effects.offset();
     if fresh.is_empty() {
         engine.mail(who, answers, now);
     } else {
@@ -316,5 +377,7 @@ fn visit(
             session.mailbox.take();
         }
     }
-    News { closing, outbox, more }
+    // Messages may tell of what others wrote.
+    let before = if outbox.is_empty() { Some(logged) } else { None };
+    News { closing, outbox, more, after: engine.log_needed(before) }
 }

@@ -159,6 +159,7 @@ async fn work(door: Door, mut moving: UnboundedReceiver<Moving>) {
 /// What every thread does beside serving.
 fn start_chores(door: &Door) {
     tokio::task::spawn_local(door.clone().see_to_left());
+    tokio::task::spawn_local(door.scribe().clone().end_turns(door.thread()));
     tokio::task::spawn_local(poll::spin(door.clone()));
 }
 

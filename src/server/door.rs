@@ -8,6 +8,8 @@
 use super::alarm::Alarm;
 use super::free::Freer;
 use super::left::{Errand, Left};
+use super::scribe::Scribe;
+use crate::engine::persistence::Order;
 use crate::engine::{Engine, Exit};
 use crate::world::time::Now;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
@@ -40,6 +42,9 @@ struct Room {
     busy: Notify,
     /// A command left a task.
     task: Notify,
+    /// A snapshot was begun.
+    snapshot: Notify,
+    scribe: Scribe,
 }
 
 struct Inside {
@@ -59,7 +64,13 @@ const BUSY_PAUSE_MS: i64 = 10;
 
 impl Door {
     /// The door of the first of so many threads.
-    pub fn new(engine: Engine, clock: super::host::Clock, threads: usize) -> Door {
+    pub fn new(
+        mut engine: Engine,
+        clock: super::host::Clock,
+        threads: usize,
+        scribe: Scribe,
+    ) -> Door {
+        engine.persistence.aof.progress = scribe.progress();
         Door {
             room: Arc::new(Room {
                 inside: Mutex::new(Inside { engine, freer: Freer::default(), errands: Vec::new() }),
@@ -74,6 +85,8 @@ impl Door {
                 roused: Notify::new(),
                 busy: Notify::new(),
                 task: Notify::new(),
+                snapshot: Notify::new(),
+                scribe,
             }),
             thread: 0,
         }
@@ -94,9 +107,9 @@ impl Door {
     pub fn try_enter<R, F: FnOnce(&mut Engine, Now) -> R>(&self, act: F) -> Result<R, F> {
         let room = &*self.room;
         let Some(mut inside) = room.try_lock() else { return Err(act) };
-        let Some(left) = &room.left else { return Ok(room.step(&mut inside, act)) };
+        let Some(left) = &room.left else { return Ok(room.step(&mut inside, self.thread, act)) };
         room.run_left(left, &mut inside);
-        let result = room.step(&mut inside, act);
+        let result = room.step(&mut inside, self.thread, act);
         room.go(left, inside);
         Ok(result)
     }
@@ -154,6 +167,16 @@ impl Door {
 
     pub fn now(&self) -> Now {
         self.room.clock.now()
+    }
+
+    /// Who writes the log.
+    pub fn scribe(&self) -> &Scribe {
+        &self.room.scribe
+    }
+
+    /// Waits until a snapshot is begun.
+    pub async fn snapshot_begun(&self) {
+        self.room.snapshot.notified().await;
     }
 
     /// Waits until somebody asks the server to stop.
@@ -293,7 +316,12 @@ impl Room {
     }
 
     #[inline]
-    fn step<R>(&self, inside: &mut Inside, act: impl FnOnce(&mut Engine, Now) -> R) -> R {
+    fn step<R>(
+        &self,
+        inside: &mut Inside,
+        thread: usize,
+        act: impl FnOnce(&mut Engine, Now) -> R,
+    ) -> R {
         let now = self.clock.now();
         let engine = &mut inside.engine;
         let result = act(engine, now);
@@ -326,6 +354,21 @@ impl Room {
         if engine.tasks.are_placed() {
             self.task.notify_one();
         }
+        if engine.persistence.take_begun() {
+            self.snapshot.notify_one();
+        }
+        for order in engine.persistence.take_orders() {
+            match order {
+                Order::Open(log) => self.scribe.open(*log, engine.effects.offset()),
+                Order::Close => self.scribe.close(),
+                Order::Options(options) => {
+                    self.scribe.with_log(|log, now| log.set_options(options, now));
+                }
+            }
+        }
+        if engine.effects.has_sealed() {
+            self.scribe.take(&mut engine.effects, thread);
+        }
         engine.stats.end_step(now.mono_us, self.clock.mono_us());
         result
     }
@@ -340,7 +383,7 @@ impl Room {
         let mut errands = std::mem::take(&mut inside.errands);
         left.take(&mut errands);
         for errand in errands.drain(..) {
-            self.step(inside, errand.act);
+            self.step(inside, errand.thread, errand.act);
         }
         inside.errands = errands;
     }
@@ -383,9 +426,11 @@ mod tests {
 
     fn door() -> Door {
         let clock = Clock::start();
-        let machine = Machine::new(clock, Facts::default(), Box::new(|_| Ok(())));
+        let scribe = Scribe::new(clock, THREADS);
+        let relisten = Box::new(|_: &Config| Ok(()));
+        let machine = Machine::new(clock, Facts::default(), relisten, scribe.clone());
         let engine = Engine::new(Config::default(), commands::TABLE, Box::new(machine), 1);
-        Door::new(engine, clock, THREADS)
+        Door::new(engine, clock, THREADS, scribe)
     }
 
     /// Nobody is inside any more when the errand is there: it must not wait for the next who enters.

@@ -1,13 +1,15 @@
 //! The real machine behind `Host`: clocks, memory figures, the configuration file, the log.
 #![expect(clippy::disallowed_methods, reason = "this is the seam to clocks and files")]
 
-use crate::world::Host;
+use super::disk::Files;
+use super::scribe::Scribe;
 use crate::world::host::{Cpu, Facts, Level, Memory};
 use crate::world::time::Now;
+use crate::world::{Disk, Host};
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Both clocks at once.
@@ -50,6 +52,8 @@ pub struct Machine {
     relisten: Relisten,
     /// The kernel is asked for memory figures at most once in this many microseconds.
     memory: Cell<(u64, Memory)>,
+    disk: Arc<dyn Disk>,
+    scribe: Scribe,
 }
 
 /// Opens other sockets when `bind` or `port` is changed.
@@ -59,8 +63,9 @@ pub type Relisten = Box<dyn FnMut(&crate::config::Config) -> io::Result<()> + Se
 const MEMORY_AGE_MAX_US: u64 = 1_000;
 
 impl Machine {
-    pub fn new(clock: Clock, facts: Facts, relisten: Relisten) -> Machine {
-        Machine { clock, facts, relisten, memory: Cell::default() }
+    pub fn new(clock: Clock, facts: Facts, relisten: Relisten, scribe: Scribe) -> Machine {
+        let disk = Arc::new(Files);
+        Machine { clock, facts, relisten, memory: Cell::default(), disk, scribe }
     }
 }
 
@@ -125,12 +130,7 @@ impl Host for Machine {
     }
 
     fn log(&self, level: Level, text: &str) {
-        match level {
-            Level::Debug => tracing::trace!("{text}"),
-            Level::Verbose => tracing::debug!("{text}"),
-            Level::Notice => tracing::info!("{text}"),
-            Level::Warning => tracing::warn!("{text}"),
-        }
+        super::log::note(level, text);
     }
 
     fn set_log_level(&self, level: crate::config::LogLevel) {
@@ -181,6 +181,14 @@ impl Host for Machine {
 
     fn purge_memory(&self) {
         super::allocator::give_all_back();
+    }
+
+    fn flush_log(&self) {
+        self.scribe.flush();
+    }
+
+    fn disk(&self) -> Arc<dyn Disk> {
+        self.disk.clone()
     }
 
     fn facts(&self) -> &Facts {

@@ -30,6 +30,17 @@ pub fn start(file: &str, level: LogLevel) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A line from the core, which has levels of its own.
+pub fn note(level: crate::world::host::Level, text: &str) {
+    use crate::world::host::Level;
+    match level {
+        Level::Debug => tracing::trace!("{text}"),
+        Level::Verbose => tracing::debug!("{text}"),
+        Level::Notice => tracing::info!("{text}"),
+        Level::Warning => tracing::warn!("{text}"),
+    }
+}
+
 pub fn set_level(level: LogLevel) {
     let least = match level {
         LogLevel::Debug => 0,

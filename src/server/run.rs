@@ -5,10 +5,15 @@ use super::alarm::Alarm;
 use super::crew::Crew;
 use super::door::Door;
 use super::host::{Clock, Machine};
-use super::{allocator, beat, crash, daemon, listen, log, migrate, poll, signals, title};
+use super::scribe::Scribe;
+use super::{
+    allocator, beat, crash, daemon, disk, listen, loading, log, migrate, poll, signals, snapshots,
+    title,
+};
 use crate::commands;
 use crate::config::{self, Config, Includes, Invocation};
 use crate::engine::Engine;
+use crate::world::Disk;
 use crate::world::host::Facts;
 use anyhow::Context as _;
 use std::cell::RefCell;
@@ -144,7 +149,8 @@ async fn serve(
         let _ = send.send(listeners);
         result
     });
-    let machine = Machine::new(clock, facts(&config, file), relisten);
+    let scribe = Scribe::new(clock, config.io_threads as usize);
+    let machine = Machine::new(clock, facts(&config, file), relisten, scribe.clone());
     let seed = rand::random();
     let (pidfile, unixsocket) = (pidfile(&config), config.unixsocket.clone());
     let (supervised, purges_elsewhere) = (config.supervised, config.jemalloc_bg_thread);
@@ -160,21 +166,32 @@ async fn serve(
     {
         tracing::warn!("Failed to write PID file: {error}");
     }
-    let door = Door::new(engine, clock, threads);
+    let disk: Arc<dyn Disk> = Arc::new(disk::Files);
+    // Held for as long as the server lives.
+    let _locks = match loading::lock(&engine, &*disk) {
+        Ok(locks) => locks,
+        Err(why) => {
+            tracing::warn!("{why}");
+            return Ok(1);
+        }
+    };
+    engine.begin_loading(0, clock.now());
+    let door = Door::new(engine, clock, threads, scribe);
     let crew = Crew::start(door.clone(), threads).context("cannot start threads")?;
     let crew = Rc::new(crew);
 
     tracing::info!("Server initialized");
     let accepting: Rc<RefCell<Vec<oneshot::Sender<()>>>> = Rc::default();
-    let listens_on_tcp = !opened.is_empty();
-    accept_all(opened, &crew, &accepting);
-    if listens_on_tcp {
-        tracing::info!("Ready to accept connections tcp");
+    let mut ready = Vec::new();
+    if !opened.is_empty() {
+        ready.push("tcp");
     }
+    accept_all(opened, &crew, &accepting);
     if let Some(listener) = unix {
         tokio::task::spawn_local(listen::accept_unix(listener, unixsocket.clone(), crew.clone()));
-        tracing::info!("Ready to accept connections unix");
+        ready.push("unix");
     }
+    tokio::task::spawn_local(loading::load(door.clone(), disk.clone(), ready));
     allocator::give_back_elsewhere(purges_elsewhere);
     daemon::tell_supervisor(supervised);
 
@@ -183,6 +200,9 @@ async fn serve(
     tokio::task::spawn_local(door.clone().time_out());
     tokio::task::spawn_local(door.clone().attend_scripts());
     tokio::task::spawn_local(migrate::attend(door.clone()));
+    tokio::task::spawn_local(door.scribe().clone().keep_time());
+    tokio::task::spawn_local(door.scribe().clone().report(door.clone()));
+    tokio::task::spawn_local(snapshots::take_all(door.clone(), disk.clone()));
     tokio::task::spawn_local(beat::keep(door.clone()));
     tokio::task::spawn_local(signals::watch(door.clone()));
     tokio::task::spawn_local(async move {
@@ -193,7 +213,6 @@ async fn serve(
     });
 
     let exit = door.stopped().await;
-    tracing::warn!("User requested shutdown...");
     // Who sees its connection end may be sure that nobody listens any more.
     close_all(&mut listening.lock().expect("nothing in here panics").1);
     if let Some(path) = &pidfile {
@@ -204,6 +223,7 @@ async fn serve(
         tracing::info!("Removing the unix socket file.");
         let _ = std::fs::remove_file(&unixsocket);
     }
+    door.scribe().close();
     tracing::warn!("Russet is now ready to exit, bye bye...");
     Ok(exit.code)
 }

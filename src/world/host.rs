@@ -43,6 +43,10 @@ pub trait Host: Send {
     fn purge_memory(&self);
     /// Whether it is given back by a thread of its own, or by whoever asks for memory.
     fn purge_elsewhere(&self, elsewhere: bool);
+    /// Waits until all that the log was told is in its files.
+    fn flush_log(&self);
+    /// Where files are kept.
+    fn disk(&self) -> std::sync::Arc<dyn super::Disk>;
     /// Facts of the process that do not change: for INFO.
     fn facts(&self) -> &Facts;
 }

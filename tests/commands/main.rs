@@ -83,6 +83,14 @@ const GROUPS: &[(Stage, &[Lens])] = &[
         ],
     ),
     (
+        Stage::Reload(&[b"DEBUG", b"RELOAD"], &[]),
+        &[lens("rdb", &["rdb", "reload", "socket", "resp2"], 2)],
+    ),
+    (
+        Stage::Reload(&[b"DEBUG", b"LOADAOF"], &["--appendonly", "yes"]),
+        &[lens("aof", &["aof", "reload", "socket", "resp3"], 3)],
+    ),
+    (
         Stage::Server(Program::Redis),
         &[
             lens("redis2", &["redis", "socket", "resp2"], 2),
@@ -107,6 +115,8 @@ enum Stage {
     /// Two engines, one of which is told everything by way of Lua.
     Lua(Way),
     Server(Program),
+    /// Our server, with this command before each line, and these arguments.
+    Reload(&'static [&'static [u8]], &'static [&'static str]),
 }
 
 /// Failures of one lens that are shown; the first ones explain the rest.
@@ -198,6 +208,10 @@ fn run_group(
             let engine = || Direct::new(false, true);
             Box::new(Scripted::new(engine(), engine(), way))
         }
+        Stage::Reload(reload, args) => match Sockets::reloading(reload, args) {
+            Ok(sockets) => Box::new(sockets),
+            Err(why) => panic!("{why}"),
+        },
         Stage::Server(program) => match Sockets::open(program) {
             Ok(sockets) => Box::new(sockets),
             // Who has no peers installed can test all the same.

@@ -19,6 +19,8 @@ pub struct Sockets {
     /// Directives that the scene changes, with their values as they were.
     before: Vec<Words>,
     known: BTreeMap<Vec<u8>, bool>,
+    /// Said before each line of a transcript: the dataset goes to disk and comes back.
+    reload: Option<&'static [&'static [u8]]>,
 }
 
 struct Talker {
@@ -52,8 +54,19 @@ const DIALECTS: &[(Program, &str, &str)] = &[
 const MARK: &str = "so far";
 
 impl Sockets {
+    /// A server whose dataset goes to disk, and comes back from there, between all lines.
+    pub fn reloading(reload: &'static [&'static [u8]], args: &[&str]) -> Result<Sockets, String> {
+        let mut sockets = Sockets::start(Program::Russet, args)?;
+        sockets.reload = Some(reload);
+        Ok(sockets)
+    }
+
     pub fn open(program: Program) -> Result<Sockets, String> {
-        let server = Server::start(program, &[])?;
+        Sockets::start(program, &[])
+    }
+
+    fn start(program: Program, args: &[&str]) -> Result<Sockets, String> {
+        let server = Server::start(program, args)?;
         let control = Client::connect(&server.address()).map_err(|why| why.to_string())?;
         Ok(Sockets {
             server,
@@ -63,6 +76,7 @@ impl Sockets {
             began_ms: 0,
             before: Vec::new(),
             known: BTreeMap::new(),
+            reload: None,
         })
     }
 
@@ -133,6 +147,9 @@ impl Side for Sockets {
     }
 
     fn say(&mut self, client: usize, words: &Words, waits: bool) -> Result<Heard, String> {
+        if let Some(reload) = self.reload {
+            self.control(reload)?;
+        }
         let talker = self.client(client)?;
         if talker.client.send(words).is_err() {
             return Ok(Heard::Closed);

@@ -3,9 +3,12 @@
 
 use russet::config::{Config, LogLevel};
 use russet::engine::Outbox;
+use russet::world::disk::{Disk, File, Lock, Stat};
 use russet::world::host::{Cpu, Facts, Host, Level, Memory};
 use russet::world::time::Now;
+use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -95,6 +98,10 @@ impl Host for Machine {
     fn busy_poll(&self, _: u64) {}
     fn purge_memory(&self) {}
     fn purge_elsewhere(&self, _: bool) {}
+    fn flush_log(&self) {}
+    fn disk(&self) -> Arc<dyn Disk> {
+        Arc::new(NoDisk)
+    }
     fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -109,4 +116,40 @@ pub fn sent(mut outbox: Outbox) -> Vec<u8> {
         outbox.advance(length);
     }
     sent
+}
+
+/// Nothing is there, and nothing can be.
+struct NoDisk;
+
+impl Disk for NoDisk {
+    fn open(&self, _: &Path) -> io::Result<Arc<dyn File>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+    fn create(&self, _: &Path) -> io::Result<Arc<dyn File>> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+    fn append(&self, _: &Path) -> io::Result<Arc<dyn File>> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+    fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+    fn remove(&self, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+    fn stat(&self, _: &Path) -> io::Result<Stat> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+    fn list(&self, _: &Path) -> io::Result<Vec<OsString>> {
+        Ok(Vec::new())
+    }
+    fn make_folder(&self, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+    fn sync_folder(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+    fn lock(&self, _: &Path, _: u32) -> io::Result<Option<Box<dyn Lock>>> {
+        Ok(None)
+    }
 }

@@ -1,53 +1,77 @@
 //! What is kept on disk.
 
 use super::{INT, SIZE};
-use crate::config::directive::{Directive, Follow, Home, fixed, live};
+use crate::config::directive::{Directive, Follow, Home, at, fixed, live};
 use crate::config::kind::{Kind, Reason};
-use crate::config::value::Value;
-
-const NEEDS: Home = Home::Later("persistence");
+use crate::config::value::{AppendFsync, RdbVersion, Value, VersionCheck};
 
 pub(super) const SNAPSHOTS: &[Directive] = &[
     live(
         "save",
         Kind::Save,
         "3600 1 300 100 60 10000",
-        NEEDS,
+        at!(save),
         "Write a snapshot after so many seconds if there were so many changes. The first line \
          replaces the defaults, further ones add to it, and save \"\" means never.",
     )
     .then(Follow::Save),
-    live("dbfilename", Kind::Text, "dump.rdb", NEEDS, "The file of the snapshot, inside dir.")
-        .protected()
-        .check(snapshot_name),
-    live("rdbcompression", Kind::Switch, "yes", NEEDS, "Compress strings in a snapshot."),
-    fixed("rdbchecksum", Kind::Switch, "yes", NEEDS, "Put a checksum at the end of a snapshot."),
+    live(
+        "dbfilename",
+        Kind::Text,
+        "dump.rdb",
+        at!(dbfilename),
+        "The file of the snapshot, inside dir.",
+    )
+    .protected()
+    .check(snapshot_name),
+    live(
+        "rdbcompression",
+        Kind::Switch,
+        "yes",
+        at!(rdbcompression),
+        "Compress strings in a snapshot.",
+    ),
+    fixed(
+        "rdbchecksum",
+        Kind::Switch,
+        "yes",
+        at!(rdbchecksum),
+        "Put a checksum at the end of a snapshot.",
+    ),
+    live(
+        "rdb-version",
+        Kind::Choice(RdbVersion::NAMES),
+        "11",
+        at!(rdb_version),
+        "The version of the format that snapshots and DUMP are written in: 11 is read by Redis 7.2 and \
+         later and by Valkey, 12 by Redis 8, valkey80 by Valkey 9.",
+    ),
     live(
         "rdb-version-check",
-        Kind::Choice(&["strict", "relaxed"]),
+        Kind::Choice(VersionCheck::NAMES),
         "strict",
-        NEEDS,
+        at!(rdb_version_check),
         "Whether a snapshot of a later version is refused or tried.",
     ),
     live(
         "rdb-del-sync-files",
         Kind::Switch,
         "no",
-        NEEDS,
+        Home::Later("replication"),
         "Remove snapshots that were only made for replication.",
     ),
     live(
         "rdb-save-incremental-fsync",
         Kind::Switch,
         "yes",
-        NEEDS,
+        at!(rdb_save_incremental_fsync),
         "Flush a snapshot to disk in portions while it is written.",
     ),
     live(
         "stop-writes-on-bgsave-error",
         Kind::Switch,
         "yes",
-        NEEDS,
+        at!(stop_writes_on_bgsave_error),
         "Refuse writes while the last snapshot could not be written.",
     ),
     live(
@@ -57,9 +81,22 @@ pub(super) const SNAPSHOTS: &[Directive] = &[
         Home::Idle("whatever is restored is always checked"),
         "Check the structure of values that are restored.",
     ),
-    fixed("backupdirname", Kind::Text, "backupdir", NEEDS, "The folder of backups, inside dir.")
-        .hidden(),
-    fixed("preload-file", Kind::Text, "", NEEDS, "A file to load before anything else.").hidden(),
+    fixed(
+        "backupdirname",
+        Kind::Text,
+        "backupdir",
+        Home::Later("backups of loaded files"),
+        "The folder of backups, inside dir.",
+    )
+    .hidden(),
+    fixed(
+        "preload-file",
+        Kind::Text,
+        "",
+        Home::Later("preloaded files"),
+        "A file to load before anything else.",
+    )
+    .hidden(),
     live(
         "hash-rdb-load-min-template-entries",
         Kind::Number(0, INT),
@@ -84,14 +121,14 @@ pub(super) const SNAPSHOTS: &[Directive] = &[
 ];
 
 pub(super) const AOF: &[Directive] = &[
-    live("appendonly", Kind::Switch, "no", NEEDS, "Log every write to disk.")
+    live("appendonly", Kind::Switch, "no", at!(appendonly), "Log every write to disk.")
         .then(Follow::Appendonly)
         .deny_loading(),
     fixed(
         "appendfilename",
         Kind::Text,
         "appendonly.aof",
-        NEEDS,
+        at!(appendfilename),
         "What the names of the log's files begin with.",
     )
     .check(log_name),
@@ -99,15 +136,15 @@ pub(super) const AOF: &[Directive] = &[
         "appenddirname",
         Kind::Text,
         "appendonlydir",
-        NEEDS,
+        at!(appenddirname),
         "The folder of the log's files, inside dir.",
     )
     .check(log_dir),
     live(
         "appendfsync",
-        Kind::Choice(&["everysec", "always", "no"]),
+        Kind::Choice(AppendFsync::NAMES),
         "everysec",
-        NEEDS,
+        at!(appendfsync),
         "When to flush the log to disk: every second, before every reply, or when the system \
          likes.",
     ),
@@ -115,50 +152,56 @@ pub(super) const AOF: &[Directive] = &[
         "no-appendfsync-on-rewrite",
         Kind::Switch,
         "no",
-        NEEDS,
+        at!(no_appendfsync_on_rewrite),
         "Do not flush while a snapshot or a rewrite is written.",
     ),
     live(
         "auto-aof-rewrite-percentage",
         Kind::Number(0, INT),
         "100",
-        NEEDS,
+        at!(auto_aof_rewrite_percentage),
         "Growth of the log, in percent, after which it is rewritten; 0 means never.",
     ),
     live(
         "auto-aof-rewrite-min-size",
         Kind::Memory(0, SIZE),
         "67108864",
-        NEEDS,
+        at!(auto_aof_rewrite_min_size),
         "The size below which the log is not rewritten.",
     ),
     live(
         "aof-load-truncated",
         Kind::Switch,
         "yes",
-        NEEDS,
+        at!(aof_load_truncated),
         "Accept a log whose last command is cut off.",
     ),
     live(
         "aof-load-corrupt-tail-max-size",
         Kind::Memory(0, SIZE),
         "0",
-        NEEDS,
+        at!(aof_load_corrupt_tail_max_size),
         "Bytes of nonsense at the end of the log that may be dropped.",
     ),
     live(
         "aof-use-rdb-preamble",
         Kind::Switch,
         "yes",
-        NEEDS,
+        at!(aof_use_rdb_preamble),
         "Begin a rewritten log with a snapshot.",
     ),
-    live("aof-timestamp-enabled", Kind::Switch, "no", NEEDS, "Put times into the log."),
+    live(
+        "aof-timestamp-enabled",
+        Kind::Switch,
+        "no",
+        at!(aof_timestamp_enabled),
+        "Put times into the log.",
+    ),
     live(
         "aof-rewrite-incremental-fsync",
         Kind::Switch,
         "yes",
-        NEEDS,
+        at!(aof_rewrite_incremental_fsync),
         "Flush a rewritten log in portions while it is written.",
     ),
 ];

@@ -88,7 +88,7 @@ pub(super) const PROCESS: &[Directive] = &[
         "shutdown-on-sigint",
         Kind::Flags(ShutdownOn::NAMES),
         "default",
-        Home::Later("persistence"),
+        at!(shutdown_on_sigint),
         "What SIGINT means, in words of SHUTDOWN.",
     )
     .check(shutdown),
@@ -96,7 +96,7 @@ pub(super) const PROCESS: &[Directive] = &[
         "shutdown-on-sigterm",
         Kind::Flags(ShutdownOn::NAMES),
         "default",
-        Home::Later("persistence"),
+        at!(shutdown_on_sigterm),
         "What SIGTERM means, in words of SHUTDOWN.",
     )
     .check(shutdown),
@@ -330,7 +330,7 @@ pub(super) const TESTING: &[Directive] = &[
         "rdb-key-save-delay",
         Kind::Number(-INT - 1, INT),
         "0",
-        TESTS,
+        at!(rdb_key_save_delay),
         "Microseconds to wait after each key of a snapshot.",
     )
     .hidden(),
@@ -338,7 +338,7 @@ pub(super) const TESTING: &[Directive] = &[
         "key-load-delay",
         Kind::Number(-INT - 1, INT),
         "0",
-        TESTS,
+        at!(key_load_delay),
         "Microseconds to wait after each key while loading.",
     )
     .hidden(),
@@ -346,7 +346,7 @@ pub(super) const TESTING: &[Directive] = &[
         "loading-process-events-interval-bytes",
         Kind::Number(1024, INT),
         "2097152",
-        TESTS,
+        at!(loading_process_events_interval_bytes),
         "Bytes to load between two looks at the clients.",
     )
     .hidden()
@@ -355,7 +355,7 @@ pub(super) const TESTING: &[Directive] = &[
         "aof-disable-auto-gc",
         Kind::Switch,
         "no",
-        TESTS,
+        at!(aof_disable_auto_gc),
         "Keep old files of the append-only log.",
     )
     .hidden(),

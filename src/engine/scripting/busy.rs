@@ -54,7 +54,7 @@ impl Engine {
     }
 
     /// Why others must wait, if they must.
-    pub(in crate::engine) fn busy_error(&self) -> Option<Error> {
+    pub fn busy_error(&self) -> Option<Error> {
         let which = self.scripting.busy.as_ref()?.which();
         Some(Error::Say(match which {
             Which::Scripts => {

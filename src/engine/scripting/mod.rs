@@ -225,6 +225,11 @@ impl Engine {
         if command.spec.has(NOSCRIPT) && !self.scripting.call_all {
             return refuse(Error::Say("ERR This Redis command is not allowed from script"));
         }
+        if command.spec.has(WRITE)
+            && let Some(error) = self.misconf_for(command)
+        {
+            return refuse(error);
+        }
         if run.read_only && command.spec.has(WRITE | MAY_REPLICATE) {
             return refuse(Error::Say(
                 "ERR Write commands are not allowed from read-only scripts.",

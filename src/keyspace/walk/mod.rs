@@ -50,6 +50,17 @@ pub enum Piece {
     Part(Vec<u8>),
 }
 
+impl Piece {
+    /// About how much memory this holds.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Piece::Entries(entries) => entries.bytes(),
+            Piece::LongText { key, .. } => key.len(),
+            Piece::Part(part) => part.len(),
+        }
+    }
+}
+
 /// How long strings are divided.
 #[derive(Clone, Copy, Debug)]
 pub struct Portions {

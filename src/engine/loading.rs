@@ -1,0 +1,358 @@
+//! Loading: what was saved becomes the dataset, a slice at a time, while clients are told to wait.
+//!
+//! Keys of a snapshot are taken in as they are. Commands of a log run like those of a client, in a session
+//! that sees keys which were due since, because they were not when the command ran first.
+
+use super::persistence::Loading;
+use super::session::Peer;
+use super::{Closing, Engine, Out, SessionKey};
+use crate::base::numbers;
+use crate::config::VersionCheck;
+use crate::keyspace::Aging;
+use crate::keyspace::load::{Arrival, Forge};
+use crate::persist::load::{self, Loaded, Loader, Refused, Source};
+use crate::rdb::read::Entry;
+use crate::resp::{Args, ArgsBuf, Proto};
+use crate::world::host::Level;
+use crate::world::time::Now;
+
+/// Who replays a log.
+pub struct Replay {
+    who: SessionKey,
+    /// Answers, which nobody reads.
+    out: Vec<u8>,
+    /// Keys that were left out because there was nothing in them.
+    pub empty_keys: u64,
+}
+
+/// What is made of what is read, on whichever thread reads.
+pub struct Unpacker {
+    forge: Forge,
+    aging: Aging,
+    /// Bytes of all files.
+    total: u64,
+    arrivals: Vec<Arrival>,
+    lines: Vec<ArgsBuf>,
+    bytes: usize,
+}
+
+/// What the engine takes in at one go.
+pub enum Load {
+    Keys(Vec<Arrival>),
+    /// Commands, one after the other.
+    Lines(Vec<ArgsBuf>),
+    /// Commands that are one unit.
+    Unit(Vec<ArgsBuf>),
+    Function(Vec<u8>),
+    /// A database will get about so many keys.
+    Sizes {
+        db: usize,
+        keys: usize,
+    },
+    /// Another file begins.
+    File,
+    /// What the server that wrote it said it takes.
+    UsedMemory(u64),
+    EmptyKey,
+    Progress(u64),
+    /// Something for the log.
+    Note(Level, String),
+}
+
+/// So many keys or commands are taken in at one go, or so many as have about so many bytes.
+const COUNT_MAX: usize = 256;
+const BYTES_MAX: usize = 64 << 10;
+/// A key takes at least so many bytes in a file; more keys than that allows are not prepared for.
+const KEY_BYTES_MIN: u64 = 4;
+
+impl Unpacker {
+    /// Something that was read. Now and then it is time for the engine to take some of it in.
+    pub fn unpack(&mut self, loaded: Loaded, loads: &mut Vec<Load>) {
+        match loaded {
+            Loaded::Entry { db, entry } => {
+                if !self.lines.is_empty() {
+                    self.flush(loads);
+                }
+                let age = self.aging.restored(entry.idle_seconds, entry.frequency);
+                let Entry { key, value, deadline, .. } = entry;
+                self.bytes += key.len() + value.view().weight();
+                self.arrivals.push(self.forge.arrival(db, &key, value, deadline, age));
+                self.flush_if_full(loads);
+            }
+            Loaded::Command(line) => {
+                if !self.arrivals.is_empty() {
+                    self.flush(loads);
+                }
+                self.bytes += line.args().bytes();
+                self.lines.push(line);
+                self.flush_if_full(loads);
+            }
+            // How far it is need not be known to the key.
+            Loaded::Progress(bytes) => loads.push(Load::Progress(bytes)),
+            other => {
+                self.flush(loads);
+                self.unpack_rare(other, loads);
+            }
+        }
+    }
+
+    /// What is left.
+    pub fn flush(&mut self, loads: &mut Vec<Load>) {
+        self.bytes = 0;
+        if !self.arrivals.is_empty() {
+            loads.push(Load::Keys(std::mem::take(&mut self.arrivals)));
+        }
+        if !self.lines.is_empty() {
+            loads.push(Load::Lines(std::mem::take(&mut self.lines)));
+        }
+    }
+
+    fn flush_if_full(&mut self, loads: &mut Vec<Load>) {
+        let count = self.arrivals.len() + self.lines.len();
+        if count >= COUNT_MAX || self.bytes >= BYTES_MAX {
+            self.flush(loads);
+        }
+    }
+
+    fn unpack_rare(&mut self, loaded: Loaded, loads: &mut Vec<Load>) {
+        let load = match loaded {
+            Loaded::Sizes { db, keys, .. } => {
+                let keys = keys.min(self.total / KEY_BYTES_MIN) as usize;
+                Load::Sizes { db, keys }
+            }
+            Loaded::Function(code) => Load::Function(code),
+            Loaded::Unit(lines) => Load::Unit(lines),
+            Loaded::File { .. } => Load::File,
+            Loaded::Aux { name, value } => return self.aux(&name, &value, loads),
+            Loaded::Skipped { what, is_empty_key: true } => {
+                loads.push(Load::EmptyKey);
+                Load::Note(Level::Notice, format!("rdbLoadObject skipping empty key: {what}"))
+            }
+            Loaded::Skipped { what, .. } => {
+                Load::Note(Level::Warning, format!("Not loaded: {what}"))
+            }
+            Loaded::Note((level, text)) => Load::Note(level, text),
+            Loaded::Entry { .. } | Loaded::Command(_) | Loaded::Progress(_) => return,
+        };
+        loads.push(load);
+    }
+
+    fn aux(&mut self, name: &[u8], value: &[u8], loads: &mut Vec<Load>) {
+        let number = || numbers::parse_i64(value).unwrap_or_default().max(0) as u64;
+        match name {
+            b"used-mem" => loads.push(Load::UsedMemory(number())),
+            b"redis-ver" | b"valkey-ver" => {
+                let text = format!("Loading RDB produced by version {}", value.escape_ascii());
+                loads.push(Load::Note(Level::Notice, text));
+            }
+            _ => (),
+        }
+    }
+}
+
+/// Why the dataset cannot be loaded.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unloadable {
+    /// A key is there twice.
+    #[error("Internal error in RDB reading: duplicated key: '{}'", .0.escape_ascii())]
+    Twice(Vec<u8>),
+    /// A line of the log is no command.
+    #[error("Unknown command '{}' reading the append only file", .0.escape_ascii())]
+    Unknown(Vec<u8>),
+    /// A library of functions cannot be loaded.
+    #[error("Failed to load a library of functions: {}", .0.escape_ascii())]
+    Library(Vec<u8>),
+}
+
+impl Engine {
+    /// From here on clients are told to wait.
+    pub fn begin_loading(&mut self, total_bytes: u64, now: Now) {
+        self.set_now(now);
+        let began = self.now_seconds();
+        self.persistence.loading = Some(Loading { began, total_bytes, ..Loading::default() });
+        self.persistence.rdb.loaded_keys = 0;
+        self.persistence.rdb.loaded_expired = 0;
+        self.hold_expired();
+    }
+
+    /// Keys of a snapshot. Those that are due are left out if they are of no use to what follows.
+    pub fn load_keys(&mut self, arrivals: Vec<Arrival>, drops_due: bool) -> Result<(), Unloadable> {
+        self.keyspace.fetch_for(&arrivals);
+        let now = self.now.wall();
+        let (mut loaded, mut expired) = (0, 0);
+        let wanted = arrivals.into_iter().filter(|arrival| {
+            let is_due = drops_due && arrival.is_due(now);
+            expired += is_due as u64;
+            loaded += !is_due as u64;
+            !is_due
+        });
+        let result = self.keyspace.load(wanted);
+        self.persistence.rdb.loaded_keys += loaded;
+        self.persistence.rdb.loaded_expired += expired;
+        result.map_err(|arrival| Unloadable::Twice(arrival.key().to_vec()))
+    }
+
+    /// Takes in what was unpacked.
+    pub fn load(
+        &mut self,
+        replay: &mut Replay,
+        load: Load,
+        drops_due: bool,
+    ) -> Result<(), Unloadable> {
+        match load {
+            Load::Keys(arrivals) => return self.load_keys(arrivals, drops_due),
+            Load::Lines(lines) => {
+                return lines
+                    .iter()
+                    .try_for_each(|line| self.replay(replay, std::slice::from_ref(line)));
+            }
+            Load::Unit(lines) => return self.replay(replay, &lines),
+            Load::Function(code) => return self.load_function(&code),
+            Load::Sizes { db, keys } => self.keyspace.expect(db, keys),
+            Load::File => self.sessions[replay.who].db = 0,
+            Load::UsedMemory(bytes) => {
+                let mib = bytes as f64 / (1 << 20) as f64;
+                let text = format!("RDB memory usage when created {mib:.2} Mb");
+                self.host.log(Level::Notice, &text);
+                if let Some(loading) = &mut self.persistence.loading {
+                    loading.used_memory = bytes;
+                }
+            }
+            Load::EmptyKey => replay.empty_keys += 1,
+            Load::Progress(bytes) => self.note_loaded(bytes),
+            Load::Note(level, text) => self.host.log(level, &text),
+        }
+        Ok(())
+    }
+
+    /// What makes of what is read what this engine takes in.
+    pub fn unpacker(&self, total: u64) -> Unpacker {
+        Unpacker {
+            forge: self.keyspace.forge(),
+            aging: self.keyspace.aging,
+            total,
+            arrivals: Vec::new(),
+            lines: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// DEBUG RELOAD and LOADAOF: what is on disk, on this very thread.
+    pub fn load_now(&mut self, source: &Source) -> Result<(), String> {
+        let text = |refused: Refused| refused.lines.join("; ");
+        let (options, shapes) = (self.load_options(), self.limits.shapes());
+        let mut loader =
+            Loader::new(self.host.disk(), self.names(), source, &shapes, options).map_err(text)?;
+        let now = self.now;
+        self.begin_loading(loader.total(), now);
+        let mut replay = self.begin_replay();
+        let mut unpacker = self.unpacker(loader.total());
+        let drops_due = *source == Source::Snapshot;
+        let mut loads = Vec::new();
+        let mut go_on = || -> Result<bool, String> {
+            let loaded = loader.next().map_err(text)?;
+            let more = loaded.is_some();
+            match loaded {
+                Some(loaded) => unpacker.unpack(loaded, &mut loads),
+                None => unpacker.flush(&mut loads),
+            }
+            for load in loads.drain(..) {
+                self.load(&mut replay, load, drops_due).map_err(|why| why.to_string())?;
+            }
+            Ok(more)
+        };
+        let result = loop {
+            match go_on() {
+                Ok(true) => (),
+                Ok(false) => break Ok(()),
+                Err(why) => break Err(why),
+            }
+        };
+        self.end_replay(replay);
+        self.end_loading(now);
+        result
+    }
+
+    /// All keys and all functions go, and nobody is told.
+    pub fn forget_all(&mut self) {
+        for db in 0..self.keyspace.databases() {
+            let (keys, old) = self.keyspace.flush(db);
+            if keys > 0 {
+                self.give_away(0, old);
+            }
+        }
+        // One that is busy stays.
+        let _ = self.flush_functions(true);
+    }
+
+    /// How files are read.
+    pub fn load_options(&self) -> load::Options {
+        let config = &self.config;
+        load::Options {
+            truncated: config.aof_load_truncated,
+            corrupt_tail_max: config.aof_load_corrupt_tail_max_size,
+            checksum: config.rdbchecksum,
+            relaxed: config.rdb_version_check == VersionCheck::Relaxed,
+            now: self.now.wall(),
+        }
+    }
+
+    pub fn load_function(&mut self, code: &[u8]) -> Result<(), Unloadable> {
+        let loaded = self.load_library(code, true);
+        loaded.map(drop).map_err(|error| Unloadable::Library(error.message().into_owned()))
+    }
+
+    /// How far it has come.
+    pub fn note_loaded(&mut self, bytes: u64) {
+        if let Some(loading) = &mut self.persistence.loading {
+            loading.loaded_bytes = bytes;
+        }
+    }
+
+    pub fn begin_replay(&mut self) -> Replay {
+        let peer = Peer { unix: true, loopback: true, ..Peer::default() };
+        let session = self.sessions.open(peer, self.now.mono_us);
+        session.authenticated = true;
+        session.replays = true;
+        Replay { who: session.key, out: Vec::new(), empty_keys: 0 }
+    }
+
+    /// Lines of a log that belong together run as one.
+    pub fn replay(&mut self, replay: &mut Replay, lines: &[ArgsBuf]) -> Result<(), Unloadable> {
+        let whole = lines.len() > 1;
+        let before = std::mem::replace(&mut self.in_exec, whole);
+        let result = lines.iter().try_for_each(|line| self.replay_line(replay, line.args()));
+        self.in_exec = before;
+        self.effects.seal();
+        self.own_pushes.clear();
+        result
+    }
+
+    fn replay_line(&mut self, replay: &mut Replay, args: Args) -> Result<(), Unloadable> {
+        let unknown = |_| Unloadable::Unknown(args.get(0).to_vec());
+        let command = self.find(args).map_err(unknown)?;
+        if !command.arity_fits(args.len()) {
+            return Err(Unloadable::Unknown(args.get(0).to_vec()));
+        }
+        let mut bytes = std::mem::take(&mut replay.out);
+        bytes.clear();
+        let mut out = Out { bytes, proto: Proto::Resp2 };
+        // Nothing in a log waits; a script that is busy cannot be, since what scripts did is what was told.
+        let _ = self.call_woken(replay.who, command, args, &mut out);
+        replay.out = out.bytes;
+        Ok(())
+    }
+
+    pub fn end_replay(&mut self, replay: Replay) {
+        self.sessions[replay.who].closing = Closing::Now;
+        self.sessions.close(replay.who);
+    }
+
+    /// The dataset is there.
+    pub fn end_loading(&mut self, now: Now) {
+        self.set_now(now);
+        self.persistence.loading = None;
+        self.forget_changes();
+        self.hold_expired();
+    }
+}

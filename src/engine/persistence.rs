@@ -1,0 +1,842 @@
+//! What is saved, and when: the engine's side of snapshots and of the log.
+//!
+//! The engine decides and counts. It opens no file and waits for none: a snapshot is begun here, walks on a
+//! slice at a time when the shell asks (`snapshot_slice`), and what the slices hand over is written by a
+//! thread of the shell, which reports (`end_snapshot`). Only SAVE, SHUTDOWN and DEBUG RELOAD write on the
+//! engine's own thread, since whoever asks for them wants to wait.
+
+use super::Engine;
+use crate::config::{AppendFsync, RdbVersion};
+use crate::error::Error;
+use crate::keyspace::walk::{Piece, Saved};
+use crate::persist::files::{Names, said};
+use crate::persist::load::set_log_aside;
+use crate::persist::log::{Event, Log, Options, Policy};
+use crate::persist::snapshot::{Ages, Format, Request, SnapshotFile};
+use crate::rdb::write as rdb;
+use crate::world::Disk;
+use crate::world::host::Level;
+use crate::world::time::Now;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a snapshot is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// BGSAVE: the file that `dbfilename` names.
+    Save,
+    /// BGREWRITEAOF: what the log begins with.
+    Rewrite,
+}
+
+#[derive(Debug)]
+pub struct Persistence {
+    pub loading: Option<Loading>,
+    /// The one that is under way.
+    pub snapshot: Option<Snapshot>,
+    pub rdb: Rdb,
+    pub aof: Aof,
+    /// BGSAVE SCHEDULE: as soon as no other snapshot is under way.
+    pub save_scheduled: bool,
+    pub rewrite_scheduled: bool,
+    /// A snapshot was begun since the shell last asked.
+    begun: bool,
+    /// What the shell is to do with the log when the step is over.
+    orders: Vec<Order>,
+    /// Changes before the last successful save, of all that were ever counted.
+    saved_changes: u64,
+}
+
+/// A snapshot that is under way.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub purpose: Purpose,
+    pub began_us: u64,
+    pub stage: Stage,
+    /// Changes before it began.
+    changes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It was asked for; the walk has not begun.
+    Asked,
+    Walking,
+    /// The walk is over, the rest is up to the disk.
+    Writing,
+    /// The log's new base is whole, and the log takes it in.
+    Joining,
+    /// Nobody wants it any more.
+    Cancelled,
+}
+
+/// What the file of a snapshot begins with, and how it is written.
+pub struct Head {
+    pub purpose: Purpose,
+    pub names: Names,
+    format: Format,
+    aux: Vec<(&'static str, Vec<u8>)>,
+    functions: Vec<Vec<u8>>,
+    /// Numbers, keys, and keys with deadlines.
+    databases: Vec<(usize, u64, u64)>,
+    ages: Ages,
+    write_back: bool,
+}
+
+impl Head {
+    /// The file, under a temporary name.
+    pub fn create(&self, disk: Arc<dyn Disk>) -> std::io::Result<SnapshotFile> {
+        let aux: Vec<(&str, &[u8])> =
+            self.aux.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+        let path = match self.purpose {
+            Purpose::Save => self.names.temporary_snapshot_path(),
+            Purpose::Rewrite => self.names.temporary_base_path(),
+        };
+        let request = Request {
+            format: self.format,
+            aux: &aux,
+            functions: &self.functions,
+            databases: &self.databases,
+            ages: self.ages,
+            write_back: self.write_back,
+        };
+        SnapshotFile::create(disk, path, request)
+    }
+
+    pub fn is_dump(&self) -> bool {
+        matches!(self.format, Format::Dump(_))
+    }
+}
+
+/// What one slice of a snapshot came to.
+pub struct Slice {
+    pub pieces: Vec<Piece>,
+    pub state: SliceState,
+    /// Keys that were passed, for `rdb-key-save-delay`.
+    pub keys: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SliceState {
+    More,
+    Over,
+    Cancelled,
+}
+
+/// How snapshots went.
+#[derive(Clone, Debug)]
+pub struct Rdb {
+    /// Seconds since 1970.
+    pub last_save: i64,
+    pub last_try_us: Option<u64>,
+    pub last_ok: bool,
+    pub last_seconds: Option<u64>,
+    pub saves: u64,
+    /// Bytes that pieces of a snapshot took at the most while they waited for the disk.
+    pub last_extra_bytes: u64,
+    pub loaded_keys: u64,
+    pub loaded_expired: u64,
+}
+
+/// How the log does.
+#[derive(Clone, Debug)]
+pub struct Aof {
+    pub state: AofState,
+    pub last_rewrite_ok: bool,
+    pub last_rewrite_seconds: Option<u64>,
+    pub rewrites: u64,
+    pub failures: u64,
+    pub last_extra_bytes: u64,
+    /// Why nothing can be written, since when something cannot.
+    pub broken: Option<Box<str>>,
+    pub progress: Arc<LogProgress>,
+    /// There is a log on disk that was not loaded, and must not be overwritten.
+    pub passed_over: bool,
+}
+
+/// How far the log has come, told by those who write it.
+#[derive(Debug, Default)]
+pub struct LogProgress {
+    /// Up to here, as `Effects` counts, it is on the disk.
+    durable: AtomicU64,
+    /// Bytes of all files, and what they were after the last rewrite.
+    size: AtomicU64,
+    base_size: AtomicU64,
+    buffered: AtomicU64,
+    delayed_syncs: AtomicU64,
+}
+
+impl LogProgress {
+    pub fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    pub fn set_durable(&self, offset: u64) {
+        self.durable.store(offset, Ordering::Release);
+    }
+
+    pub fn set_sizes(&self, sizes: Sizes) {
+        self.size.store(sizes.size, Ordering::Relaxed);
+        self.base_size.store(sizes.base, Ordering::Relaxed);
+        self.buffered.store(sizes.buffered, Ordering::Relaxed);
+        self.delayed_syncs.store(sizes.delayed_syncs, Ordering::Relaxed);
+    }
+
+    pub fn sizes(&self) -> Sizes {
+        Sizes {
+            size: self.size.load(Ordering::Relaxed),
+            base: self.base_size.load(Ordering::Relaxed),
+            buffered: self.buffered.load(Ordering::Relaxed),
+            delayed_syncs: self.delayed_syncs.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Bytes of the log, and how often flushing took too long.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sizes {
+    pub size: u64,
+    pub base: u64,
+    pub buffered: u64,
+    pub delayed_syncs: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AofState {
+    Off,
+    /// It is written already, and counts as soon as its beginning is on disk.
+    Starting,
+    On,
+}
+
+/// What the shell is to do with the log.
+pub enum Order {
+    Open(Box<Log>),
+    Close,
+    /// The directives have changed.
+    Options(Options),
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
+        out.write_str(match self {
+            Order::Open(_) => "Open",
+            Order::Close => "Close",
+            Order::Options(_) => "Options",
+        })
+    }
+}
+
+/// The server goes on, since it would lose something; what, is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsaved;
+
+/// How the server is to stop.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wishes {
+    pub save: bool,
+    pub nosave: bool,
+    /// Whatever goes wrong.
+    pub force: bool,
+}
+
+/// How far loading has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Loading {
+    /// Seconds since 1970.
+    pub began: i64,
+    pub total_bytes: u64,
+    pub loaded_bytes: u64,
+    /// What the server that wrote the file took.
+    pub used_memory: u64,
+}
+
+/// Bytes that the walk gathers between two looks at the stopwatch.
+const STEP_BYTES: usize = 4 << 10;
+/// After a snapshot that failed, save points wait so long before they try again.
+const RETRY_US: u64 = 5_000_000;
+
+impl Default for Persistence {
+    fn default() -> Persistence {
+        Persistence {
+            loading: None,
+            snapshot: None,
+            rdb: Rdb {
+                last_save: 0,
+                last_try_us: None,
+                last_ok: true,
+                last_seconds: None,
+                saves: 0,
+                last_extra_bytes: 0,
+                loaded_keys: 0,
+                loaded_expired: 0,
+            },
+            aof: Aof {
+                state: AofState::Off,
+                last_rewrite_ok: true,
+                last_rewrite_seconds: None,
+                rewrites: 0,
+                failures: 0,
+                last_extra_bytes: 0,
+                broken: None,
+                progress: Arc::default(),
+                passed_over: false,
+            },
+            save_scheduled: false,
+            rewrite_scheduled: false,
+            begun: false,
+            orders: Vec::new(),
+            saved_changes: 0,
+        }
+    }
+}
+
+impl Persistence {
+    /// Is a snapshot for this under way?
+    pub fn is_taking(&self, purpose: Purpose) -> bool {
+        self.snapshot.as_ref().is_some_and(|snapshot| snapshot.purpose == purpose)
+    }
+
+    #[inline]
+    pub fn take_orders(&mut self) -> Vec<Order> {
+        std::mem::take(&mut self.orders)
+    }
+
+    /// Was a snapshot begun since this was last asked?
+    #[inline]
+    pub fn take_begun(&mut self) -> bool {
+        std::mem::take(&mut self.begun)
+    }
+}
+
+impl Engine {
+    /// Changes since the last save.
+    pub fn unsaved_changes(&self) -> u64 {
+        self.keyspace.changes.dirty.saturating_sub(self.persistence.saved_changes)
+    }
+
+    /// Begins a snapshot, if none is under way. The walk itself begins when the shell asks for its first
+    /// slice, between two units.
+    pub fn begin_snapshot(&mut self, purpose: Purpose) -> Result<(), Error> {
+        if let Some(snapshot) = &self.persistence.snapshot {
+            return Err(Error::Say(match snapshot.purpose {
+                Purpose::Save => "ERR Background save already in progress",
+                Purpose::Rewrite => "ERR Background append only file rewriting already in progress",
+            }));
+        }
+        let began_us = self.now.mono_us;
+        match purpose {
+            Purpose::Save => {
+                self.persistence.save_scheduled = false;
+                self.persistence.rdb.last_try_us = Some(began_us);
+            }
+            Purpose::Rewrite => {
+                self.persistence.rewrite_scheduled = false;
+                if self.persistence.aof.state == AofState::Off && !self.open_log() {
+                    return Err(Error::Say(
+                        "ERR Can't execute an AOF background rewriting. Please check the server logs \
+                         for more information.",
+                    ));
+                }
+            }
+        }
+        self.persistence.snapshot = Some(Snapshot {
+            purpose,
+            began_us,
+            stage: Stage::Asked,
+            changes: self.keyspace.changes.dirty,
+        });
+        self.persistence.begun = true;
+        Ok(())
+    }
+
+    /// The walk begins: what the keyspace is now, it will hand over. No unit may be open. None if nobody wants
+    /// it any more.
+    pub fn begin_walk(&mut self) -> Option<Head> {
+        let snapshot = self.persistence.snapshot.as_mut()?;
+        if snapshot.stage != Stage::Asked {
+            return None;
+        }
+        snapshot.stage = Stage::Walking;
+        snapshot.changes = self.keyspace.changes.dirty;
+        let purpose = snapshot.purpose;
+        self.keyspace.begin_walk();
+        if purpose == Purpose::Rewrite {
+            // What is told from here on goes into another file.
+            self.effects.forget_selected();
+        }
+        Some(self.head(purpose, self.keyspace.databases_of_walk()))
+    }
+
+    /// The log takes its new base in: what is left may still fail.
+    pub fn join_base(&mut self) {
+        if let Some(snapshot) = &mut self.persistence.snapshot {
+            snapshot.stage = Stage::Joining;
+        }
+    }
+
+    /// What became of the log.
+    pub fn hear_log(&mut self, event: &Event, trouble: Option<String>, now: Now) {
+        self.set_now(now);
+        let joins = |it: &Snapshot| it.purpose == Purpose::Rewrite && it.stage == Stage::Joining;
+        let joins = self.persistence.snapshot.as_ref().is_some_and(joins);
+        self.persistence.aof.broken = trouble.map(String::into_boxed_str);
+        match event {
+            Event::Rewritten if joins => self.end_snapshot(Ok(()), 0, now),
+            Event::RewriteFailed(why) if joins => self.end_snapshot(Err(why.clone()), 0, now),
+            _ => (),
+        }
+        // It was only wanted for its beginning.
+        if self.persistence.aof.state == AofState::On && !self.config.appendonly {
+            self.stop_log();
+        }
+    }
+
+    /// What a file begins with.
+    fn head(&self, purpose: Purpose, databases: Vec<(usize, u64, u64)>) -> Head {
+        let config = &self.config;
+        let seconds = self.now_seconds();
+        let memory = self.host.allocated().to_string().into_bytes();
+        let is_base = purpose == Purpose::Rewrite;
+        let options = rdb::Options {
+            version: self.rdb_version(),
+            compress: config.rdbcompression,
+            checksum: config.rdbchecksum,
+        };
+        Head {
+            purpose,
+            names: self.names(),
+            format: match is_base && !config.aof_use_rdb_preamble {
+                true => Format::Commands(config.aof_timestamp_enabled.then_some(seconds)),
+                false => Format::Dump(options),
+            },
+            write_back: match is_base {
+                false => config.rdb_save_incremental_fsync,
+                true => config.aof_rewrite_incremental_fsync,
+            },
+            aux: vec![
+                ("redis-ver", super::REDIS_VERSION.as_bytes().to_vec()),
+                ("redis-bits", b"64".to_vec()),
+                ("ctime", seconds.to_string().into_bytes()),
+                ("used-mem", memory),
+                ("aof-base", if is_base { b"1".to_vec() } else { b"0".to_vec() }),
+            ],
+            functions: self.functions.codes().map(|(_, code)| code.to_vec()).collect(),
+            databases,
+            ages: match config.maxmemory_policy.name() {
+                name if name.ends_with("-lfu") => Ages::Frequency,
+                name if name.ends_with("-lru") => Ages::Idle(seconds as u32),
+                _ => Ages::Nothing,
+            },
+        }
+    }
+
+    /// SAVE: all of it now, and everybody waits.
+    pub fn save_now(&mut self) -> Result<(), String> {
+        let saved = self.write_now();
+        match &saved {
+            Ok(()) => {
+                self.host.log(Level::Notice, "DB saved on disk");
+                self.note_saved();
+            }
+            Err(why) => {
+                let text = format!("Error writing the RDB file: {why}");
+                self.host.log(Level::Warning, &text);
+                self.persistence.rdb.last_ok = false;
+            }
+        }
+        saved
+    }
+
+    fn write_now(&mut self) -> Result<(), String> {
+        let sizes = |number: usize| {
+            let db = self.keyspace.db(number);
+            (number, db.len() as u64, db.expires() as u64)
+        };
+        let databases: Vec<(usize, u64, u64)> =
+            (0..self.keyspace.databases()).map(sizes).filter(|(_, keys, _)| *keys > 0).collect();
+        let head = self.head(Purpose::Save, databases.clone());
+        let write = || -> std::io::Result<()> {
+            let mut file = head.create(self.host.disk())?;
+            for (db, ..) in databases {
+                for record in self.keyspace.live_records(db) {
+                    let (key, deadline, age) = (record.key(), record.deadline(), record.age());
+                    record
+                        .with_view(|value| file.entry(Saved { db, key, deadline, age, value }))?;
+                }
+            }
+            file.finish_as(&head.names.snapshot_path()).map(drop)
+        };
+        write().map_err(|error| said(&error))
+    }
+
+    /// Goes on with the walk for about so long.
+    pub fn snapshot_slice(&mut self, slice_us: u64, now: Now) -> Slice {
+        let is_walking = |snapshot: &Snapshot| snapshot.stage == Stage::Walking;
+        if !self.persistence.snapshot.as_ref().is_some_and(is_walking) {
+            return Slice { pieces: Vec::new(), state: SliceState::Cancelled, keys: 0 };
+        }
+        let before = self.keyspace.walk_progress().0;
+        // Whoever waits after each key must not pass many at once.
+        let most = if self.config.rdb_key_save_delay > 0 { 1 } else { STEP_BYTES };
+        let mut more = self.keyspace.walk(most);
+        while more && most > 1 && self.host.mono_us().saturating_sub(now.mono_us) < slice_us {
+            more = self.keyspace.walk(most);
+        }
+        let keys = self.keyspace.walk_progress().0.saturating_sub(before);
+        let pieces = self.keyspace.take_pieces();
+        if !more && let Some(snapshot) = &mut self.persistence.snapshot {
+            snapshot.stage = Stage::Writing;
+        }
+        Slice { pieces, state: if more { SliceState::More } else { SliceState::Over }, keys }
+    }
+
+    /// CONFIG SET appendonly yes: the log begins with the data as it is now.
+    pub(super) fn start_log(&mut self) -> Result<(), ()> {
+        if self.persistence.aof.state != AofState::Off {
+            return Ok(());
+        }
+        if !self.open_log() {
+            return Err(());
+        }
+        if self.persistence.is_taking(Purpose::Rewrite) {
+            // It was for a log that is no more.
+            self.cancel_snapshot();
+        }
+        if self.persistence.snapshot.is_none() {
+            return self.begin_snapshot(Purpose::Rewrite).map_err(drop);
+        }
+        self.persistence.rewrite_scheduled = true;
+        self.host.log(
+            Level::Notice,
+            "AOF was enabled but there is already another background operation. An AOF background was \
+             scheduled to start when possible.",
+        );
+        Ok(())
+    }
+
+    /// Opens a log that has no beginning yet.
+    fn open_log(&mut self) -> bool {
+        if std::mem::take(&mut self.persistence.aof.passed_over) {
+            let now = self.now.wall();
+            match set_log_aside(&*self.host.disk(), &self.names(), now) {
+                Ok((level, text)) => self.host.log(level, &text),
+                Err(why) => {
+                    self.persistence.aof.passed_over = true;
+                    let text = format!("The old AOF can't be set aside: {}", said(&why));
+                    self.host.log(Level::Warning, &text);
+                    return false;
+                }
+            }
+        }
+        let text = match Log::join(self.host.disk(), self.names(), self.log_options()) {
+            Ok(Ok(log)) => {
+                self.persistence.orders.push(Order::Open(Box::new(log)));
+                self.persistence.aof.state = AofState::Starting;
+                self.tell_log();
+                return true;
+            }
+            Ok(Err(invalid)) => invalid.why.to_string(),
+            Err(error) => error.to_string(),
+        };
+        self.host.log(Level::Warning, &format!("The AOF can't be turned on: {text}"));
+        false
+    }
+
+    /// CONFIG SET appendonly no: what was told so far is kept.
+    pub(super) fn stop_log(&mut self) {
+        if self.persistence.aof.state == AofState::Off {
+            return;
+        }
+        if self.persistence.is_taking(Purpose::Rewrite) {
+            self.host.log(Level::Notice, "AOF rewrite is given up: the AOF is turned off");
+            self.cancel_snapshot();
+        }
+        self.persistence.rewrite_scheduled = false;
+        self.persistence.aof.state = AofState::Off;
+        self.persistence.aof.broken = None;
+        self.untell_log();
+        self.persistence.orders.push(Order::Close);
+    }
+
+    /// The directives may have changed.
+    pub(super) fn tell_options(&mut self) {
+        if self.persistence.aof.state != AofState::Off {
+            let options = self.log_options();
+            self.persistence.orders.push(Order::Options(options));
+        }
+    }
+
+    /// What the configuration says of the log.
+    pub fn log_options(&self) -> Options {
+        let config = &self.config;
+        Options {
+            policy: match config.appendfsync {
+                AppendFsync::Always => Policy::Always,
+                AppendFsync::Everysec => Policy::EverySecond,
+                AppendFsync::No => Policy::Never,
+            },
+            no_sync_while_saving: config.no_appendfsync_on_rewrite,
+            timestamps: config.aof_timestamp_enabled,
+            growth_percent: config.auto_aof_rewrite_percentage.into(),
+            least_size: config.auto_aof_rewrite_min_size,
+            keep_history: config.aof_disable_auto_gc,
+        }
+    }
+
+    /// Where files are, and what they are called.
+    pub fn names(&self) -> Names {
+        let config = &self.config;
+        Names {
+            folder: PathBuf::new(),
+            log_folder: config.appenddirname.clone().into_bytes(),
+            log: config.appendfilename.clone().into_bytes(),
+            snapshot: config.dbfilename.clone().into_bytes(),
+            pid: self.host.facts().pid,
+        }
+    }
+
+    /// All keys are gone: a snapshot of them is of no use, and the next one would have to wait.
+    pub fn save_flushed(&mut self) {
+        if self.persistence.is_taking(Purpose::Save) {
+            self.cancel_snapshot();
+        }
+        if !self.config.save.is_empty() && self.persistence.loading.is_none() {
+            // What went wrong is in the log.
+            let _ = self.save_now();
+        }
+    }
+
+    /// Stops the server, when everything is saved that is to be.
+    pub fn shut_down(&mut self, wishes: Wishes) -> Result<(), Unsaved> {
+        let loading = self.persistence.loading.is_some();
+        self.host.log(Level::Warning, "User requested shutdown...");
+        if self.persistence.is_taking(Purpose::Rewrite)
+            && self.persistence.aof.state == AofState::Starting
+        {
+            if !wishes.force {
+                self.host.log(Level::Warning, "Writing initial AOF, can't exit");
+                return Err(Unsaved);
+            }
+            self.host.log(Level::Warning, "Writing initial AOF. Exit anyway.");
+        }
+        if self.persistence.snapshot.is_some() {
+            self.host.log(
+                Level::Warning,
+                "There is a snapshot under way that is not needed any more: it is given up.",
+            );
+            self.cancel_snapshot();
+        }
+        let saves = wishes.save || (!self.config.save.is_empty() && !wishes.nosave);
+        if saves && !loading {
+            self.host.log(Level::Notice, "Saving the final RDB snapshot before exiting.");
+            if self.save_now().is_err() && !wishes.force {
+                self.host.log(Level::Warning, "Error trying to save the DB, can't exit.");
+                return Err(Unsaved);
+            }
+        }
+        self.exit = Some(super::Exit { code: 0 });
+        Ok(())
+    }
+
+    /// Gives up the snapshot that is under way. Its file goes when the shell sees it.
+    pub fn cancel_snapshot(&mut self) {
+        if let Some(snapshot) = &mut self.persistence.snapshot {
+            snapshot.stage = Stage::Cancelled;
+            self.drop_walk();
+        }
+    }
+
+    /// The shell is done with a snapshot: it is on disk, or it is not.
+    pub fn end_snapshot(&mut self, result: Result<(), String>, extra_bytes: u64, now: Now) {
+        let Some(snapshot) = self.persistence.snapshot.take() else { return };
+        self.drop_walk();
+        let seconds = now.mono_us.saturating_sub(snapshot.began_us) / 1_000_000;
+        let wall_seconds = now.wall_us.div_euclid(1_000_000);
+        let cancelled = snapshot.stage == Stage::Cancelled;
+        match snapshot.purpose {
+            Purpose::Save => {
+                let rdb = &mut self.persistence.rdb;
+                rdb.last_seconds = Some(seconds);
+                rdb.last_extra_bytes = extra_bytes;
+                match &result {
+                    Ok(()) => {
+                        rdb.last_ok = true;
+                        rdb.last_save = wall_seconds;
+                        rdb.saves += 1;
+                        self.persistence.saved_changes = snapshot.changes;
+                        self.host.log(Level::Notice, "Background saving terminated with success");
+                    }
+                    Err(_) if cancelled => {
+                        self.host.log(Level::Notice, "Background saving cancelled");
+                    }
+                    Err(why) => {
+                        rdb.last_ok = false;
+                        let text = format!("Background saving error: {why}");
+                        self.host.log(Level::Warning, &text);
+                    }
+                }
+            }
+            Purpose::Rewrite => {
+                let aof = &mut self.persistence.aof;
+                aof.last_rewrite_seconds = Some(seconds);
+                aof.last_extra_bytes = extra_bytes;
+                match &result {
+                    Ok(()) => {
+                        aof.last_rewrite_ok = true;
+                        aof.rewrites += 1;
+                        aof.failures = 0;
+                        if aof.state == AofState::Starting {
+                            aof.state = AofState::On;
+                        }
+                        let text = "Background AOF rewrite finished successfully";
+                        self.host.log(Level::Notice, text);
+                    }
+                    Err(_) if cancelled => {
+                        self.host.log(Level::Notice, "Background AOF rewrite terminated by signal");
+                    }
+                    Err(why) => {
+                        aof.last_rewrite_ok = false;
+                        aof.failures += 1;
+                        let text = format!("Background AOF rewrite terminated with error: {why}");
+                        self.host.log(Level::Warning, &text);
+                        // A log that has no beginning yet must get one.
+                        if aof.state == AofState::Starting && self.config.appendonly {
+                            self.persistence.rewrite_scheduled = true;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Something was saved on this very thread.
+    pub fn note_saved(&mut self) {
+        let seconds = self.now_seconds();
+        let rdb = &mut self.persistence.rdb;
+        rdb.last_ok = true;
+        rdb.last_save = seconds;
+        rdb.saves += 1;
+        self.persistence.saved_changes = self.keyspace.changes.dirty;
+    }
+
+    /// The dataset is what is on disk.
+    pub fn forget_changes(&mut self) {
+        self.persistence.saved_changes = self.keyspace.changes.dirty;
+    }
+
+    /// Begins what was scheduled, what save points ask for and what the log has grown for.
+    pub(super) fn save_by_itself(&mut self, now: Now) {
+        if self.persistence.snapshot.is_some() || self.persistence.loading.is_some() {
+            return;
+        }
+        let purpose = match () {
+            () if self.persistence.rewrite_scheduled => Purpose::Rewrite,
+            () if self.persistence.save_scheduled && self.may_save(now) => Purpose::Save,
+            () if self.save_point_is_due(now) => {
+                self.host.log(Level::Notice, &self.why_saved(now));
+                Purpose::Save
+            }
+            () => return,
+        };
+        // None is under way, so this cannot be refused.
+        let _ = self.begin_snapshot(purpose);
+    }
+
+    /// Is there something that time alone will bring about?
+    pub(super) fn may_save_by_itself(&self) -> bool {
+        let persistence = &self.persistence;
+        persistence.snapshot.is_some()
+            || persistence.save_scheduled
+            || persistence.rewrite_scheduled
+            || persistence.aof.broken.is_some()
+            || (!self.config.save.is_empty() && self.unsaved_changes() > 0)
+    }
+
+    /// Why writes are refused, if they are: what is answered could not be kept.
+    pub fn misconf(&self) -> Option<Error> {
+        let persistence = &self.persistence;
+        if let Some(why) = &persistence.aof.broken
+            && persistence.aof.state != AofState::Off
+        {
+            return Some(Error::text(format!("MISCONF Errors writing to the AOF file: {why}")));
+        }
+        let refuses = self.config.stop_writes_on_bgsave_error
+            && !self.config.save.is_empty()
+            && !persistence.rdb.last_ok;
+        refuses.then_some(BGSAVE_FAILED)
+    }
+
+    /// Must an answer wait until the log is flushed?
+    pub fn flushes_always(&self) -> bool {
+        self.persistence.aof.state == AofState::On && self.config.appendfsync == AppendFsync::Always
+    }
+
+    /// How far the log must have come before an answer may leave. What has told the log nothing since that
+    /// offset need wait for nothing, unless every answer promises what it tells of.
+    #[inline]
+    pub fn log_needed(&self, before: Option<u64>) -> u64 {
+        if self.persistence.aof.state != AofState::On {
+            return 0;
+        }
+        let offset = self.effects.offset();
+        // While nothing can be written, who did not write need not wait until something can.
+        let promises_all =
+            self.config.appendfsync == AppendFsync::Always && self.persistence.aof.broken.is_none();
+        if before == Some(offset) && !promises_all { 0 } else { offset }
+    }
+
+    /// The version that the data is written in: what the directive says, or a newer one if the data cannot
+    /// do without.
+    pub fn rdb_version(&self) -> rdb::Version {
+        let has_mortal_fields =
+            || (0..self.keyspace.databases()).any(|db| self.keyspace.db(db).mortals().0 > 0);
+        match self.config.rdb_version {
+            RdbVersion::V11 if has_mortal_fields() => rdb::Version::V12,
+            RdbVersion::V11 => rdb::Version::V11,
+            RdbVersion::V12 => rdb::Version::V12,
+            RdbVersion::Valkey80 => rdb::Version::Valkey80,
+        }
+    }
+
+    fn drop_walk(&mut self) {
+        let rest = self.keyspace.end_walk();
+        if let Some(rest) = rest {
+            self.give_away(0, rest);
+        }
+    }
+
+    fn may_save(&self, now: Now) -> bool {
+        let rdb = &self.persistence.rdb;
+        let waited = |at_us: u64| now.mono_us.saturating_sub(at_us) > RETRY_US;
+        rdb.last_ok || rdb.last_try_us.is_none_or(waited)
+    }
+
+    fn save_point_is_due(&self, now: Now) -> bool {
+        self.may_save(now) && self.due_save_point(now).is_some()
+    }
+
+    fn due_save_point(&self, now: Now) -> Option<crate::config::SavePoint> {
+        let changes = self.unsaved_changes();
+        let age = now.wall_us.div_euclid(1_000_000) - self.persistence.rdb.last_save;
+        let is_due = |point: &&crate::config::SavePoint| {
+            changes >= point.changes.max(0) as u64 && age > point.seconds
+        };
+        self.config.save.iter().find(is_due).copied().filter(|_| changes > 0)
+    }
+
+    fn why_saved(&self, now: Now) -> String {
+        let point = self.due_save_point(now);
+        let (changes, seconds) = point.map_or((0, 0), |point| (point.changes, point.seconds));
+        format!("{changes} changes in {seconds} seconds. Saving...")
+    }
+}
+
+const BGSAVE_FAILED: Error = Error::Say(
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to \
+     disk. Commands that may modify the data set are disabled, because this instance is \
+     configured to report errors during writes if RDB snapshotting fails \
+     (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
+     error.",
+);

@@ -1,0 +1,108 @@
+//! Taking in what was saved: whole records, many at a time, which nobody is told of.
+
+use super::{Keyspace, Record};
+use crate::base::table::{self, Table};
+use crate::data::Value;
+use crate::world::Millis;
+
+/// A record on its way to its place. It is made by whoever reads the file, which may be another thread.
+pub struct Arrival {
+    db: usize,
+    hash: u64,
+    record: Record,
+}
+
+/// What is made of records for one keyspace.
+#[derive(Clone, Copy)]
+pub struct Forge {
+    pub seed: u64,
+    pub aging: super::Aging,
+}
+
+impl Forge {
+    pub fn arrival(
+        &self,
+        db: usize,
+        key: &[u8],
+        value: Value,
+        deadline: Option<Millis>,
+        age: u32,
+    ) -> Arrival {
+        let mut record = match &value {
+            Value::Text(text) if text.len() < LONG_TEXT => {
+                Record::string_with_room(key, text, deadline.is_some())
+            }
+            _ => Record::of_value(key, value),
+        };
+        record.set_deadline(deadline);
+        if record.may_be_mortal() {
+            record.set_earliest(record.earliest_of_value());
+        }
+        record.set_age(age);
+        Arrival { db, hash: table::hash(self.seed, key), record }
+    }
+}
+
+/// A longer text is not copied into its record but moved.
+const LONG_TEXT: usize = 128;
+
+impl Arrival {
+    pub fn key(&self) -> &[u8] {
+        self.record.key()
+    }
+
+    pub fn is_due(&self, now: Millis) -> bool {
+        self.record.is_due(now)
+    }
+}
+
+impl Keyspace {
+    /// What makes records for this keyspace.
+    pub fn forge(&self) -> Forge {
+        Forge { seed: self.seed, aging: self.aging }
+    }
+
+    /// A database that is empty will get about so many keys: its table is made for them.
+    pub fn expect(&mut self, db: usize, keys: usize) {
+        if let Some(home) = self.dbs.get_mut(db)
+            && home.is_empty()
+        {
+            home.table = Table::with_capacity(self.seed, keys);
+        }
+    }
+
+    /// Whether records that are taken in replace those that are there.
+    pub fn merges(&mut self, merges: bool) {
+        self.merges = merges;
+    }
+
+    /// Takes records in, up to the first whose key is there already: that one is handed back.
+    pub fn load(&mut self, arrivals: impl Iterator<Item = Arrival>) -> Result<(), Arrival> {
+        for arrival in arrivals {
+            let Some(home) = self.dbs.get_mut(arrival.db) else { return Err(arrival) };
+            let Arrival { hash, record, .. } = &arrival;
+            let taken = home.table.find(*hash, |other| other.key() == record.key()).is_some();
+            if taken && !self.merges {
+                return Err(arrival);
+            }
+            if taken {
+                let db = arrival.db;
+                if let Some(old) = self.discard(db, arrival.key()) {
+                    super::free(old, &mut self.trash);
+                }
+            }
+            let Some(home) = self.dbs.get_mut(arrival.db) else { return Err(arrival) };
+            self.filed = self.filed.min(home.insert(arrival.hash, arrival.record, self.now));
+        }
+        Ok(())
+    }
+
+    /// Starts loading the lines that taking them in will look at.
+    pub fn fetch_for(&self, arrivals: &[Arrival]) {
+        for arrival in arrivals {
+            if let Some(home) = self.dbs.get(arrival.db) {
+                home.table.prefetch_bucket(arrival.hash);
+            }
+        }
+    }
+}

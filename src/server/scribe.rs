@@ -1,0 +1,371 @@
+//! The scribe: what the engine tells the log gets into its files, and answers leave when it has.
+//!
+//! A step of the engine seals what it tells; the door brings it here before anything else can happen. When
+//! the threads' turn is over, which is when all that was ready has run, it is written with one call. So an
+//! answer never leaves before what it tells of would survive the end of this process; under `appendfsync always`
+//! not before it is on the disk. What waits for the disk (a sync, a new file) is done by a thread of its own,
+//! and nobody else waits for that: the engine runs on, and only answers are held.
+//!
+//! Which job is next is decided by `persist::log`.
+
+use super::door::Door;
+use crate::engine::Effects;
+use crate::engine::persistence::{LogProgress, Sizes};
+use crate::engine::session::Mailbox;
+use crate::persist::log::{Event, Job, Log};
+use crate::world::time::Now;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// All who hold it share it.
+#[derive(Clone)]
+pub struct Scribe {
+    desk: Arc<Desk>,
+}
+
+struct Desk {
+    clock: super::host::Clock,
+    /// There is a log.
+    is_on: AtomicBool,
+    /// Up to here, as the engine counts what it seals, answers may leave.
+    kept: AtomicU64,
+    inside: Mutex<Inside>,
+    /// A job was done by the thread.
+    done: Condvar,
+    /// For each thread: its turn should be ended.
+    turns: Vec<Notify>,
+    /// When the log will be looked at, whatever happens; it is looked at again for anything earlier.
+    alarm_at: AtomicU64,
+    alarm: Notify,
+    /// What the log has to tell the engine.
+    news: Mutex<Vec<News>>,
+    told: Notify,
+    progress: Arc<LogProgress>,
+}
+
+struct Inside {
+    log: Option<Log>,
+    /// Where steps ended: as the engine counts, and as the log does.
+    ends: VecDeque<(u64, u64)>,
+    /// The same, of what may be answered and is not flushed.
+    unsynced: VecDeque<(u64, u64)>,
+    /// Who is to be told how far the log has come.
+    held: Vec<(u64, Arc<Mailbox>)>,
+    jobs: Option<Sender<Job>>,
+}
+
+/// What became of the log, and what is the trouble now, if there is any.
+pub type News = (Event, Option<String>);
+
+impl Scribe {
+    pub fn new(clock: super::host::Clock, threads: usize) -> Scribe {
+        Scribe {
+            desk: Arc::new(Desk {
+                clock,
+                is_on: AtomicBool::new(false),
+                kept: AtomicU64::new(0),
+                inside: Mutex::new(Inside {
+                    log: None,
+                    ends: VecDeque::new(),
+                    unsynced: VecDeque::new(),
+                    held: Vec::new(),
+                    jobs: None,
+                }),
+                done: Condvar::new(),
+                turns: (0..threads).map(|_| Notify::new()).collect(),
+                alarm_at: AtomicU64::new(u64::MAX),
+                alarm: Notify::new(),
+                news: Mutex::default(),
+                told: Notify::new(),
+                progress: Arc::default(),
+            }),
+        }
+    }
+
+    /// From here on there is a log. What was sealed before is in its base already.
+    pub fn open(&self, log: Log, sealed: u64) {
+        let mut inside = self.desk.lock();
+        inside.log = Some(log);
+        inside.ends.clear();
+        self.desk.is_on.store(true, Ordering::Release);
+        self.desk.settle(&mut inside, sealed);
+    }
+
+    /// How far the log has come, for the engine to see.
+    pub fn progress(&self) -> Arc<LogProgress> {
+        self.desk.progress.clone()
+    }
+
+    /// Waits until all that was sealed is written, or cannot be.
+    pub fn flush(&self) {
+        loop {
+            self.work();
+            let inside = self.desk.lock();
+            let Some(log) = &inside.log else { return };
+            if log.written() >= log.given() || log.trouble().is_some() {
+                return;
+            }
+            if log.is_busy() {
+                drop(self.desk.await_done(inside));
+            }
+        }
+    }
+
+    pub fn is_on(&self) -> bool {
+        self.desk.is_on.load(Ordering::Acquire)
+    }
+
+    /// Ends the log: what is left is written and flushed, which is waited for.
+    pub fn close(&self) {
+        let mut inside = self.desk.lock();
+        while inside.log.as_ref().is_some_and(Log::is_busy) {
+            inside = self.desk.await_done(inside);
+        }
+        let Some(mut log) = inside.log.take() else { return };
+        drop(inside);
+        self.desk.is_on.store(false, Ordering::Release);
+        if let Some(job) = log.close(None) {
+            let done = job.run();
+            log.done(done, self.desk.clock.now());
+        }
+        tell_notes(&mut log);
+        // Nobody waits for what is not written any more.
+        self.desk.kept.store(u64::MAX, Ordering::Release);
+        let mut inside = self.desk.lock();
+        inside.held.drain(..).for_each(|(_, mailbox)| mailbox.nudge());
+        inside.ends.clear();
+        inside.unsynced.clear();
+    }
+
+    /// Takes what a step sealed. The thread's turn will be ended.
+    pub fn take(&self, effects: &mut Effects, thread: usize) {
+        let mut sealed = Vec::new();
+        effects.move_sealed(&mut sealed);
+        let mut inside = self.desk.lock();
+        let Some(log) = &mut inside.log else { return };
+        let end = log.append(&sealed, self.desk.clock.now());
+        inside.ends.push_back((effects.offset(), end));
+        drop(inside);
+        sealed.clear();
+        effects.keep_buffer(sealed);
+        self.desk.turns[thread].notify_one();
+    }
+
+    /// May an answer leave that waits for the log to come so far?
+    #[inline]
+    pub fn may_leave(&self, offset: u64) -> bool {
+        self.desk.kept.load(Ordering::Acquire) >= offset
+    }
+
+    /// An answer waits; its task is woken when it may leave.
+    pub fn hold(&self, offset: u64, mailbox: &Arc<Mailbox>, thread: usize) {
+        self.desk.lock().held.push((offset, mailbox.clone()));
+        self.desk.turns[thread].notify_one();
+    }
+
+    /// Does something with the log, if there is one, and sees to what follows.
+    pub fn with_log<R>(&self, act: impl FnOnce(&mut Log, Now) -> R) -> Option<R> {
+        let mut inside = self.desk.lock();
+        let result = inside.log.as_mut().map(|log| act(log, self.desk.clock.now()));
+        drop(inside);
+        self.desk.turns[0].notify_one();
+        result
+    }
+
+    /// Ends turns of a thread for ever: what was sealed is written, and answers leave.
+    pub async fn end_turns(self, thread: usize) {
+        loop {
+            self.desk.turns[thread].notified().await;
+            self.work();
+        }
+    }
+
+    /// Looks at the log when its time has come, for ever.
+    pub async fn keep_time(self) {
+        loop {
+            let wake_at = self.desk.lock().log.as_ref().and_then(Log::wake_at);
+            let now_us = self.desk.clock.mono_us();
+            self.desk.alarm_at.store(wake_at.unwrap_or(u64::MAX), Ordering::Relaxed);
+            match wake_at {
+                None => self.desk.alarm.notified().await,
+                Some(at_us) if at_us > now_us => {
+                    let wait = std::time::Duration::from_micros(at_us - now_us);
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => (),
+                        () = self.desk.alarm.notified() => continue,
+                    }
+                }
+                Some(_) => (),
+            }
+            self.work();
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Tells the engine what became of the log, for ever.
+    pub async fn report(self, door: Door) {
+        loop {
+            for (event, trouble) in self.news().await {
+                door.enter(move |engine, now| engine.hear_log(&event, trouble, now)).await;
+            }
+        }
+    }
+
+    /// What the log has to tell, when there is something.
+    async fn news(&self) -> Vec<News> {
+        loop {
+            let news = std::mem::take(&mut *lock(&self.desk.news));
+            if !news.is_empty() {
+                return news;
+            }
+            self.desk.told.notified().await;
+        }
+    }
+
+    /// Does what is next: at once what the kernel takes at once, and leaves the rest to the thread.
+    fn work(&self) {
+        let mut inside = self.desk.lock();
+        loop {
+            let now = self.desk.clock.now();
+            let Some(log) = &mut inside.log else { return };
+            let Some(job) = log.next(now) else { break };
+            if job.is_slow() {
+                self.desk.send(&mut inside, job);
+                break;
+            }
+            // Others may seal while it is written.
+            drop(inside);
+            let done = job.run();
+            inside = self.desk.lock();
+            if let Some(log) = &mut inside.log {
+                let event = log.done(done, self.desk.clock.now());
+                self.desk.tell(log, event);
+            }
+        }
+        self.desk.release(&mut inside);
+        let wake_at = inside.log.as_ref().and_then(Log::wake_at);
+        drop(inside);
+        if wake_at.is_some_and(|at| at < self.desk.alarm_at.load(Ordering::Relaxed)) {
+            self.desk.alarm.notify_one();
+        }
+    }
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        lock(&self.inside)
+    }
+
+    /// Waits until a job is done.
+    fn await_done<'a>(&self, inside: MutexGuard<'a, Inside>) -> MutexGuard<'a, Inside> {
+        self.done.wait(inside).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets answers leave for which the log has come far enough.
+    fn release(&self, inside: &mut Inside) {
+        let Inside { log: Some(log), ends, unsynced, held, .. } = inside else { return };
+        let now = self.clock.now();
+        let progress = &self.progress;
+        progress.set_sizes(Sizes {
+            size: log.size(),
+            base: log.base_size(),
+            buffered: log.pending(),
+            delayed_syncs: log.delayed(),
+        });
+        let (mut kept, mut last) = (self.kept.load(Ordering::Relaxed), None);
+        while let Some((sealed, end)) = ends.front().copied() {
+            // What is not written would not survive this process; while the disk is busy there is no telling
+            // for how long, and the policy decides.
+            let is_written = log.written() >= end || log.is_busy() || log.trouble().is_some();
+            if !is_written || !log.may_answer(end, now) {
+                break;
+            }
+            kept = kept.max(sealed);
+            ends.pop_front();
+            last = Some((sealed, end));
+        }
+        unsynced.extend(last);
+        while let Some((sealed, _)) = unsynced.front().filter(|(_, end)| log.durable() >= *end) {
+            progress.set_durable(*sealed);
+            unsynced.pop_front();
+        }
+        self.kept.store(kept, Ordering::Release);
+        held.retain(|(offset, mailbox)| {
+            let waits = *offset > kept;
+            if !waits {
+                mailbox.nudge();
+            }
+            waits
+        });
+    }
+
+    /// All that was sealed so far is kept.
+    fn settle(&self, inside: &mut Inside, sealed: u64) {
+        self.kept.fetch_max(sealed, Ordering::AcqRel);
+        self.release(inside);
+    }
+
+    fn send(self: &Arc<Desk>, inside: &mut Inside, job: Job) {
+        let jobs = match &inside.jobs {
+            Some(jobs) => jobs,
+            None => inside.jobs.insert(start(self.clone())),
+        };
+        if let Err(job) = jobs.send(job) {
+            // There is no thread; the next job tries to start one again.
+            inside.jobs = None;
+            let done = job.0.run();
+            if let Some(log) = &mut inside.log {
+                let event = log.done(done, self.clock.now());
+                self.tell(log, event);
+            }
+        }
+    }
+
+    fn tell(&self, log: &mut Log, event: Option<Event>) {
+        tell_notes(log);
+        if let Some(event) = event {
+            let trouble = log.trouble().map(|trouble| trouble.error.clone());
+            lock(&self.news).push((event, trouble));
+            self.told.notify_one();
+        }
+    }
+}
+
+fn tell_notes(log: &mut Log) {
+    log.take_notes().into_iter().for_each(|(level, text)| super::log::note(level, &text));
+}
+
+/// The thread for what waits for the disk.
+fn start(desk: Arc<Desk>) -> Sender<Job> {
+    let (sender, jobs) = channel::<Job>();
+    let thread = std::thread::Builder::new().name("aof".into());
+    let spawned = thread.spawn(move || {
+        let desk = desk;
+        for job in jobs {
+            let done = job.run();
+            let mut inside = desk.lock();
+            if let Some(log) = &mut inside.log {
+                let event = log.done(done, desk.clock.now());
+                desk.tell(log, event);
+            }
+            desk.release(&mut inside);
+            drop(inside);
+            desk.done.notify_all();
+            // There may be another job by now.
+            desk.turns[0].notify_one();
+            desk.alarm.notify_one();
+        }
+    });
+    if let Err(error) = spawned {
+        tracing::warn!("Cannot start the thread that flushes the log: {error}");
+    }
+    sender
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing in here panics half way.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

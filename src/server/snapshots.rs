@@ -1,0 +1,229 @@
+//! Snapshots in the background: the engine walks a moment at a time, a thread writes what that hands over.
+//!
+//! The walk has its turn like any client. It takes about a fifth of the time while others have work for the
+//! engine, and all of it while nobody has; and it waits while the thread has too much to write.
+
+use super::door::Door;
+use crate::engine::Engine;
+use crate::engine::persistence::{Head, Purpose, SliceState};
+use crate::keyspace::walk::Piece;
+use crate::persist::files::said;
+use crate::persist::snapshot::Written;
+use crate::world::disk::Disk;
+use crate::world::time::Now;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot};
+
+/// More than this does not wait for the disk, but for what must be saved before it is changed.
+const WAITING_BYTES_MAX: u64 = 8 << 20;
+/// Below this, nobody else had work between two slices.
+const IDLE_US: u64 = 15;
+/// The longest slice, and the shortest that is worth the way.
+const SLICE_MAX_US: u64 = 200;
+const SLICE_MIN_US: u64 = 15;
+/// Others have so many times as long as a slice before the next one.
+const SHARE: u64 = 5;
+
+const GIVEN_UP: &str = "it was given up";
+
+/// What is on its way to the thread.
+enum Order {
+    Pieces(Vec<Piece>),
+    /// That was all.
+    End,
+}
+
+/// What waits for the thread, in bytes.
+#[derive(Default)]
+struct Waiting {
+    bytes: AtomicU64,
+    most: AtomicU64,
+    written: Notify,
+    failed: AtomicBool,
+}
+
+/// Takes snapshots for ever, one at a time, as the engine begins them.
+pub async fn take_all(door: Door, disk: Arc<dyn Disk>) {
+    loop {
+        door.snapshot_begun().await;
+        take(&door, &disk).await;
+    }
+}
+
+async fn take(door: &Door, disk: &Arc<dyn Disk>) {
+    let scribe = door.scribe().clone();
+    let begin = move |engine: &mut Engine, _: Now| {
+        let head = engine.begin_walk()?;
+        if head.purpose == Purpose::Rewrite {
+            scribe.with_log(|log, _| log.begin_rewrite(None));
+        }
+        Some(head)
+    };
+    let Some(head) = door.between_units(begin).await else {
+        return door.enter(|engine, now| engine.end_snapshot(Err(GIVEN_UP.into()), 0, now)).await;
+    };
+    let (purpose, is_dump) = (head.purpose, head.is_dump());
+    let scribe = door.scribe();
+    scribe.with_log(|log, _| log.set_saving(true));
+    let waiting = Arc::new(Waiting::default());
+    let result = write_elsewhere(door, disk, head, &waiting).await;
+    scribe.with_log(|log, _| log.set_saving(false));
+    let most = waiting.most.load(Ordering::Relaxed);
+    match (purpose, result) {
+        (Purpose::Save, result) => {
+            let result = result.map(drop);
+            door.enter(move |engine, now| engine.end_snapshot(result, most, now)).await;
+        }
+        (Purpose::Rewrite, Ok(path)) => {
+            door.enter(|engine, _| engine.join_base()).await;
+            // The log tells when it has taken it in.
+            scribe.with_log(|log, _| log.finish_rewrite(path, is_dump));
+        }
+        (Purpose::Rewrite, Err(why)) => {
+            scribe.with_log(|log, _| log.abort_rewrite());
+            door.enter(move |engine, now| engine.end_snapshot(Err(why), most, now)).await;
+        }
+    }
+}
+
+async fn write_elsewhere(
+    door: &Door,
+    disk: &Arc<dyn Disk>,
+    head: Head,
+    waiting: &Arc<Waiting>,
+) -> Result<PathBuf, String> {
+    let (orders, pieces) = channel();
+    let (tell, told) = oneshot::channel();
+    let (disk, shared) = (disk.clone(), waiting.clone());
+    let work = move || {
+        let result = write(disk, head, &pieces, &shared);
+        shared.failed.store(result.is_err(), Ordering::Release);
+        shared.written.notify_one();
+        let _ = tell.send(result);
+    };
+    let thread = std::thread::Builder::new().name("snapshot".into()).spawn(work);
+    thread.map_err(|error| format!("cannot start a thread: {error}"))?;
+    walk(door, &orders, waiting).await;
+    drop(orders);
+    told.await.unwrap_or_else(|_| Err("the thread that writes it is gone".into()))
+}
+
+/// Has the engine walk, and hands over what comes of it, until the walk is over, or nobody wants it any more.
+async fn walk(door: &Door, orders: &Sender<Order>, waiting: &Waiting) {
+    let mut slice_us = SLICE_MIN_US;
+    loop {
+        let began_us = door.now().mono_us;
+        let slice = door
+            .enter(move |engine, now| {
+                let slice = engine.snapshot_slice(slice_us, now);
+                (slice, engine.config.rdb_key_save_delay)
+            })
+            .await;
+        let (slice, delay) = slice;
+        let ended_us = door.now().mono_us;
+        waiting.add(slice.pieces.iter().map(|piece| piece.bytes() as u64).sum());
+        if !slice.pieces.is_empty() && orders.send(Order::Pieces(slice.pieces)).is_err() {
+            return;
+        }
+        match slice.state {
+            SliceState::More => (),
+            SliceState::Over => {
+                let _ = orders.send(Order::End);
+                return;
+            }
+            SliceState::Cancelled => return,
+        }
+        if waiting.failed.load(Ordering::Acquire) {
+            return;
+        }
+        pause(delay, slice.keys).await;
+        while waiting.bytes.load(Ordering::Acquire) > WAITING_BYTES_MAX
+            && !waiting.failed.load(Ordering::Acquire)
+        {
+            waiting.written.notified().await;
+        }
+        tokio::task::yield_now().await;
+        let others_us = door.now().mono_us.saturating_sub(ended_us);
+        slice_us = match others_us {
+            ..IDLE_US => SLICE_MAX_US,
+            busy => (busy / (SHARE - 1)).clamp(SLICE_MIN_US, SLICE_MAX_US),
+        };
+        let _ = began_us;
+    }
+}
+
+/// `rdb-key-save-delay`: so many microseconds for each key, or so many keys for each microsecond.
+async fn pause(delay: i64, keys: u64) {
+    let micros = match delay {
+        0 => return,
+        1.. => (delay as u64).saturating_mul(keys),
+        _ => keys / delay.unsigned_abs(),
+    };
+    tokio::time::sleep(Duration::from_micros(micros)).await;
+}
+
+impl Waiting {
+    fn add(&self, bytes: u64) {
+        let now = self.bytes.fetch_add(bytes, Ordering::AcqRel) + bytes;
+        self.most.fetch_max(now, Ordering::Relaxed);
+    }
+
+    fn remove(&self, bytes: u64) {
+        let before = self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        if before > WAITING_BYTES_MAX / 2 && before - bytes <= WAITING_BYTES_MAX / 2 {
+            self.written.notify_one();
+        }
+    }
+}
+
+/// What the version of the format has no place for is in the file, but only we read it.
+fn tell_degraded(written: &Written) {
+    let degraded = written.degraded;
+    if degraded.keys() > 0 {
+        tracing::info!(
+            "Of {} keys, {} have elements with a TTL, {} producers and {} returned entries of streams that \
+             Redis and Valkey will not find in this file",
+            written.keys,
+            degraded.element_ttls,
+            degraded.producers,
+            degraded.nacked
+        );
+    }
+}
+
+/// What the thread does.
+fn write(
+    disk: Arc<dyn Disk>,
+    head: Head,
+    orders: &Receiver<Order>,
+    waiting: &Waiting,
+) -> Result<PathBuf, String> {
+    let mut file = head.create(disk).map_err(|error| said(&error))?;
+    for order in orders {
+        match order {
+            Order::Pieces(pieces) => {
+                for piece in pieces {
+                    let bytes = piece.bytes() as u64;
+                    file.write(&piece).map_err(|error| said(&error))?;
+                    drop(piece);
+                    waiting.remove(bytes);
+                }
+            }
+            Order::End => {
+                let path = head.names.snapshot_path();
+                let finished = match head.purpose {
+                    Purpose::Save => file.finish_as(&path).map(|written| (path, written)),
+                    Purpose::Rewrite => file.finish(),
+                };
+                let (path, written) = finished.map_err(|error| said(&error))?;
+                tell_degraded(&written);
+                return Ok(path);
+            }
+        }
+    }
+    Err(GIVEN_UP.into())
+}
