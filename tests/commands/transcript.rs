@@ -14,7 +14,7 @@ use crate::support::value::quoted;
 /// The lenses that a mark may name.
 pub const TAGS: &[&str] = &[
     "direct", "split", "multi", "pipeline", "script", "function", "socket", "redis", "valkey",
-    "resp2", "resp3", "twin",
+    "rdb", "aof", "reload", "resp2", "resp3", "twin",
 ];
 
 pub struct Transcript {
