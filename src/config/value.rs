@@ -100,7 +100,7 @@ choices! {
 }
 choices! {
     /// The version of the format that values are written in.
-    pub enum RdbVersion { V11 = "11", V12 = "12", Valkey80 = "valkey80" }
+    pub enum RdbVersion { V11 = "11", V10 = "10", V12 = "12", Valkey80 = "valkey80" }
 }
 
 /// A type that a field of `Config` may have.

@@ -4,7 +4,7 @@
 //! table; it does not know which commands exist.
 
 use super::{Engine, SessionKey};
-use crate::config::Config;
+use crate::config::{Config, RdbVersion, VersionCheck};
 use crate::data::Collection;
 use crate::data::limits::{ListLimits, PackedLimits, SetLimits, Shapes, StreamLimits};
 use crate::data::stream::Memory;
@@ -241,8 +241,21 @@ impl Limits {
                 entries: config.stream_idmp_maxsize,
             },
             hll_sparse_bytes_max: config.hll_sparse_max_bytes,
-            dump: write::Options::default(),
-            footer: Footer::default(),
+            dump: write::Options {
+                // A payload says the oldest version that will do, so the newer one is only for values that
+                // need it.
+                version: match config.rdb_version {
+                    RdbVersion::V10 => write::Version::V10,
+                    RdbVersion::V11 | RdbVersion::V12 => write::Version::V12,
+                    RdbVersion::Valkey80 => write::Version::Valkey80,
+                },
+                compress: config.rdbcompression,
+                checksum: true,
+            },
+            footer: Footer {
+                relaxed: config.rdb_version_check == VersionCheck::Relaxed,
+                ..Footer::default()
+            },
         }
     }
 

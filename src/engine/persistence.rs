@@ -794,6 +794,7 @@ impl Engine {
             || (0..self.keyspace.databases()).any(|db| self.keyspace.db(db).mortals().0 > 0);
         match self.config.rdb_version {
             RdbVersion::V11 if has_mortal_fields() => rdb::Version::V12,
+            RdbVersion::V10 => rdb::Version::V10,
             RdbVersion::V11 => rdb::Version::V11,
             RdbVersion::V12 => rdb::Version::V12,
             RdbVersion::Valkey80 => rdb::Version::Valkey80,
