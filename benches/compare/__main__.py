@@ -20,12 +20,13 @@ import time
 
 import fanout
 import singles
+import snapshot
 import throughput
 import workloads
 from figures import SUBJECT, Table, short
 from servers import Kind, Machine, find_program
 
-SECTIONS = ["throughput", "fanout", "start", "idle", "connections", "memory", "load", "step"]
+SECTIONS = ["throughput", "fanout", "start", "idle", "connections", "memory", "load", "step", "snapshot"]
 
 
 def main():
@@ -199,6 +200,14 @@ class Report:
         table.add(f"{keys:,} SETs by one client, median of 3", seconds, "s")
         table.add("processor time of the server", cpu, "s")
         self.show("Filling an empty server", table)
+
+    def snapshot(self):
+        program = find_program("redis-benchmark", self.options.generator) or find_program("valkey-benchmark", None)
+        if not program:
+            say("neither redis-benchmark nor valkey-benchmark is installed; no snapshot is measured")
+            return
+        write("\n## Snapshots while the server is written to\n")
+        write(snapshot.report(snapshot.measure(self.kinds, self.machine, program, self.quick, say)))
 
     def step(self):
         keys = 1_000_000 if self.quick else 10_000_000
