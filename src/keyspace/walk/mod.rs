@@ -74,7 +74,7 @@ pub struct Portions {
 
 impl Default for Portions {
     fn default() -> Portions {
-        Portions { long: 1 << 20, part: 256 << 10, page: 64 << 10 }
+        Portions { long: 1 << 20, part: 256 << 10, page: 4 << 10 }
     }
 }
 
