@@ -68,8 +68,9 @@ impl<R: Read> Commands<R> {
     pub fn next(&mut self, args: &mut ArgsBuf) -> Result<Found, Fault> {
         let Some(first) = self.peek()? else { return Ok(Found::End) };
         if first == b'#' {
-            let line = self.line()?;
-            self.lines -= 1;
+            let end = self.line_end()?;
+            let line = self.window[self.at..self.at + end - 2].to_vec();
+            self.pass(end);
             return Ok(Found::Remark(line));
         }
         let count = self.number(b'*')?;
@@ -125,22 +126,23 @@ impl<R: Read> Commands<R> {
             }
             None => return Err(self.ends("a command has fewer words than it should".into())),
         }
-        let line = self.line()?;
-        let digits = &line[1..];
-        let number = match digits {
-            [b'0'..=b'9', ..] if digits.len() <= 18 && digits.iter().all(u8::is_ascii_digit) => {
-                digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
-            }
-            _ => {
-                let text = String::from_utf8_lossy(digits).into_owned();
-                return Err(self.format(format!("'{text}' is no length")));
-            }
-        };
+        let end = self.line_end()?;
+        let digits = &self.window[self.at + 1..self.at + end - 2];
+        // Nothing that fits into eighteen digits overflows.
+        let is_number = matches!(digits.len(), 1..=18) && digits.iter().all(u8::is_ascii_digit);
+        if !is_number {
+            let text = String::from_utf8_lossy(digits).into_owned();
+            self.pass(end);
+            return Err(self.format(format!("'{text}' is no length")));
+        }
+        let number = digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+        self.pass(end);
+        self.lines += 1;
         Ok(number)
     }
 
-    /// The line that begins here, and passes it. It ends with CRLF.
-    fn line(&mut self) -> Result<Vec<u8>, Fault> {
+    /// How long the line is that begins here, with the CRLF at its end; all of it is there.
+    fn line_end(&mut self) -> Result<usize, Fault> {
         let mut looked = 0;
         loop {
             let seen = &self.window[self.at..];
@@ -148,10 +150,7 @@ impl<R: Read> Commands<R> {
                 if end == 0 || seen[end - 1] != b'\r' || end > LINE_MAX {
                     return Err(self.format("a line without its end".into()));
                 }
-                let line = seen[..end - 1].to_vec();
-                self.pass(end + 1);
-                self.lines += 1;
-                return Ok(line);
+                return Ok(end + 1);
             }
             looked = seen.len();
             if looked > LINE_MAX {

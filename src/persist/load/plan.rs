@@ -64,7 +64,7 @@ pub fn plan(disk: &dyn Disk, names: &Names, appendonly: bool) -> Result<Plan, Re
     };
     let manifest = take_old_log(disk, names, manifest, &mut notes)?;
     let manifest = match manifest.is_empty() {
-        true => find_parts(disk, names, &mut notes)?,
+        true => find_parts(disk, names, has_snapshot, &mut notes)?,
         false => manifest,
     };
     let source = if !manifest.is_empty() {
@@ -112,6 +112,8 @@ pub fn adopt_snapshot(disk: &dyn Disk, names: &Names) -> io::Result<Manifest> {
     let temporary = names.temporary_base_path();
     copy(disk, &names.snapshot_path(), 0, &temporary)?;
     disk.rename(&temporary, &base)?;
+    // A file of commands without a base would be believed to be all.
+    disk.sync_folder(&names.log_folder_path())?;
     disk.create(&incr)?.sync()?;
     disk.sync_folder(&names.log_folder_path())?;
     manifest.write(disk, names)?;
@@ -222,8 +224,13 @@ fn take_old_log(
 }
 
 /// Parts without a manifest: it was lost, or the power went before the first one was written. What they mean is
-/// sure if there is at most one base.
-fn find_parts(disk: &dyn Disk, names: &Names, notes: &mut Vec<Note>) -> Result<Manifest, Refused> {
+/// sure if there is one base, or none and nothing else that the commands may have followed on.
+fn find_parts(
+    disk: &dyn Disk,
+    names: &Names,
+    has_snapshot: bool,
+    notes: &mut Vec<Note>,
+) -> Result<Manifest, Refused> {
     let folder = names.log_folder_path();
     let found = listed(disk, &folder)
         .map_err(|why| refused(format!("Can't look into {}: {why}", folder.display())))?;
@@ -242,10 +249,13 @@ fn find_parts(disk: &dyn Disk, names: &Names, notes: &mut Vec<Note>) -> Result<M
             _ => (),
         }
     }
-    if bases.is_empty() && incrs.is_empty() {
+    let is_empty = |name: &std::ffi::OsString| {
+        disk.stat(&folder.join(name)).is_ok_and(|stat| stat.length == 0)
+    };
+    if bases.is_empty() && incrs.iter().all(|(_, name)| is_empty(name)) {
         return Ok(Manifest::default());
     }
-    if bases.len() > 1 {
+    if bases.len() > 1 || bases.is_empty() && has_snapshot {
         let text = format!(
             "There are files of an append only file in {}, but no manifest, and which of them belong together is not \
              clear. Put the manifest back, or write it by hand, or move the files away.",

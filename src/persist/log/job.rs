@@ -168,13 +168,15 @@ impl Finish {
             manifest.incrs.last().map(|part| names.part_path(&part.name)).unwrap_or_default();
         let temporary = names.part_path(&names.temporary_incr());
         let rename = || {
+            disk.rename(&self.base, &base)?;
+            disk.sync_folder(&names.log_folder_path())?;
             if self.is_joining {
-                // What a second manifest would tell of must be there before it is.
+                // What a manifest tells of must be there before it is, and nothing without its base.
                 self.file.sync()?;
                 disk.rename(&temporary, &incr)?;
+                disk.sync_folder(&names.log_folder_path())?;
             }
-            disk.rename(&self.base, &base)?;
-            disk.sync_folder(&names.log_folder_path())
+            Ok(())
         };
         if let Err(why) = rename() {
             // No manifest knows them.
@@ -235,6 +237,7 @@ pub(super) fn open(
         let name = manifest.base.as_ref().map(|part| part.name.clone()).unwrap_or_default();
         // Under its name it must be whole, because parts without a manifest are believed.
         replace(disk, &names.temporary_base_path(), &names.part_path(&name), empty)?;
+        disk.sync_folder(&folder)?;
         let text = format!("Creating AOF base file {} on server start", shown(&name));
         notes.push((Level::Notice, text));
         is_changed = true;
