@@ -1,10 +1,11 @@
 //! RESTORE: a value comes back from the form that DUMP gives, of this server or a peer.
 
-use crate::engine::command::write;
+use crate::engine::command;
 use crate::engine::{Ctx, Family};
 use crate::error::Error;
 use crate::keyspace::{Event, Record};
-use crate::rdb::read::{self, Refused};
+use crate::rdb::read::{self, Footer, Refused};
+use crate::rdb::write;
 use crate::resp::args::Cursor;
 use crate::resp::{Args, Done, Reply};
 use crate::spec::{
@@ -15,7 +16,7 @@ use crate::world::Millis;
 
 pub const FAMILY: Family = Family {
     group: Group::Generic,
-    commands: &[write("RESTORE", restore)
+    commands: &[command::write("RESTORE", restore)
         .arity(-4)
         .flags(DENYOOM)
         .categories(C_KEYSPACE | C_DANGEROUS)
@@ -29,7 +30,7 @@ pub const FAMILY: Family = Family {
 /// What nodes of a cluster say to each other.
 pub const AMONG_SERVERS: Family = Family {
     group: Group::Server,
-    commands: &[write("RESTORE-ASKING", restore)
+    commands: &[command::write("RESTORE-ASKING", restore)
         .arity(-4)
         .flags(DENYOOM | ASKING)
         .categories(C_KEYSPACE | C_DANGEROUS)
@@ -89,16 +90,23 @@ fn restore(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     record.set_deadline(deadline);
     record.set_earliest(record.earliest_of_value());
     record.set_age(cx.keyspace.aging.restored(options.idle_seconds, options.frequency));
+    // Whoever reads the log need not be told to overlook what was overlooked here.
+    let own = (cx.limits.footer != Footer::default() && !read::is_usual(args.get(3)))
+        .then(|| record.with_view(|value| write::dump(value, cx.limits.dump)));
     // What was there is not overwritten, but goes, and another key comes.
     cx.keyspace.remove(cx.db, key, Event::QUIET);
     cx.keyspace.put(cx.db, record, Event::generic("restore"));
-    if let Some(deadline) = deadline
-        && !options.absolute
-    {
+    let moment = deadline.filter(|_| !options.absolute);
+    if moment.is_some() || own.is_some() {
         let mut digits = itoa::Buffer::new();
         let mut words: Vec<&[u8]> = args.iter().collect();
-        words[2] = digits.format(deadline.0).as_bytes();
-        words.push(b"ABSTTL");
+        if let Some(moment) = moment {
+            words[2] = digits.format(moment.0).as_bytes();
+            words.push(b"ABSTTL");
+        }
+        if let Some(own) = &own {
+            words[3] = own;
+        }
         cx.effects.instead(&words);
     }
     out.ok()

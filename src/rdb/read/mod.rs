@@ -26,7 +26,7 @@ mod zset;
 pub use super::codes::Family;
 pub use crate::data::limits::Shapes;
 pub use error::{Error, Kind};
-pub use payload::{Footer, Functions, Refused, functions, restore};
+pub use payload::{Footer, Functions, Refused, functions, is_usual, restore};
 
 use super::codes::{kind, opcode, version};
 use crate::data::value::Value;

@@ -10,7 +10,7 @@ use crate::data::value::Value;
 use crate::rdb::codes::{opcode, version};
 
 /// What is asked of a footer.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Footer {
     /// Versions are tried that are not known (`rdb-version-check relaxed`).
     pub relaxed: bool,
@@ -49,6 +49,11 @@ fn body_of(payload: &[u8], footer: Footer) -> Option<(&[u8], u32)> {
     let is_known = footer.relaxed || version == 0 || is_known(family_of(version), version);
     let is_right = footer.any_checksum || sum == 0 || sum == crc64::checksum(rest);
     (is_known && is_right).then_some((body, version))
+}
+
+/// Is it a payload that is taken without anything being overlooked?
+pub fn is_usual(payload: &[u8]) -> bool {
+    body_of(payload, Footer::default()).is_some()
 }
 
 /// The value of a payload.
