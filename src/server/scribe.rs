@@ -32,6 +32,9 @@ struct Desk {
     is_on: AtomicBool,
     /// Up to here, as the engine counts what it seals, answers may leave.
     kept: AtomicU64,
+    /// Past here they may leave too, because the trouble with the log has been said, although what waits before
+    /// that may not; it is the greatest number while there is no trouble.
+    said: AtomicU64,
     inside: Mutex<Inside>,
     /// A job was done by the thread.
     done: Condvar,
@@ -67,6 +70,7 @@ impl Scribe {
                 clock,
                 is_on: AtomicBool::new(false),
                 kept: AtomicU64::new(0),
+                said: AtomicU64::new(u64::MAX),
                 inside: Mutex::new(Inside {
                     log: None,
                     ends: VecDeque::new(),
@@ -158,6 +162,7 @@ impl Scribe {
     #[inline]
     pub fn may_leave(&self, offset: u64) -> bool {
         self.desk.kept.load(Ordering::Acquire) >= offset
+            || self.desk.said.load(Ordering::Acquire) < offset
     }
 
     /// An answer waits; its task is woken when it may leave.
@@ -292,9 +297,14 @@ impl Desk {
             progress.set_durable(*sealed);
             unsynced.pop_front();
         }
+        let said = log.said_from().map_or(u64::MAX, |from| {
+            let before = ends.iter().take_while(|(_, end)| *end <= from).last();
+            before.map_or(kept, |(sealed, _)| *sealed)
+        });
         self.kept.store(kept, Ordering::Release);
+        self.said.store(said, Ordering::Release);
         held.retain(|(offset, mailbox)| {
-            let waits = *offset > kept;
+            let waits = *offset > kept && *offset <= said;
             if !waits {
                 mailbox.nudge();
             }

@@ -309,8 +309,8 @@ impl Log {
         if self.durable >= offset {
             return true;
         }
-        if let Some(trouble) = &self.trouble {
-            let is_said = offset > trouble.from && self.options.policy != Policy::Always;
+        if self.trouble.is_some() {
+            let is_said = self.said_from().is_some_and(|from| offset > from);
             return is_said || self.options.policy == Policy::Never && self.written >= offset;
         }
         if self.stage == Stage::Joining {
@@ -321,6 +321,12 @@ impl Log {
             Policy::Always | Policy::Never => self.written >= offset,
             Policy::EverySecond => self.syncs_rest() || self.age(now) < ANSWER_WITHIN_US,
         }
+    }
+
+    /// In trouble: what was given later than this may be answered, even while what was given before may not.
+    pub fn said_from(&self) -> Option<u64> {
+        let trouble = self.trouble.as_ref()?;
+        (self.options.policy != Policy::Always).then_some(trouble.from)
     }
 
     /// What is to be done now, if anything is. It must be run and its outcome be given to `done`, before there is
