@@ -54,6 +54,8 @@ pub struct Snapshot {
     pub purpose: Purpose,
     pub began_us: u64,
     pub stage: Stage,
+    /// Why it is of no use, when the log said so before it was whole.
+    failed: Option<String>,
     /// Changes before it began.
     changes: u64,
 }
@@ -345,6 +347,7 @@ impl Engine {
             purpose,
             began_us,
             stage: Stage::Asked,
+            failed: None,
             changes: self.keyspace.changes.dirty,
         });
         self.persistence.begun = true;
@@ -369,10 +372,15 @@ impl Engine {
         Some(self.head(purpose, self.keyspace.databases_of_walk()))
     }
 
-    /// The log takes its new base in: what is left may still fail.
-    pub fn join_base(&mut self) {
-        if let Some(snapshot) = &mut self.persistence.snapshot {
-            snapshot.stage = Stage::Joining;
+    /// The log takes its new base in, which may still fail, and tells what came of it. False if nobody wants
+    /// the base any more.
+    pub fn join_base(&mut self) -> bool {
+        match &mut self.persistence.snapshot {
+            Some(snapshot) if snapshot.stage == Stage::Writing => {
+                snapshot.stage = Stage::Joining;
+                true
+            }
+            _ => false,
         }
     }
 
@@ -385,11 +393,22 @@ impl Engine {
         match event {
             Event::Rewritten if joins => self.end_snapshot(Ok(()), 0, now),
             Event::RewriteFailed(why) if joins => self.end_snapshot(Err(why.clone()), 0, now),
+            Event::RewriteFailed(why) => self.fail_rewrite(why),
             _ => (),
         }
         // It was only wanted for its beginning.
         if self.persistence.aof.state == AofState::On && !self.config.appendonly {
             self.stop_log();
+        }
+    }
+
+    /// The log has no place for the base that is being made.
+    fn fail_rewrite(&mut self, why: &str) {
+        let Some(snapshot) = &mut self.persistence.snapshot else { return };
+        let is_made = matches!(snapshot.stage, Stage::Walking | Stage::Writing);
+        if snapshot.purpose == Purpose::Rewrite && is_made {
+            snapshot.failed = Some(why.to_string());
+            self.cancel_snapshot();
         }
     }
 
@@ -642,9 +661,13 @@ impl Engine {
 
     /// Gives up the snapshot that is under way. Its file goes when the shell sees it.
     pub fn cancel_snapshot(&mut self) {
-        if let Some(snapshot) = &mut self.persistence.snapshot {
-            snapshot.stage = Stage::Cancelled;
-            self.drop_walk();
+        let Some(snapshot) = &mut self.persistence.snapshot else { return };
+        let was_joining = snapshot.stage == Stage::Joining;
+        snapshot.stage = Stage::Cancelled;
+        self.drop_walk();
+        if was_joining {
+            // The shell is done with it, and the log that took it in is about to end and will not tell.
+            self.end_snapshot(Err(String::new()), 0, self.now);
         }
     }
 
@@ -652,9 +675,10 @@ impl Engine {
     pub fn end_snapshot(&mut self, result: Result<(), String>, extra_bytes: u64, now: Now) {
         let Some(snapshot) = self.persistence.snapshot.take() else { return };
         self.drop_walk();
+        let cancelled = snapshot.stage == Stage::Cancelled && snapshot.failed.is_none();
+        let result = snapshot.failed.map_or(result, Err);
         let seconds = now.mono_us.saturating_sub(snapshot.began_us) / 1_000_000;
         let wall_seconds = now.wall_us.div_euclid(1_000_000);
-        let cancelled = snapshot.stage == Stage::Cancelled;
         match snapshot.purpose {
             Purpose::Save => {
                 let rdb = &mut self.persistence.rdb;

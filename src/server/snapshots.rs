@@ -79,9 +79,16 @@ async fn take(door: &Door, disk: &Arc<dyn Disk>) {
             door.enter(move |engine, now| engine.end_snapshot(result, most, now)).await;
         }
         (Purpose::Rewrite, Ok(path)) => {
-            door.enter(|engine, _| engine.join_base()).await;
-            // The log tells when it has taken it in.
-            scribe.with_log(|log, _| log.finish_rewrite(path, is_dump));
+            if door.enter(|engine, _| engine.join_base()).await {
+                // The log tells when it has taken it in.
+                scribe.with_log(|log, _| log.finish_rewrite(path, is_dump));
+                return;
+            }
+            // It is of no use, and the next one would replace it anyway.
+            drop(disk.remove(&path));
+            scribe.with_log(|log, _| log.abort_rewrite());
+            door.enter(move |engine, now| engine.end_snapshot(Err(GIVEN_UP.into()), most, now))
+                .await;
         }
         (Purpose::Rewrite, Err(why)) => {
             scribe.with_log(|log, _| log.abort_rewrite());
