@@ -282,6 +282,8 @@ pub struct Arg {
     pub shape: Shape,
     /// The word that announces this argument, as `EX` announces its seconds.
     pub token: &'static str,
+    /// What a line of help calls it, if that is not its name.
+    pub shown: &'static str,
     pub optional: bool,
     pub repeats: bool,
     /// The token is repeated with every value.
@@ -304,7 +306,16 @@ pub enum Shape {
 }
 
 const fn arg(name: &'static str, shape: Shape) -> Arg {
-    Arg { name, shape, token: "", optional: false, repeats: false, repeats_token: false, since: "" }
+    Arg {
+        name,
+        shape,
+        token: "",
+        shown: "",
+        optional: false,
+        repeats: false,
+        repeats_token: false,
+        since: "",
+    }
 }
 pub const fn key(name: &'static str) -> Arg {
     arg(name, Shape::Key)
@@ -358,6 +369,11 @@ impl Arg {
     /// The word that announces this argument.
     pub const fn after(mut self, token: &'static str) -> Arg {
         self.token = token;
+        self
+    }
+    /// What a line of help calls it.
+    pub const fn shown(mut self, name: &'static str) -> Arg {
+        self.shown = name;
         self
     }
     pub const fn since(mut self, version: &'static str) -> Arg {

@@ -65,6 +65,7 @@ pub const FAMILY: Family = Family {
         ),
         debug!("RELOAD", reload, -2, "Saves the data, forgets it, and loads it again."),
         debug!("LOADAOF", loadaof, 2, "Forgets the data, and loads it from the log."),
+        debug!("AOF-FLUSH-SLEEP", flush_sleep, 3, "Waits before anything is written to the log."),
         debug!("JMAP", accept, -2, "Accepted, without effect."),
         debug!("DICT-RESIZING", accept, 3, "Accepted: tables resize in steps that hold nobody up."),
         debug!(
@@ -410,6 +411,12 @@ fn call_all(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done 
 
 fn pause_cron(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
     engine.cron_paused = args.get(2) != b"0";
+    out.ok()
+}
+
+fn flush_sleep(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    let micros = args.after(1).int()?;
+    engine.persistence.aof.progress.set_write_delay(micros.clamp(0, 3_600_000_000) as u64);
     out.ok()
 }
 

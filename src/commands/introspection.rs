@@ -447,7 +447,7 @@ fn write_arg(out: &mut List, arg: &Arg, keys: &mut KeyNumber) {
     map.bulk(kind.as_bytes());
     if parts.is_none() {
         map.bulk(b"display_text");
-        map.bulk(name.as_bytes());
+        map.bulk(if arg.shown.is_empty() { name.as_bytes() } else { arg.shown.as_bytes() });
     }
     if matches!(arg.shape, Shape::Key) {
         map.bulk(b"key_spec_index");

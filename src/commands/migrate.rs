@@ -50,7 +50,7 @@ pub const FAMILY: Family = Family {
             one_of(
                 "authentication",
                 &[
-                    string("password").named("auth").since("4.0.7"),
+                    string("auth").after("AUTH").shown("password").since("4.0.7"),
                     block("auth2", &[string("username"), string("password")])
                         .after("AUTH2")
                         .since("6.0.0"),

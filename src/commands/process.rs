@@ -63,6 +63,9 @@ fn shutdown(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done 
         return Err(Error::Syntax.into());
     }
     if abort {
+        if engine.abort_shutdown() {
+            return out.ok();
+        }
         return Err(Error::Say("ERR No shutdown in progress.").into());
     }
     // A script that is busy is half done.

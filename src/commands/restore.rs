@@ -73,7 +73,11 @@ fn restore(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let value = read::restore(args.get(3), &cx.limits.shapes(), cx.limits.footer);
     let value = value.map_err(|refused| match refused {
         Refused::Footer => Error::Say("ERR DUMP payload version or checksum are wrong"),
-        Refused::Format(_) => Error::Say("ERR Bad data format"),
+        Refused::Format(why) => {
+            let offset = why.offset;
+            *cx.note = Some(format!("Internal error in RDB reading offset {offset}: {why}"));
+            Error::Say("ERR Bad data format")
+        }
     })?;
     let deadline = match (ttl, options.absolute) {
         (0, _) => None,

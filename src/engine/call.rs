@@ -144,6 +144,7 @@ impl Engine {
                     effects: &mut self.effects,
                     limits: &self.limits,
                     in_script: self.scripting.calls,
+                    note: &mut self.note,
                 };
                 run(&mut cx, args, Reply::new(out))
             }
@@ -216,6 +217,9 @@ impl Engine {
                 out.bytes.truncate(start);
                 self.count_error(&error);
                 out.error(&error);
+                if let Some(note) = self.note.take() {
+                    self.host.log(crate::world::host::Level::Warning, &note);
+                }
                 Outcome::Failed
             }
         }

@@ -189,6 +189,8 @@ pub struct Ctx<'e> {
     pub limits: &'e Limits,
     /// A script runs the command.
     pub in_script: bool,
+    /// Why the command is refused, if the log should say more of it than the answer.
+    pub note: &'e mut Option<String>,
 }
 
 /// Directives that data commands obey, frozen for the unit.

@@ -30,6 +30,7 @@ impl Engine {
         if self.cron_paused {
             return Rhythm::Busy;
         }
+        self.obey_signal();
         self.stats.sample(span_us);
         self.note_memory();
         self.keyspace.tidy();

@@ -97,6 +97,8 @@ pub struct Engine {
     /// DEBUG CLIENT-ENFORCE-REPLY-LIST: every answer counts as a whole block.
     pub answers_fill_blocks: bool,
     paused: Option<Pause>,
+    /// What a command that is refused leaves for the log.
+    note: Option<String>,
     /// EXEC is running: one unit.
     in_exec: bool,
     /// Whose requests are running.
@@ -217,6 +219,7 @@ impl Engine {
             reply_peaks: ReplyPeaks::default(),
             answers_fill_blocks: false,
             paused: None,
+            note: None,
             in_exec: false,
             running: None,
             own_pushes: Vec::new(),

@@ -40,6 +40,8 @@ pub struct Persistence {
     /// BGSAVE SCHEDULE: as soon as no other snapshot is under way.
     pub save_scheduled: bool,
     pub rewrite_scheduled: bool,
+    /// The signal that asks for an end, if that has not been seen to.
+    asked_to_stop: Option<&'static str>,
     /// A snapshot was begun since the shell last asked.
     begun: bool,
     /// What the shell is to do with the log when the step is over.
@@ -167,9 +169,19 @@ pub struct LogProgress {
     base_size: AtomicU64,
     buffered: AtomicU64,
     delayed_syncs: AtomicU64,
+    /// DEBUG AOF-FLUSH-SLEEP: so many microseconds pass before anything is written.
+    write_delay_us: AtomicU64,
 }
 
 impl LogProgress {
+    pub fn write_delay_us(&self) -> u64 {
+        self.write_delay_us.load(Ordering::Relaxed)
+    }
+
+    pub fn set_write_delay(&self, micros: u64) {
+        self.write_delay_us.store(micros, Ordering::Relaxed);
+    }
+
     pub fn durable(&self) -> u64 {
         self.durable.load(Ordering::Acquire)
     }
@@ -287,6 +299,7 @@ impl Default for Persistence {
             },
             save_scheduled: false,
             rewrite_scheduled: false,
+            asked_to_stop: None,
             begun: false,
             orders: Vec::new(),
             saved_changes: 0,
@@ -460,9 +473,9 @@ impl Engine {
                 self.note_saved();
             }
             Err(why) => {
+                // Whoever asked for it is told, so this is no reason to refuse writes to others.
                 let text = format!("Error writing the RDB file: {why}");
                 self.host.log(Level::Warning, &text);
-                self.persistence.rdb.last_ok = false;
             }
         }
         saved
@@ -483,6 +496,9 @@ impl Engine {
                     let (key, deadline, age) = (record.key(), record.deadline(), record.age());
                     record
                         .with_view(|value| file.entry(Saved { db, key, deadline, age, value }))?;
+                    if self.config.rdb_key_save_delay > 0 {
+                        self.host.sleep(self.config.rdb_key_save_delay as u64);
+                    }
                 }
             }
             file.finish_as(&head.names.snapshot_path()).map(drop)
@@ -490,10 +506,14 @@ impl Engine {
         write().map_err(|error| said(&error))
     }
 
+    /// Is there a snapshot whose walk is neither over nor given up?
+    pub fn is_walking_for_snapshot(&self) -> bool {
+        self.persistence.snapshot.as_ref().is_some_and(|it| it.stage == Stage::Walking)
+    }
+
     /// Goes on with the walk for about so long.
     pub fn snapshot_slice(&mut self, slice_us: u64, now: Now) -> Slice {
-        let is_walking = |snapshot: &Snapshot| snapshot.stage == Stage::Walking;
-        if !self.persistence.snapshot.as_ref().is_some_and(is_walking) {
+        if !self.is_walking_for_snapshot() {
             return Slice { pieces: Vec::new(), state: SliceState::Cancelled, keys: 0 };
         }
         let before = self.keyspace.walk_progress().0;
@@ -511,9 +531,10 @@ impl Engine {
         Slice { pieces, state: if more { SliceState::More } else { SliceState::Over }, keys }
     }
 
-    /// CONFIG SET appendonly yes: the log begins with the data as it is now.
-    pub(super) fn start_log(&mut self) -> Result<(), ()> {
-        if self.persistence.aof.state != AofState::Off {
+    /// CONFIG SET appendonly yes: the log begins with the data as it is now. While that is being loaded it is
+    /// seen to when it is there.
+    pub fn start_log(&mut self) -> Result<(), ()> {
+        if self.persistence.aof.state != AofState::Off || self.persistence.loading.is_some() {
             return Ok(());
         }
         if !self.open_log() {
@@ -564,12 +585,15 @@ impl Engine {
     }
 
     /// CONFIG SET appendonly no: what was told so far is kept.
-    pub(super) fn stop_log(&mut self) {
+    pub fn stop_log(&mut self) {
         if self.persistence.aof.state == AofState::Off {
             return;
         }
         if self.persistence.is_taking(Purpose::Rewrite) {
-            self.host.log(Level::Notice, "AOF rewrite is given up: the AOF is turned off");
+            self.host.log(
+                Level::Notice,
+                "Killing the AOF rewrite, which is a thread and no child: the AOF is turned off",
+            );
             self.cancel_snapshot();
         }
         self.persistence.rewrite_scheduled = false;
@@ -657,6 +681,47 @@ impl Engine {
         }
         self.exit = Some(super::Exit { code: 0 });
         Ok(())
+    }
+
+    /// A signal asks for an end. It is heard of between two ticks, and until the next one it can be taken back.
+    pub fn hear_signal(&mut self, name: &'static str) {
+        self.persistence.asked_to_stop = Some(name);
+        if !self.cron_paused {
+            self.obey_signal();
+        }
+    }
+
+    /// Does what a signal asked for, if one did.
+    pub(super) fn obey_signal(&mut self) {
+        let Some(name) = self.persistence.asked_to_stop.take() else { return };
+        let words = match name {
+            "SIGTERM" => &self.config.shutdown_on_sigterm,
+            _ => &self.config.shutdown_on_sigint,
+        };
+        let wishes = Wishes {
+            save: words.has("save"),
+            nosave: words.has("nosave"),
+            force: words.has("force"),
+        };
+        // What is not loaded yet cannot be saved.
+        if self.persistence.loading.is_some() {
+            self.exit = Some(super::Exit { code: 0 });
+        } else if self.shut_down(wishes).is_err() {
+            let text = format!(
+                "{name} received but errors trying to shut down the server, check the logs for more \
+                 information"
+            );
+            self.host.log(Level::Warning, &text);
+        }
+    }
+
+    /// SHUTDOWN ABORT: says whether there was anything to take back.
+    pub fn abort_shutdown(&mut self) -> bool {
+        let was_asked = self.persistence.asked_to_stop.take().is_some();
+        if was_asked {
+            self.host.log(Level::Notice, "Shutdown manually aborted.");
+        }
+        was_asked
     }
 
     /// Gives up the snapshot that is under way. Its file goes when the shell sees it.

@@ -79,28 +79,35 @@ pub fn plan(engine: &Engine, disk: &dyn Disk) -> Result<load::Plan, Refused> {
 
 async fn try_load(door: &Door, disk: Arc<dyn Disk>) -> Result<(), Vec<String>> {
     let looked = disk.clone();
-    let planned = door.enter(move |engine, _| plan(engine, &*looked)).await;
+    let planned =
+        door.enter(move |engine, _| (engine.config.appendonly, plan(engine, &*looked))).await;
+    let (appendonly, planned) = planned;
     let load::Plan { source, passes_over_log, .. } = planned.map_err(|refused| refused.lines)?;
     if source != Source::Nothing {
         load_from(door, &disk, &source).await?;
     }
-    let appendonly = door.enter(|engine, _| engine.config.appendonly).await;
+    // If it was switched on meanwhile, what there was of a log was not looked at, and a new one is begun.
+    let opens = appendonly && door.enter(|engine, _| engine.config.appendonly).await;
     let open = move |engine: &mut Engine, now: Now| open_log(engine, disk, source, now);
-    if appendonly {
+    if opens {
         let log = door.enter(open).await.map_err(|why| vec![why])?;
         let sealed = door.enter(|engine, _| engine.effects.offset()).await;
         door.scribe().open(log, sealed);
     }
     door.enter(move |engine, now| {
-        if engine.config.appendonly {
+        if opens {
             engine.persistence.aof.state = AofState::On;
             engine.tell_log();
         }
         engine.persistence.aof.passed_over = passes_over_log;
         engine.end_loading(now);
+        match engine.config.appendonly {
+            true => engine.start_log(),
+            false => Ok(engine.stop_log()),
+        }
     })
-    .await;
-    Ok(())
+    .await
+    .map_err(|()| vec!["The AOF cannot be begun.".into()])
 }
 
 async fn load_from(door: &Door, disk: &Arc<dyn Disk>, source: &Source) -> Result<(), Vec<String>> {

@@ -204,7 +204,13 @@ async fn serve(
     tokio::task::spawn_local(door.scribe().clone().report(door.clone()));
     tokio::task::spawn_local(snapshots::take_all(door.clone(), disk.clone()));
     tokio::task::spawn_local(beat::keep(door.clone()));
-    tokio::task::spawn_local(signals::watch(door.clone()));
+    let temporary = door
+        .enter(|engine, _| {
+            let names = engine.names();
+            [names.temporary_snapshot_path(), names.temporary_base_path()]
+        })
+        .await;
+    tokio::task::spawn_local(signals::watch(door.clone(), temporary[0].clone()));
     tokio::task::spawn_local(async move {
         while let Some(fresh) = other_sockets.recv().await {
             accepting.borrow_mut().clear();
@@ -224,6 +230,10 @@ async fn serve(
         let _ = std::fs::remove_file(&unixsocket);
     }
     door.scribe().close();
+    // A snapshot that was under way has no use any more, and its thread may not come to see that.
+    for path in &temporary {
+        let _ = std::fs::remove_file(path);
+    }
     tracing::warn!("Russet is now ready to exit, bye bye...");
     Ok(exit.code)
 }

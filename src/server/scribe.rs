@@ -12,7 +12,7 @@ use super::door::Door;
 use crate::engine::Effects;
 use crate::engine::persistence::{LogProgress, Sizes};
 use crate::engine::session::Mailbox;
-use crate::persist::log::{Event, Job, Log};
+use crate::persist::log::{Done, Event, Job, Log};
 use crate::world::time::Now;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -243,7 +243,7 @@ impl Scribe {
             }
             // Others may seal while it is written.
             drop(inside);
-            let done = job.run();
+            let done = self.desk.run(job);
             inside = self.desk.lock();
             if let Some(log) = &mut inside.log {
                 let event = log.done(done, self.desk.clock.now());
@@ -262,6 +262,15 @@ impl Scribe {
 impl Desk {
     fn lock(&self) -> MutexGuard<'_, Inside> {
         lock(&self.inside)
+    }
+
+    fn run(&self, job: Job) -> Done {
+        let delay_us = self.progress.write_delay_us();
+        if delay_us > 0 {
+            // Whoever asks for this wants all to wait.
+            std::thread::sleep(std::time::Duration::from_micros(delay_us));
+        }
+        job.run()
     }
 
     /// Waits until a job is done.
@@ -355,7 +364,7 @@ fn start(desk: Arc<Desk>) -> Sender<Job> {
     let spawned = thread.spawn(move || {
         let desk = desk;
         for job in jobs {
-            let done = job.run();
+            let done = desk.run(job);
             let mut inside = desk.lock();
             if let Some(log) = &mut inside.log {
                 let event = log.done(done, desk.clock.now());

@@ -1,13 +1,12 @@
 //! SIGTERM and SIGINT ask the server to stop, as SHUTDOWN does, in the words that the configuration has
-//! for them.
+//! for them. Whoever sends a second SIGINT does not want to wait for what the first began.
 
 use super::door::Door;
-use crate::engine::persistence::Wishes;
-use crate::engine::{Engine, Exit};
-use crate::world::host::Level;
+use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 
-pub async fn watch(door: Door) -> std::io::Result<()> {
+/// `temporary` is the file that an end may be writing.
+pub async fn watch(door: Door, temporary: PathBuf) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // A peer that went away is an error of the write, not of the process.
@@ -19,30 +18,34 @@ pub async fn watch(door: Door) -> std::io::Result<()> {
             _ = interrupt.recv() => "SIGINT",
             _ = hangup.recv() => continue,
         };
-        if name == "SIGINT" && std::mem::replace(&mut interrupted, true) {
-            tracing::warn!("You insist... exiting now.");
-            std::process::exit(1);
+        if name == "SIGINT" {
+            if std::mem::replace(&mut interrupted, true) {
+                give_up(&temporary);
+            }
+            insist(temporary.clone());
         }
         tracing::warn!("Received {name} scheduling shutdown...");
-        door.soon(move |engine, _| obey(engine, name));
+        door.soon(move |engine, _| engine.hear_signal(name));
     }
 }
 
-fn obey(engine: &mut Engine, name: &str) {
-    let words = match name {
-        "SIGTERM" => engine.config.shutdown_on_sigterm,
-        _ => engine.config.shutdown_on_sigint,
+/// This thread may be busy with the last snapshot when the second signal comes, so another one waits for it.
+fn insist(temporary: PathBuf) {
+    let wait = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        runtime.block_on(async {
+            signal(SignalKind::interrupt())?.recv().await;
+            give_up(&temporary)
+        })
     };
-    let wishes =
-        Wishes { save: words.has("save"), nosave: words.has("nosave"), force: words.has("force") };
-    // What is not loaded yet cannot be saved.
-    if engine.persistence.loading.is_some() {
-        engine.exit = Some(Exit { code: 0 });
-    } else if engine.shut_down(wishes).is_err() {
-        let text = format!(
-            "{name} received but errors trying to shut down the server, check the logs for more \
-             information"
-        );
-        engine.host.log(Level::Warning, &text);
-    }
+    // Without it the signal is heard of a little later.
+    let _ = std::thread::Builder::new()
+        .name("insist".into())
+        .spawn(move || -> std::io::Result<()> { wait() });
+}
+
+fn give_up(temporary: &Path) -> ! {
+    tracing::warn!("You insist... exiting now.");
+    let _ = std::fs::remove_file(temporary);
+    std::process::exit(1)
 }

@@ -28,6 +28,9 @@ const SLICE_MIN_US: u64 = 15;
 /// Others have so many times as long as a slice before the next one.
 const SHARE: u64 = 5;
 
+/// For so long nobody looks whether a pause is over.
+const NAP_US: u64 = 10_000;
+
 const GIVEN_UP: &str = "it was given up";
 
 /// What is on its way to the thread.
@@ -147,7 +150,7 @@ async fn walk(door: &Door, orders: &Sender<Order>, waiting: &Waiting) {
         if waiting.failed.load(Ordering::Acquire) {
             return;
         }
-        pause(delay, slice.keys).await;
+        pause(door, delay, slice.keys).await;
         while waiting.bytes.load(Ordering::Acquire) > WAITING_BYTES_MAX
             && !waiting.failed.load(Ordering::Acquire)
         {
@@ -163,14 +166,25 @@ async fn walk(door: &Door, orders: &Sender<Order>, waiting: &Waiting) {
     }
 }
 
-/// `rdb-key-save-delay`: so many microseconds for each key, or so many keys for each microsecond.
-async fn pause(delay: i64, keys: u64) {
-    let micros = match delay {
+/// `rdb-key-save-delay`: so many microseconds for each key, or so many keys for each microsecond. It is over
+/// when the directive changes, or when nobody wants the snapshot any more.
+async fn pause(door: &Door, delay: i64, keys: u64) {
+    let mut micros = match delay {
         0 => return,
         1.. => (delay as u64).saturating_mul(keys),
         _ => keys / delay.unsigned_abs(),
     };
-    tokio::time::sleep(Duration::from_micros(micros)).await;
+    while micros > 0 {
+        let part = micros.min(NAP_US);
+        tokio::time::sleep(Duration::from_micros(part)).await;
+        micros -= part;
+        let is_wanted = move |engine: &mut Engine, _: Now| {
+            engine.config.rdb_key_save_delay == delay && engine.is_walking_for_snapshot()
+        };
+        if micros > 0 && !door.enter(is_wanted).await {
+            return;
+        }
+    }
 }
 
 impl Waiting {

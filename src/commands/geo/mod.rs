@@ -29,9 +29,14 @@ const COUNT: Arg = block(
 const WITH_COORD: Arg = token("WITHCOORD").optional();
 const WITH_DIST: Arg = token("WITHDIST").optional();
 const WITH_HASH: Arg = token("WITHHASH").optional();
-const STORE: Arg =
-    one_of("store", &[key("storekey").after("STORE"), key("storedistkey").after("STOREDIST")])
-        .optional();
+const STORE: Arg = one_of(
+    "store",
+    &[
+        key("storekey").after("STORE").shown("key"),
+        key("storedistkey").after("STOREDIST").shown("key"),
+    ],
+)
+.optional();
 const FROM: Arg = one_of(
     "from",
     &[

@@ -123,8 +123,7 @@ pub(super) const SNAPSHOTS: &[Directive] = &[
 
 pub(super) const AOF: &[Directive] = &[
     live("appendonly", Kind::Switch, "no", at!(appendonly), "Log every write to disk.")
-        .then(Follow::Appendonly)
-        .deny_loading(),
+        .then(Follow::Appendonly),
     fixed(
         "appendfilename",
         Kind::Text,

@@ -81,6 +81,22 @@ impl Engine {
 
     /// A script's time is up. Its command is not over; neither is EXEC, if it runs inside of that.
     pub(super) fn become_busy(&mut self, run: Run, vm: Box<Vm>) {
+        self.tell_slow(&run);
+        self.scripting.busy = Some(Box::new(Busy {
+            who: run.who,
+            script: Some((run, vm)),
+            calls: Vec::new(),
+            rest: None,
+            answer: None,
+            wall_us: self.now.wall_us,
+            killed: false,
+            orphan: false,
+        }));
+        self.scripting.became_busy = true;
+    }
+
+    /// A script takes long.
+    pub(super) fn tell_slow(&self, run: &Run) {
         let command = match run.which {
             Which::Scripts => "SCRIPT KILL",
             Which::Functions => "FUNCTION KILL",
@@ -95,17 +111,6 @@ impl Engine {
                 run.name
             ),
         );
-        self.scripting.busy = Some(Box::new(Busy {
-            who: run.who,
-            script: Some((run, vm)),
-            calls: Vec::new(),
-            rest: None,
-            answer: None,
-            wall_us: self.now.wall_us,
-            killed: false,
-            orphan: false,
-        }));
-        self.scripting.became_busy = true;
     }
 
     /// Has a script become busy since this was last asked?

@@ -256,10 +256,15 @@ impl Loader {
         let item = match reader.next() {
             Ok(item) => item,
             Err(why) => {
-                let mut lines = vec![format!(
-                    "Internal error in RDB reading offset {}: {}",
-                    why.offset, why.what
-                )];
+                let mut lines = Vec::new();
+                let what = match why.kind {
+                    read::Kind::Checksum => {
+                        lines.push(why.what);
+                        "RDB CRC error".into()
+                    }
+                    _ => why.what,
+                };
+                lines.push(format!("Internal error in RDB reading offset {}: {what}", why.offset));
                 let name = &part.name;
                 lines.push(match part.role {
                     Role::Snapshot => "Terminating server after rdb file reading failure.".into(),

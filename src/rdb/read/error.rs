@@ -25,6 +25,8 @@ pub enum Kind {
     Checksum,
     /// What stands there cannot be.
     Corrupt,
+    /// The same, of what a form of its own says, or of the elements in it.
+    Flawed,
     /// It may be right, but Russet does not know it, nor how to pass it over.
     Unknown,
 }

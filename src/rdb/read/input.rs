@@ -97,7 +97,7 @@ impl<R: Read> Input<R> {
     }
 
     pub fn flaw(&self, flaw: Flaw) -> Error {
-        self.corrupt(flaw.0)
+        self.error(Kind::Flawed, flaw.0)
     }
 
     // ── bytes ───────────────────────────────────────────────────────────────────────────────

@@ -44,6 +44,42 @@ pub fn value<R: Read>(
     code: u8,
     cx: &Context,
 ) -> Result<Found, Error> {
+    let found = value_of(input, scratch, code, cx);
+    found.map_err(|mut error| {
+        if error.kind == Kind::Flawed
+            && let Some(form) = packed(code)
+        {
+            error.what = format!("{form} integrity check failed: {}", error.what);
+        }
+        error
+    })
+}
+
+/// What is said to be broken, if a value in this form is.
+fn packed(code: u8) -> Option<&'static str> {
+    Some(match code {
+        kind::LIST_ZIPLIST => "List ziplist",
+        kind::LIST_QUICKLIST | kind::LIST_QUICKLIST_2 => "Quicklist",
+        kind::SET_INTSET => "Intset",
+        kind::SET_LISTPACK => "Set listpack",
+        kind::ZSET_ZIPLIST => "Zset ziplist",
+        kind::ZSET_LISTPACK => "Zset listpack",
+        kind::HASH_ZIPMAP => "Zipmap",
+        kind::HASH_ZIPLIST => "Hash ziplist",
+        kind::HASH_LISTPACK => "Hash listpack",
+        kind::STREAM_LISTPACKS | kind::STREAM_LISTPACKS_2 | kind::STREAM_LISTPACKS_3 => {
+            "Stream listpack"
+        }
+        _ => return None,
+    })
+}
+
+fn value_of<R: Read>(
+    input: &mut Input<R>,
+    scratch: &mut Scratch,
+    code: u8,
+    cx: &Context,
+) -> Result<Found, Error> {
     let Shapes { list: lists, set: sets, zset: zsets, hash: hashes, stream: streams } = cx.shapes;
     let is_valkey = cx.family == Family::Valkey;
     let value = match code {
