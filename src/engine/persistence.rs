@@ -385,15 +385,22 @@ impl Engine {
         Some(self.head(purpose, self.keyspace.databases_of_walk()))
     }
 
-    /// The log takes its new base in, which may still fail, and tells what came of it. False if nobody wants
-    /// the base any more.
+    /// The log takes its new base in: what is left may still fail. False if nobody wants it any more.
     pub fn join_base(&mut self) -> bool {
-        match &mut self.persistence.snapshot {
-            Some(snapshot) if snapshot.stage == Stage::Writing => {
-                snapshot.stage = Stage::Joining;
-                true
-            }
-            _ => false,
+        let wanted = |snapshot: &&mut Snapshot| snapshot.stage != Stage::Cancelled;
+        let snapshot = self.persistence.snapshot.as_mut().filter(wanted);
+        snapshot.map(|snapshot| snapshot.stage = Stage::Joining).is_some()
+    }
+
+    /// There is no log that would take its new base in.
+    pub fn leave_base(&mut self, now: Now) {
+        let is_over = |snapshot: &Snapshot| {
+            snapshot.purpose == Purpose::Rewrite
+                && matches!(snapshot.stage, Stage::Joining | Stage::Cancelled)
+        };
+        if self.persistence.snapshot.as_ref().is_some_and(is_over) {
+            self.cancel_snapshot();
+            self.end_snapshot(Err("the AOF was turned off".into()), 0, now);
         }
     }
 
@@ -506,14 +513,15 @@ impl Engine {
         write().map_err(|error| said(&error))
     }
 
-    /// Is there a snapshot whose walk is neither over nor given up?
-    pub fn is_walking_for_snapshot(&self) -> bool {
-        self.persistence.snapshot.as_ref().is_some_and(|it| it.stage == Stage::Walking)
+    /// Is there a snapshot that was not given up?
+    pub fn wants_snapshot(&self) -> bool {
+        self.persistence.snapshot.as_ref().is_some_and(|it| it.stage != Stage::Cancelled)
     }
 
     /// Goes on with the walk for about so long.
     pub fn snapshot_slice(&mut self, slice_us: u64, now: Now) -> Slice {
-        if !self.is_walking_for_snapshot() {
+        let is_walking = |snapshot: &Snapshot| snapshot.stage == Stage::Walking;
+        if !self.persistence.snapshot.as_ref().is_some_and(is_walking) {
             return Slice { pieces: Vec::new(), state: SliceState::Cancelled, keys: 0 };
         }
         let before = self.keyspace.walk_progress().0;
@@ -531,21 +539,21 @@ impl Engine {
         Slice { pieces, state: if more { SliceState::More } else { SliceState::Over }, keys }
     }
 
-    /// CONFIG SET appendonly yes: the log begins with the data as it is now. While that is being loaded it is
+    /// CONFIG SET appendonly yes: the log begins with the data as it is now; false if it cannot. While that is being loaded it is
     /// seen to when it is there.
-    pub fn start_log(&mut self) -> Result<(), ()> {
+    pub fn start_log(&mut self) -> bool {
         if self.persistence.aof.state != AofState::Off || self.persistence.loading.is_some() {
-            return Ok(());
+            return true;
         }
         if !self.open_log() {
-            return Err(());
+            return false;
         }
         if self.persistence.is_taking(Purpose::Rewrite) {
             // It was for a log that is no more.
             self.cancel_snapshot();
         }
         if self.persistence.snapshot.is_none() {
-            return self.begin_snapshot(Purpose::Rewrite).map_err(drop);
+            return self.begin_snapshot(Purpose::Rewrite).is_ok();
         }
         self.persistence.rewrite_scheduled = true;
         self.host.log(
@@ -553,7 +561,7 @@ impl Engine {
             "AOF was enabled but there is already another background operation. An AOF background was \
              scheduled to start when possible.",
         );
-        Ok(())
+        true
     }
 
     /// Opens a log that has no beginning yet.
@@ -594,7 +602,12 @@ impl Engine {
                 Level::Notice,
                 "Killing the AOF rewrite, which is a thread and no child: the AOF is turned off",
             );
-            self.cancel_snapshot();
+            // A log that takes its base in will not tell any more what came of it.
+            let joins = |snapshot: &Snapshot| snapshot.stage == Stage::Joining;
+            match self.persistence.snapshot.as_ref().is_some_and(joins) {
+                true => self.leave_base(self.now),
+                false => self.cancel_snapshot(),
+            }
         }
         self.persistence.rewrite_scheduled = false;
         self.persistence.aof.state = AofState::Off;

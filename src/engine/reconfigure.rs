@@ -52,7 +52,10 @@ impl Engine {
                 self.config.dir = path;
                 Ok(())
             }
-            Follow::Appendonly if self.config.appendonly => self.start_log(),
+            Follow::Appendonly if self.config.appendonly => match self.start_log() {
+                true => Ok(()),
+                false => Err(()),
+            },
             Follow::Appendonly => {
                 self.stop_log();
                 Ok(())

@@ -101,13 +101,15 @@ async fn try_load(door: &Door, disk: Arc<dyn Disk>) -> Result<(), Vec<String>> {
         }
         engine.persistence.aof.passed_over = passes_over_log;
         engine.end_loading(now);
-        match engine.config.appendonly {
-            true => engine.start_log(),
-            false => Ok(engine.stop_log()),
+        if !engine.config.appendonly {
+            engine.stop_log();
+        } else if !engine.start_log() {
+            // Why, is in the log.
+            return Err(vec!["The AOF cannot be begun.".into()]);
         }
+        Ok(())
     })
     .await
-    .map_err(|()| vec!["The AOF cannot be begun.".into()])
 }
 
 async fn load_from(door: &Door, disk: &Arc<dyn Disk>, source: &Source) -> Result<(), Vec<String>> {

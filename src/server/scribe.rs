@@ -267,7 +267,10 @@ impl Desk {
     fn run(&self, job: Job) -> Done {
         let delay_us = self.progress.write_delay_us();
         if delay_us > 0 {
-            // Whoever asks for this wants all to wait.
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "whoever asks for this wants all to wait"
+            )]
             std::thread::sleep(std::time::Duration::from_micros(delay_us));
         }
         job.run()

@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::engine::persistence::{Head, Purpose, SliceState};
 use crate::keyspace::walk::Piece;
 use crate::persist::files::said;
+use crate::persist::log::Log;
 use crate::persist::snapshot::Written;
 use crate::world::disk::Disk;
 use crate::world::time::Now;
@@ -82,16 +83,19 @@ async fn take(door: &Door, disk: &Arc<dyn Disk>) {
             door.enter(move |engine, now| engine.end_snapshot(result, most, now)).await;
         }
         (Purpose::Rewrite, Ok(path)) => {
-            if door.enter(|engine, _| engine.join_base()).await {
-                // The log tells when it has taken it in.
-                scribe.with_log(|log, _| log.finish_rewrite(path, is_dump));
-                return;
+            let is_wanted = door.enter(|engine, _| engine.join_base()).await;
+            let base = path.clone();
+            let join = |log: &mut Log, _| {
+                let is_rewriting = log.is_rewriting();
+                log.finish_rewrite(base, is_dump);
+                is_rewriting
+            };
+            // The log tells when it has taken it in. But there may be none any more.
+            if !is_wanted || scribe.with_log(join) != Some(true) {
+                let _ = disk.remove(&path);
+                scribe.with_log(|log, _| log.abort_rewrite());
+                door.enter(|engine, now| engine.leave_base(now)).await;
             }
-            // It is of no use, and the next one would replace it anyway.
-            drop(disk.remove(&path));
-            scribe.with_log(|log, _| log.abort_rewrite());
-            door.enter(move |engine, now| engine.end_snapshot(Err(GIVEN_UP.into()), most, now))
-                .await;
         }
         (Purpose::Rewrite, Err(why)) => {
             scribe.with_log(|log, _| log.abort_rewrite());
@@ -139,18 +143,15 @@ async fn walk(door: &Door, orders: &Sender<Order>, waiting: &Waiting) {
         if !slice.pieces.is_empty() && orders.send(Order::Pieces(slice.pieces)).is_err() {
             return;
         }
-        match slice.state {
-            SliceState::More => (),
-            SliceState::Over => {
-                let _ = orders.send(Order::End);
-                return;
-            }
-            SliceState::Cancelled => return,
-        }
-        if waiting.failed.load(Ordering::Acquire) {
+        let is_wanted =
+            slice.state != SliceState::Cancelled && pause(door, delay, slice.keys).await;
+        if !is_wanted || waiting.failed.load(Ordering::Acquire) {
             return;
         }
-        pause(door, delay, slice.keys).await;
+        if slice.state == SliceState::Over {
+            let _ = orders.send(Order::End);
+            return;
+        }
         while waiting.bytes.load(Ordering::Acquire) > WAITING_BYTES_MAX
             && !waiting.failed.load(Ordering::Acquire)
         {
@@ -167,10 +168,10 @@ async fn walk(door: &Door, orders: &Sender<Order>, waiting: &Waiting) {
 }
 
 /// `rdb-key-save-delay`: so many microseconds for each key, or so many keys for each microsecond. It is over
-/// when the directive changes, or when nobody wants the snapshot any more.
-async fn pause(door: &Door, delay: i64, keys: u64) {
+/// when the directive changes. False if nobody wants the snapshot any more.
+async fn pause(door: &Door, delay: i64, keys: u64) -> bool {
     let mut micros = match delay {
-        0 => return,
+        0 => return true,
         1.. => (delay as u64).saturating_mul(keys),
         _ => keys / delay.unsigned_abs(),
     };
@@ -178,13 +179,15 @@ async fn pause(door: &Door, delay: i64, keys: u64) {
         let part = micros.min(NAP_US);
         tokio::time::sleep(Duration::from_micros(part)).await;
         micros -= part;
-        let is_wanted = move |engine: &mut Engine, _: Now| {
-            engine.config.rdb_key_save_delay == delay && engine.is_walking_for_snapshot()
+        let look = |engine: &mut Engine, _: Now| {
+            (engine.wants_snapshot(), engine.config.rdb_key_save_delay)
         };
-        if micros > 0 && !door.enter(is_wanted).await {
-            return;
+        let (is_wanted, delay_now) = door.enter(look).await;
+        if !is_wanted || delay_now != delay {
+            return is_wanted;
         }
     }
+    true
 }
 
 impl Waiting {
