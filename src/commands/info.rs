@@ -421,7 +421,7 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "pubsub_patterns", engine.pubsub.len(Space::Pattern));
     field(text, "pubsubshard_channels", engine.pubsub.len(Space::Shard));
     field(text, "latest_fork_usec", 0);
-    field(text, "total_forks", 0);
+    field(text, "total_forks", engine.stats.snapshots);
     field(text, "migrate_cached_sockets", engine.tasks.cached_sockets);
     field(text, "slave_expires_tracked_keys", 0);
     // Nothing is ever moved in memory to close gaps.

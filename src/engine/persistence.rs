@@ -364,6 +364,7 @@ impl Engine {
             changes: self.keyspace.changes.dirty,
         });
         self.persistence.begun = true;
+        self.stats.snapshots += 1;
         Ok(())
     }
 

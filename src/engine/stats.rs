@@ -76,6 +76,8 @@ pub struct Stats {
     pub threads: Vec<IoThread>,
     /// Values that are freed in the background.
     pub given_away: u64,
+    /// Snapshots that were begun in the background: where Redis forks.
+    pub snapshots: u64,
     pub slow: SlowStat,
     /// Requests that were parsed, and in how many batches.
     pub parsed: u64,
@@ -108,6 +110,7 @@ impl Stats {
             acl_denied_auth: 0,
             threads: vec![IoThread::default(); threads],
             given_away: 0,
+            snapshots: 0,
             slow: SlowStat::default(),
             parsed: 0,
             parse_batches: 0,
@@ -135,6 +138,7 @@ impl Stats {
         self.acl_denied_auth = 0;
         self.threads.fill(IoThread::default());
         self.given_away = 0;
+        self.snapshots = 0;
         self.slow = SlowStat::default();
         self.parsed = 0;
         self.parse_batches = 0;
