@@ -262,6 +262,11 @@ impl Loader {
                         lines.push(why.what);
                         "RDB CRC error".into()
                     }
+                    read::Kind::Flawed => {
+                        let short = why.what.split(": ").next().unwrap_or_default().to_string();
+                        lines.push(why.what);
+                        short
+                    }
                     _ => why.what,
                 };
                 lines.push(format!("Internal error in RDB reading offset {}: {what}", why.offset));

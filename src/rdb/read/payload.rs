@@ -3,7 +3,7 @@
 use super::error::{Error, Kind};
 use super::input::Input;
 use super::own::Own;
-use super::value::{Context, Found, value};
+use super::value::{Context, Found, packed, value};
 use super::{Family, Scratch, Shapes, is_known, skip_key_meta};
 use crate::base::crc64;
 use crate::data::value::Value;
@@ -88,7 +88,13 @@ fn read(body: &[u8], family: Family, shapes: &Shapes) -> Result<Value, Error> {
     let cx = Context { shapes, family, templates: None };
     let mut value = match value(&mut input, &mut Scratch::default(), code, &cx)? {
         Found::Value(value) => value,
-        Found::Empty => return Err(input.corrupt("a collection without elements")),
+        Found::Empty => {
+            let what = "a collection without elements";
+            return Err(match packed(code) {
+                Some(form) => input.corrupt(format!("{form} integrity check failed: {what}")),
+                None => input.corrupt(what),
+            });
+        }
         Found::Foreign(what) => return Err(input.error(Kind::Unknown, what)),
     };
     let mut own = Own::default();

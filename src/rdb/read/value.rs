@@ -56,7 +56,7 @@ pub fn value<R: Read>(
 }
 
 /// What is said to be broken, if a value in this form is.
-fn packed(code: u8) -> Option<&'static str> {
+pub fn packed(code: u8) -> Option<&'static str> {
     Some(match code {
         kind::LIST_ZIPLIST => "List ziplist",
         kind::LIST_QUICKLIST | kind::LIST_QUICKLIST_2 => "Quicklist",
