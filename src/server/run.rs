@@ -382,7 +382,7 @@ pub fn help() -> String {
      \u{20}      russet-server -h or --help\n\
      \n\
      Examples:\n\
-     \u{20}      russet-server (port 6379, nothing saved)\n\
+     \u{20}      russet-server (port 6379, with the default configuration)\n\
      \u{20}      echo 'maxmemory 128mb' | russet-server -\n\
      \u{20}      russet-server /etc/redis/6379.conf\n\
      \u{20}      russet-server --port 7777 --requirepass secret\n\
