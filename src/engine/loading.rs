@@ -244,6 +244,9 @@ impl Engine {
         let mut loader =
             Loader::new(self.host.disk(), self.names(), source, &shapes, options).map_err(text)?;
         let now = self.now;
+        // What is read is in the log already.
+        let tells = self.effects.wanted;
+        self.untell_log();
         self.begin_loading(loader.total(), now);
         let mut replay = self.begin_replay();
         let mut unpacker = self.unpacker(loader.total());
@@ -270,6 +273,9 @@ impl Engine {
         };
         self.end_replay(replay);
         self.end_loading(now);
+        if tells {
+            self.tell_log();
+        }
         result
     }
 
