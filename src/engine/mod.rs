@@ -19,6 +19,7 @@ pub mod keys;
 pub mod latency;
 pub mod limits;
 pub mod loading;
+pub mod locks;
 pub mod memory;
 pub mod monitor;
 pub mod outbox;

@@ -37,6 +37,7 @@ pub struct Persistence {
     pub snapshot: Option<Snapshot>,
     pub rdb: Rdb,
     pub aof: Aof,
+    pub locks: super::locks::Locks,
     /// BGSAVE SCHEDULE: as soon as no other snapshot is under way.
     pub save_scheduled: bool,
     pub rewrite_scheduled: bool,
@@ -148,9 +149,12 @@ pub struct Rdb {
 pub struct Aof {
     pub state: AofState,
     pub last_rewrite_ok: bool,
+    pub last_try_us: Option<u64>,
     pub last_rewrite_seconds: Option<u64>,
     pub rewrites: u64,
     pub failures: u64,
+    /// The log has grown so much that it should be rewritten, or must be, as told before each tick.
+    pub wants_rewrite: bool,
     pub last_extra_bytes: u64,
     /// Why nothing can be written, since when something cannot.
     pub broken: Option<Box<str>>,
@@ -270,6 +274,8 @@ pub struct Loading {
 const STEP_BYTES: usize = 4 << 10;
 /// After a snapshot that failed, save points wait so long before they try again.
 const RETRY_US: u64 = 5_000_000;
+/// And the rewrite that a log begins with this long.
+const REWRITE_AGAIN_US: u64 = 1_000_000;
 
 impl Default for Persistence {
     fn default() -> Persistence {
@@ -289,14 +295,17 @@ impl Default for Persistence {
             aof: Aof {
                 state: AofState::Off,
                 last_rewrite_ok: true,
+                last_try_us: None,
                 last_rewrite_seconds: None,
                 rewrites: 0,
                 failures: 0,
+                wants_rewrite: false,
                 last_extra_bytes: 0,
                 broken: None,
                 progress: Arc::default(),
                 passed_over: false,
             },
+            locks: Default::default(),
             save_scheduled: false,
             rewrite_scheduled: false,
             asked_to_stop: None,
@@ -348,6 +357,7 @@ impl Engine {
             }
             Purpose::Rewrite => {
                 self.persistence.rewrite_scheduled = false;
+                self.persistence.aof.last_try_us = Some(began_us);
                 if self.persistence.aof.state == AofState::Off && !self.open_log() {
                     return Err(Error::Say(
                         "ERR Can't execute an AOF background rewriting. Please check the server logs \
@@ -567,6 +577,10 @@ impl Engine {
 
     /// Opens a log that has no beginning yet.
     fn open_log(&mut self) -> bool {
+        if let Err(why) = self.lock_log() {
+            self.host.log(Level::Warning, &why);
+            return false;
+        }
         if std::mem::take(&mut self.persistence.aof.passed_over) {
             let now = self.now.wall();
             match set_log_aside(&*self.host.disk(), &self.names(), now) {
@@ -835,7 +849,8 @@ impl Engine {
             return;
         }
         let purpose = match () {
-            () if self.persistence.rewrite_scheduled => Purpose::Rewrite,
+            () if self.persistence.rewrite_scheduled && self.may_rewrite(now) => Purpose::Rewrite,
+            () if std::mem::take(&mut self.persistence.aof.wants_rewrite) => Purpose::Rewrite,
             () if self.persistence.save_scheduled && self.may_save(now) => Purpose::Save,
             () if self.save_point_is_due(now) => {
                 self.host.log(Level::Notice, &self.why_saved(now));
@@ -909,6 +924,19 @@ impl Engine {
         if let Some(rest) = rest {
             self.give_away(0, rest);
         }
+    }
+
+    /// Could a rewrite begin that nobody asked for?
+    pub fn is_free_to_rewrite(&self) -> bool {
+        self.persistence.aof.state == AofState::On
+            && self.persistence.snapshot.is_none()
+            && self.persistence.loading.is_none()
+    }
+
+    fn may_rewrite(&self, now: Now) -> bool {
+        let aof = &self.persistence.aof;
+        let waited = |at_us: u64| now.mono_us.saturating_sub(at_us) >= REWRITE_AGAIN_US;
+        aof.last_rewrite_ok || aof.last_try_us.is_none_or(waited)
     }
 
     fn may_save(&self, now: Now) -> bool {

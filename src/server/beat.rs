@@ -2,7 +2,10 @@
 //! once nothing can.
 
 use super::door::Door;
+use super::scribe::Scribe;
+use crate::engine::Engine;
 use crate::engine::cron::Rhythm;
+use crate::world::time::Now;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -12,7 +15,8 @@ const SLOW: Duration = Duration::from_secs(1);
 /// Ticks for ever: time-outs, rates, the end of a pause.
 pub async fn keep(door: Door) {
     loop {
-        let rhythm = door.enter(|engine, now| engine.tick(now)).await;
+        let scribe = door.scribe().clone();
+        let rhythm = door.enter(move |engine, now| tick(engine, &scribe, now)).await;
         match rhythm {
             Rhythm::Busy => sleep(BUSY).await,
             Rhythm::Slow => tokio::select! {
@@ -25,4 +29,9 @@ pub async fn keep(door: Door) {
             }
         }
     }
+}
+
+fn tick(engine: &mut Engine, scribe: &Scribe, now: Now) -> Rhythm {
+    engine.persistence.aof.wants_rewrite = engine.is_free_to_rewrite() && scribe.wants_rewrite();
+    engine.tick(now)
 }

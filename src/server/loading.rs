@@ -12,7 +12,6 @@ use crate::persist::log::Log;
 use crate::persist::manifest::Manifest;
 use crate::rdb::write::Writer;
 use crate::world::Disk;
-use crate::world::disk::Lock;
 use crate::world::host::Level;
 use crate::world::time::Now;
 use std::sync::Arc;
@@ -22,35 +21,15 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 /// Loads that may wait for the engine.
 const WAITING_MAX: usize = 32;
 
-/// Locks what this server will write, for as long as the locks live. Two servers must not write one file.
-pub fn lock(engine: &Engine, disk: &dyn Disk) -> Result<Vec<Box<dyn Lock>>, String> {
-    let (names, config) = (engine.names(), &engine.config);
-    let mut places = Vec::new();
-    if config.appendonly {
-        places.push(names.lock_place_of_log());
+/// Locks what this server will write.
+pub fn lock(engine: &mut Engine) -> Result<(), String> {
+    if engine.config.appendonly {
+        engine.lock_log()?;
     }
-    if !config.save.is_empty() {
-        places.push(names.lock_place_of_snapshot());
+    match engine.config.save.is_empty() {
+        true => Ok(()),
+        false => engine.lock_snapshot(),
     }
-    let mut locks = Vec::new();
-    for place in places {
-        match disk.lock(&names.lock_path(), place) {
-            Ok(Some(lock)) => locks.push(lock),
-            Ok(None) => {
-                return Err(format!(
-                    "Another server writes the same files in {}: they are locked by {}",
-                    config.dir,
-                    names.lock_path().display()
-                ));
-            }
-            // A folder that nothing can be written to is not written by anybody.
-            Err(why) => {
-                let text = format!("The files in {} cannot be locked: {}", config.dir, said(&why));
-                note(Level::Warning, &text);
-            }
-        }
-    }
-    Ok(locks)
 }
 
 /// Loads what there is, and opens the log if there is to be one. If that cannot be done the server ends.

@@ -167,14 +167,10 @@ async fn serve(
         tracing::warn!("Failed to write PID file: {error}");
     }
     let disk: Arc<dyn Disk> = Arc::new(disk::Files);
-    // Held for as long as the server lives.
-    let _locks = match loading::lock(&engine, &*disk) {
-        Ok(locks) => locks,
-        Err(why) => {
-            tracing::warn!("{why}");
-            return Ok(1);
-        }
-    };
+    if let Err(why) = loading::lock(&mut engine) {
+        tracing::warn!("{why}");
+        return Ok(1);
+    }
     engine.begin_loading(0, clock.now());
     let door = Door::new(engine, clock, threads, scribe);
     let crew = Crew::start(door.clone(), threads).context("cannot start threads")?;

@@ -167,8 +167,24 @@ impl Scribe {
 
     /// An answer waits; its task is woken when it may leave.
     pub fn hold(&self, offset: u64, mailbox: &Arc<Mailbox>, thread: usize) {
-        self.desk.lock().held.push((offset, mailbox.clone()));
+        let mut inside = self.desk.lock();
+        if inside.log.is_none() {
+            // It was closed in this moment.
+            mailbox.nudge();
+            return;
+        }
+        inside.held.push((offset, mailbox.clone()));
+        drop(inside);
         self.desk.turns[thread].notify_one();
+    }
+
+    /// Should the log be rewritten, although nobody asked for it?
+    pub fn wants_rewrite(&self) -> bool {
+        let mut inside = self.desk.lock();
+        let Some(log) = &mut inside.log else { return false };
+        let wants = log.wants_rewrite(self.desk.clock.now());
+        tell_notes(log);
+        wants
     }
 
     /// Does something with the log, if there is one, and sees to what follows.
@@ -326,7 +342,8 @@ impl Desk {
 
     /// All that was sealed so far is kept.
     fn settle(&self, inside: &mut Inside, sealed: u64) {
-        self.kept.fetch_max(sealed, Ordering::AcqRel);
+        // It may be anything from the time when nobody waited.
+        self.kept.store(sealed, Ordering::Release);
         self.release(inside);
     }
 

@@ -150,6 +150,6 @@ impl Disk for NoDisk {
         Ok(())
     }
     fn lock(&self, _: &Path, _: u32) -> io::Result<Option<Box<dyn Lock>>> {
-        Ok(None)
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }
 }

@@ -348,7 +348,7 @@ impl Log {
         }
         let retry = match &self.trouble {
             // Then a rewrite is waited for, not a time.
-            Some(trouble) if trouble.what == Failed::Lost && self.stage == Stage::Running => None,
+            Some(trouble) if trouble.what == Failed::Lost && self.rewrite.is_none() => None,
             Some(trouble) if trouble.what != Failed::Write => return Some(trouble.retry_us),
             trouble => trouble.as_ref().map(|trouble| trouble.retry_us),
         };
@@ -466,6 +466,14 @@ impl Log {
     /// A snapshot or a rewrite is being written.
     pub fn set_saving(&mut self, is_saving: bool) {
         self.is_saving = is_saving;
+    }
+
+    /// Whether a rewrite is to begin that nobody asked for: there is no other way back, or the log has grown.
+    pub fn wants_rewrite(&mut self, now: Now) -> bool {
+        match self.is_lost() {
+            true => self.rewrite.is_none() && self.may_rewrite(now),
+            false => self.is_overgrown(now),
+        }
     }
 
     /// The log has grown so much that it should be rewritten. (Not asked while it is.)
