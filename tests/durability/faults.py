@@ -7,6 +7,7 @@ file systems, one of them is really full, too.
 import errno
 import os
 import re
+import socket
 import subprocess
 import time
 
@@ -29,10 +30,10 @@ class Faulty:
         self.client = self.server.start()
 
     def fail(self, *faults):
-        """From now on; each is a call, an error, and a part of the path."""
+        """From now on; each is a call, an error or milliseconds below zero that it takes longer, and a part of the path."""
         lines = []
         for call, error, part in faults:
-            lines.append("%s %d 0 1000000000 %s\n" % (call, getattr(errno, error), part))
+            lines.append("%s %d 0 1000000000 %s\n" % (call, error if isinstance(error, int) else getattr(errno, error), part))
         fresh = self.faults.with_suffix(".fresh")
         fresh.write_text("".join(lines))
         os.replace(fresh, self.faults)
@@ -231,6 +232,93 @@ def start_fails(place, call, error, part):
     return "start: %s of %s fails with %s: ends with 1 and says so, nothing lost" % (call, part, error)
 
 
+def lost(place):
+    """A sync fails that nothing was held for, so nobody knows what is on disk: the log is rewritten, by itself."""
+    it = Faulty(place, *options("no"))
+    client, book = it.client, Book(it.client)
+    for _ in range(20):
+        check(not book.write(), "a write was refused")
+    it.fail(("fdatasync", "EIO", "1.incr.aof"))
+    client.call("BGREWRITEAOF")
+    it.wait_for_trouble()
+    wait_for("service to resume", lambda: not book.write(), 15)
+    state = wait_for("the rewrite", lambda: (lambda now: now["aof_rewrite_in_progress"] == "0" and now)(client.info()))
+    check(state["aof_last_bgrewrite_status"] == "ok" and state["aof_last_write_status"] == "ok", str(state))
+    book.verify(it.again())
+    it.server.kill()
+    return "a sync fails under no: the log is rewritten by itself, resumed, nothing lost"
+
+
+def grows(place):
+    """The log is rewritten by itself when it has grown."""
+    it = Faulty(place, *options("always", "--auto-aof-rewrite-percentage", "100", "--auto-aof-rewrite-min-size", "20kb"))
+    client = it.client
+    for n in range(40):
+        client.call("SET", "same", b"x" * 1000 + b"%d" % n)
+    wait_for("a rewrite", lambda: client.info()["aof_rewrites"] != "0", 5)
+    wait_for("its end", lambda: client.info()["aof_rewrite_in_progress"] == "0", 5)
+    check(int(client.info()["aof_current_size"]) < 20_000, "the log is as large as before")
+    check(it.again().call("GET", "same") == b"x" * 1000 + b"39", "the last value is gone")
+    it.server.kill()
+    return "a log that has grown is rewritten by itself"
+
+
+def off_at_the_end(place, call, part):
+    """CONFIG SET appendonly no while a rewrite waits for the disk; yes begins a new log all the same."""
+    it = Faulty(place, *options("always"))
+    client, book = it.client, Book(it.client)
+    for _ in range(5):
+        check(not book.write(), "a write was refused")
+    it.fail((call, -400, part))
+    client.call("BGREWRITEAOF")
+    time.sleep(0.15)
+    client.call("CONFIG", "SET", "appendonly", "no")
+    it.heal()
+    wait_for("the end of the rewrite", lambda: client.info()["aof_rewrite_in_progress"] == "0", 5)
+    check(not book.write(), "a write was refused")
+    client.call("CONFIG", "SET", "appendonly", "yes")
+
+    def is_on():
+        now = client.info()
+        return now["aof_rewrite_in_progress"] == now["aof_rewrite_scheduled"] == "0" and now["aof_last_bgrewrite_status"] == "ok"
+
+    wait_for("the log to begin", is_on, 10)
+    check(not book.write(), "a write was refused")
+    book.verify(it.again())
+    it.server.kill()
+    return "the log is turned off while %s of %s takes long, and on again" % (call, part)
+
+
+def slow_sync(place):
+    """Under everysec answers wait when a sync takes longer than a second, so a kill loses no more than that."""
+    it = Faulty(place, *options("everysec"))
+    client = it.client
+    answered = []
+    it.fail(("fdatasync", -2600, LOG))
+    client.socket.settimeout(0.02)
+    began = time.monotonic()
+    while time.monotonic() < began + 2.4:
+        count = len(answered) + 1
+        client.socket.sendall(packed(["RPUSH", "list", count]))
+        while len(answered) < count and time.monotonic() < began + 2.4:
+            try:
+                got = client.socket.recv(100)
+            except socket.timeout:
+                continue
+            check(got.startswith(b":"), "a write was refused: %s" % got)
+            answered.append(time.monotonic())
+            time.sleep(0.002)
+    again = it.again()
+    there = again.call("LLEN", "list")
+    missing = answered[there:]
+    span = missing[-1] - missing[0] if missing else 0
+    check(answered[-1] < began + 2.2, "answers did not wait for the disk")
+    check(span < 1.1, "answers of %.2f seconds are missing" % span)
+    check(again.call("LRANGE", "list", 0, -1) == [b"%d" % n for n in range(1, there + 1)], "what is there is not the beginning")
+    it.server.kill()
+    return "a sync takes 2.6 s under everysec: answers wait, and a kill loses those of %.2f s (%d)" % (span, len(missing))
+
+
 def full_disk(place):
     """A file system of its own, and full; nothing if it cannot be mounted."""
     folder = place.folder()
@@ -296,6 +384,11 @@ def run(place):
         (turning_on_fails, "mkdir", "ENOSPC", "appendonlydir"),
         (turning_on_fails, "rename", "EIO", "manifest"),
         (turning_on_fails, "write", "ENOSPC", "temp-appendonly.aof.incr"),
+        (lost,),
+        (grows,),
+        (off_at_the_end, "fdatasync", "temp-rewriteaof"),
+        (off_at_the_end, "fdatasync", "manifest"),
+        (slow_sync,),
         (start_fails, "open", "EACCES", "1.incr.aof"),
         (start_fails, "fdatasync", "EIO", "1.incr.aof"),
         (full_disk,),

@@ -14,10 +14,11 @@ import traceback
 
 import faults
 import kills
+import starts
 import trace
 from server import Failed, Place, free_port, root
 
-PARTS = {"kills": kills, "trace": trace, "faults": faults}
+PARTS = {"kills": kills, "trace": trace, "faults": faults, "starts": starts}
 
 
 def main():
@@ -27,6 +28,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=12, help="how often a server is killed, over all modes")
     parser.add_argument("--modes", default="always,everysec,no,rdb")
     parser.add_argument("--only", help="parts, of " + ", ".join(PARTS))
+    parser.add_argument("--all", action="store_true", help="every place at which a log can be cut")
     parser.add_argument("--seed", help="what is chosen at random; times are not")
     parser.add_argument("--keep", action="store_true", help="folders and logs of servers are kept")
     args = parser.parse_args()
@@ -48,6 +50,7 @@ def run(part, args, seed, number):
     """One part, in a process of its own; what it has to say comes at once."""
     folder, began, lines = root(), time.monotonic(), []
     place = Place(args.server_cmd, args.port + number if args.port else free_port(), folder.name)
+    place.is_thorough = args.all
     outcome = "FAILED"
     try:
         for line in kills.run(place, args.rounds, args.modes.split(","), seed) if part == "kills" else PARTS[part].run(place):

@@ -135,6 +135,7 @@ class Place:
         self.command, self.port, self.root = command, port, Path(root)
         self.count = 0
         self.shim = None
+        self.is_thorough = False
         self.servers = []
 
     def folder(self):

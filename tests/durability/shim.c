@@ -5,7 +5,8 @@
  * SHIM_TRACE    where to write: one line for each call, "BEGIN END CALL FD RESULT ERRNO PATH BYTES", times in
  *               nanoseconds, the bytes in hexadecimal
  * SHIM_FAULTS   a file with one line for each fault, "CALL ERRNO SKIP COUNT PART": of calls on paths that contain PART,
- *               COUNT fail after SKIP that did not; it may be replaced at any time, and is then counted anew
+ *               COUNT fail after SKIP that did not; it may be replaced at any time, and is then counted anew. An error
+ *               below zero is no error: the call takes so many milliseconds longer
  *
  * While the server runs it must not allocate, since the allocator makes system calls too.
  */
@@ -128,6 +129,7 @@ static void tell(long long from, const char *call, int fd, long result, int erro
 #define AROUND(call, fd, path, bytes, length, act)                                                                     \
     long long from = now();                                                                                            \
     int error = fails(call, path);                                                                                     \
+    if (error < 0) { usleep(-error * 1000); error = 0; }                                                               \
     long result = -1;                                                                                                  \
     if (!error) { result = act; error = result < 0 ? errno : 0; }                                                      \
     tell(from, call, fd, result, error, path, bytes, length);                                                          \

@@ -31,13 +31,18 @@ class Call:
         return self.name in ("fsync", "fdatasync", "rename", "unlink", "open") and "appendonly" in self.path
 
 
-def record(place, policy):
-    """The calls of a server that several clients write to at once, during a rewrite too; and what was answered."""
+def record(place, policy, is_new):
+    """The calls of a server that several clients write to at once, during a rewrite too; and what was answered. The log
+    may be one that was turned off and on."""
     folder = place.folder()
     trace = folder.with_suffix(".trace")
     environment = {"LD_PRELOAD": str(place.preload()), "SHIM_FOLDER": str(folder.resolve()), "SHIM_TRACE": str(trace)}
     server = Server(place, "--appendonly", "yes", "--appendfsync", policy, "--save", "", folder=folder, environment=environment)
     first = server.start()
+    if is_new:
+        first.call("CONFIG", "SET", "appendonly", "no")
+        first.call("CONFIG", "SET", "appendonly", "yes")
+        wait_for("the log to begin", lambda: is_idle(first))
     clients = [Client(place.port) for _ in range(CLIENTS)]
     token, answered = 7_000_000_000, set()
     for turn in range(TURNS):
@@ -56,11 +61,16 @@ def record(place, policy):
             got = []
             while len(got) < len(commands):
                 got += client.receive()
-    wait_for("the rewrite", lambda: first.info()["aof_rewrite_in_progress"] == "0")
+    wait_for("the rewrite", lambda: is_idle(first))
     server.kill()
     calls = [Call(line) for line in trace.read_text().splitlines()]
     calls.sort(key=lambda call: call.began)
     return calls, answered
+
+
+def is_idle(client):
+    now = client.info()
+    return now["aof_rewrite_in_progress"] == now["aof_rewrite_scheduled"] == "0"
 
 
 def unit(kind, number, token):
@@ -113,10 +123,10 @@ def was_busy(calls, write, send):
 
 
 def run(place):
-    for policy in ("always", "everysec", "no"):
-        calls, answered = record(place, policy)
+    for policy, is_new in (("always", False), ("always", True), ("everysec", False), ("no", False), ("no", True)):
+        calls, answered = record(place, policy, is_new)
         syncs, early = verify(calls, answered, policy)
         yield (
-            "%-8s %d answers behind their writes, %d of them sent before these while the disk was busy; %d syncs, %d calls in the trace"
-            % (policy, len(answered), early, syncs, len(calls))
+            "%-8s %d answers behind their writes, %d of them sent before these while the disk was busy; %d syncs, %d calls in the trace%s"
+            % (policy, len(answered), early, syncs, len(calls), "; turned off and on" if is_new else "")
         )
