@@ -465,11 +465,8 @@ fn reload(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
     if save && engine.save_now().is_err() {
         return Err(Error::Say("ERR").into());
     }
-    if flush {
-        engine.forget_all();
-    }
     engine.keyspace.merges(merge);
-    let loaded = engine.load_now(&Source::Snapshot);
+    let loaded = engine.load_now(&Source::Snapshot, flush);
     engine.keyspace.merges(false);
     told_of(engine, loaded, "DB reloaded by DEBUG RELOAD", RELOAD_FAILED, out)
 }
@@ -485,8 +482,7 @@ fn loadaof(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
         Ok(Some(Ok(manifest))) => manifest,
         _ => return Err(FAILED.into()),
     };
-    engine.forget_all();
-    let loaded = engine.load_now(&Source::Log(manifest));
+    let loaded = engine.load_now(&Source::Log(manifest), true);
     told_of(engine, loaded, "Append Only File loaded by DEBUG LOADAOF", FAILED, out)
 }
 

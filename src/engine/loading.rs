@@ -8,6 +8,7 @@ use super::session::Peer;
 use super::{Closing, Engine, Out, SessionKey};
 use crate::base::numbers;
 use crate::config::VersionCheck;
+use crate::error::Error;
 use crate::keyspace::Aging;
 use crate::keyspace::load::{Arrival, Forge};
 use crate::persist::load::{self, Loaded, Loader, Refused, Source};
@@ -15,6 +16,7 @@ use crate::rdb::read::Entry;
 use crate::resp::{Args, ArgsBuf, Proto};
 use crate::world::host::Level;
 use crate::world::time::Now;
+use std::collections::VecDeque;
 
 /// Who replays a log.
 pub struct Replay {
@@ -156,9 +158,9 @@ pub enum Unloadable {
     /// A key is there twice.
     #[error("Internal error in RDB reading: duplicated key: '{}'", .0.escape_ascii())]
     Twice(Vec<u8>),
-    /// A line of the log is no command.
-    #[error("Unknown command '{}' reading the append only file", .0.escape_ascii())]
-    Unknown(Vec<u8>),
+    /// A line of the log is no command: its name, and what a client would be told.
+    #[error("Unknown command '{}' reading the append only file: {}", .0.escape_ascii(), .1.escape_ascii())]
+    Unknown(Vec<u8>, Vec<u8>),
     /// A library of functions cannot be loaded.
     #[error("Failed to load a library of functions: {}", .0.escape_ascii())]
     Library(Vec<u8>),
@@ -237,12 +239,26 @@ impl Engine {
         }
     }
 
-    /// DEBUG RELOAD and LOADAOF: what is on disk, on this very thread.
-    pub fn load_now(&mut self, source: &Source) -> Result<(), String> {
+    /// DEBUG RELOAD and LOADAOF: what is on disk, on this very thread. What is in memory may go first, but not for
+    /// files that cannot be read at all.
+    pub fn load_now(&mut self, source: &Source, forget: bool) -> Result<(), String> {
         let text = |refused: Refused| refused.lines.join("; ");
         let (options, shapes) = (self.load_options(), self.limits.shapes());
         let mut loader =
             Loader::new(self.host.disk(), self.names(), source, &shapes, options).map_err(text)?;
+        let mut first = VecDeque::new();
+        loop {
+            let loaded = loader.next().map_err(text)?;
+            let says_nothing =
+                matches!(loaded, Some(Loaded::File { .. } | Loaded::Note(_) | Loaded::Progress(_)));
+            first.push_back(loaded);
+            if !says_nothing {
+                break;
+            }
+        }
+        if forget {
+            self.forget_all();
+        }
         let now = self.now;
         // What is read is in the log already.
         let tells = self.effects.wanted;
@@ -253,7 +269,10 @@ impl Engine {
         let drops_due = *source == Source::Snapshot;
         let mut loads = Vec::new();
         let mut go_on = || -> Result<bool, String> {
-            let loaded = loader.next().map_err(text)?;
+            let loaded = match first.pop_front() {
+                Some(loaded) => loaded,
+                None => loader.next().map_err(text)?,
+            };
             let more = loaded.is_some();
             match loaded {
                 Some(loaded) => unpacker.unpack(loaded, &mut loads),
@@ -335,10 +354,11 @@ impl Engine {
     }
 
     fn replay_line(&mut self, replay: &mut Replay, args: Args) -> Result<(), Unloadable> {
-        let unknown = |_| Unloadable::Unknown(args.get(0).to_vec());
+        let unknown =
+            |why: Error| Unloadable::Unknown(args.get(0).to_vec(), why.message().into_owned());
         let command = self.find(args).map_err(unknown)?;
         if !command.arity_fits(args.len()) {
-            return Err(Unloadable::Unknown(args.get(0).to_vec()));
+            return Err(unknown(Error::Arity(command.spec.name)));
         }
         let mut bytes = std::mem::take(&mut replay.out);
         bytes.clear();

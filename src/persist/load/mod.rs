@@ -137,7 +137,7 @@ impl Loader {
                 let (name, why) = (shown(name), said(&why));
                 refused(match role {
                     Role::Snapshot => {
-                        format!("Fatal error: can't open the RDB file {name} for reading: {why}")
+                        format!("Fatal error loading the DB: can't open {name} for reading: {why}")
                     }
                     _ => format!("Unable to obtain the AOF file {name} length. stat: {why}"),
                 })
@@ -203,7 +203,7 @@ impl Loader {
             let (name, why) = (&part.name, said(&why));
             refused(match part.role {
                 Role::Snapshot => {
-                    format!("Fatal error: can't open the RDB file {name} for reading: {why}")
+                    format!("Fatal error loading the DB: can't open {name} for reading: {why}")
                 }
                 _ => {
                     format!("Fatal error: can't open the append log file {name} for reading: {why}")
@@ -270,8 +270,16 @@ impl Loader {
                     _ => why.what,
                 };
                 lines.push(format!("Internal error in RDB reading offset {}: {what}", why.offset));
+                let is_foreign = matches!(why.kind, read::Kind::NoDump | read::Kind::Version);
+                if why.kind == read::Kind::Unknown {
+                    let text = "Unknown type or opcode when loading DB. Unrecoverable error, aborting now.";
+                    lines.push(text.into());
+                }
                 let name = &part.name;
                 lines.push(match part.role {
+                    Role::Snapshot if is_foreign => {
+                        "Fatal error loading the DB, check server logs. Exiting.".into()
+                    }
                     Role::Snapshot => "Terminating server after rdb file reading failure.".into(),
                     Role::OldLog => format!(
                         "Error reading the RDB preamble of the AOF file {name}, AOF loading aborted"
