@@ -217,12 +217,18 @@ async fn serve(
     let exit = door.stopped().await;
     // Who sees its connection end may be sure that nobody listens any more.
     close_all(&mut listening.lock().expect("nothing in here panics").1);
+    // If it could not serve, the last line of the log is to be why.
+    let say = |text: &str| {
+        if exit.code == 0 {
+            tracing::info!("{text}")
+        }
+    };
     if let Some(path) = &pidfile {
-        tracing::info!("Removing the pid file.");
+        say("Removing the pid file.");
         let _ = std::fs::remove_file(path);
     }
     if !unixsocket.is_empty() {
-        tracing::info!("Removing the unix socket file.");
+        say("Removing the unix socket file.");
         let _ = std::fs::remove_file(&unixsocket);
     }
     door.scribe().close();
@@ -230,7 +236,9 @@ async fn serve(
     for path in &temporary {
         let _ = std::fs::remove_file(path);
     }
-    tracing::warn!("Russet is now ready to exit, bye bye...");
+    if exit.code == 0 {
+        tracing::warn!("Russet is now ready to exit, bye bye...");
+    }
     Ok(exit.code)
 }
 
