@@ -102,9 +102,7 @@ fn is_sync(args: Args) -> Result<bool, Error> {
 }
 
 fn empty(engine: &mut Engine, db: usize, sync: bool) {
-    engine.tell_watchers_of(db, None);
-    let (keys, old) = engine.keyspace.flush(db);
-    engine.waiters.make_all_ready(db);
+    let (keys, old) = engine.empty(db);
     // A single key may hold millions of elements.
     if !sync && keys > 0 {
         // Redis counts what it frees lazily, and inside of a transaction it frees at once.

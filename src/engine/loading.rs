@@ -264,6 +264,9 @@ impl Engine {
         let tells = self.effects.wanted;
         self.untell_log();
         self.begin_loading(loader.total(), now);
+        // What comes out of the log must not get into it again.
+        let tells = self.effects.wanted;
+        self.untell_log();
         let mut replay = self.begin_replay();
         let mut unpacker = self.unpacker(loader.total());
         let drops_due = *source == Source::Snapshot;
@@ -291,6 +294,9 @@ impl Engine {
             }
         };
         self.end_replay(replay);
+        if tells {
+            self.tell_log();
+        }
         self.end_loading(now);
         if tells {
             self.tell_log();
@@ -298,14 +304,15 @@ impl Engine {
         result
     }
 
-    /// All keys and all functions go, and nobody is told.
+    /// All keys and all functions go. The log is not told, but who watches or tracks keys is.
     pub fn forget_all(&mut self) {
         for db in 0..self.keyspace.databases() {
-            let (keys, old) = self.keyspace.flush(db);
+            let (keys, old) = self.empty(db);
             if keys > 0 {
                 self.give_away(0, old);
             }
         }
+        self.tell_trackers_of_flush();
         // One that is busy stays.
         let _ = self.flush_functions(true);
     }

@@ -475,7 +475,7 @@ impl Engine {
             functions: self.functions.codes().map(|(_, code)| code.to_vec()).collect(),
             databases,
             ages: match config.maxmemory_policy.name() {
-                name if name.ends_with("-lfu") => Ages::Frequency,
+                name if name.ends_with("-lfu") => Ages::Frequency(self.keyspace.aging),
                 name if name.ends_with("-lru") => Ages::Idle(seconds as u32),
                 _ => Ages::Nothing,
             },

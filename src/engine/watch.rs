@@ -2,7 +2,7 @@
 
 use super::{Engine, SessionKey};
 use crate::base::map::Map;
-use crate::keyspace::change;
+use crate::keyspace::{Db, change};
 
 /// Who watches which key of which database.
 #[derive(Default)]
@@ -105,6 +105,15 @@ impl Engine {
         self.follow_removals();
         self.tell_watchers_of(left, Some(right));
         self.tell_watchers_of(right, Some(left));
+    }
+
+    /// Takes all keys out of a database: how many there were, and what held them. Who watches one of
+    /// them, or waits for one, learns of it.
+    pub fn empty(&mut self, db: usize) -> (usize, Db) {
+        self.tell_watchers_of(db, None);
+        let emptied = self.keyspace.flush(db);
+        self.waiters.make_all_ready(db);
+        emptied
     }
 
     /// A whole database is about to be emptied or swapped with another: keys that are there now,

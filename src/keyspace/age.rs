@@ -63,20 +63,20 @@ impl Aging {
 
     /// The logarithmic counter, decayed to this moment.
     pub fn frequency(&self, record: &Record) -> u32 {
-        let age = record.age();
+        self.decayed(record.age()).into()
+    }
+
+    /// The logarithmic counter in such an age, decayed to this moment.
+    pub fn decayed(&self, age: u32) -> u8 {
         let periods = match self.decay_minutes {
             0 => 0,
             minutes => (self.minutes().wrapping_sub(age >> 8) & MINUTES_MASK) / minutes,
         };
-        (age & 0xff).saturating_sub(periods)
+        (age as u8).saturating_sub(u8::try_from(periods).unwrap_or(u8::MAX))
     }
 
     fn used_again(&self, age: u32, dice: &mut SmallRng) -> u32 {
-        let periods = match self.decay_minutes {
-            0 => 0,
-            minutes => (self.minutes().wrapping_sub(age >> 8) & MINUTES_MASK) / minutes,
-        };
-        let counter = (age & 0xff).saturating_sub(periods);
+        let counter = u32::from(self.decayed(age));
         let above_start = counter.saturating_sub(LFU_START);
         let odds = 1.0 / (above_start as f64 * self.log_factor as f64 + 1.0);
         let grows = counter < 255 && dice.random::<f64>() < odds;

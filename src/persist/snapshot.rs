@@ -7,6 +7,7 @@
 
 use super::commands;
 use super::files::or_here;
+use crate::keyspace::Aging;
 use crate::keyspace::walk::{Piece, Saved};
 use crate::rdb::write::{Degraded, Life, Options, Writer};
 use crate::world::disk::{Disk, File};
@@ -56,7 +57,8 @@ pub enum Ages {
     Nothing,
     /// The ages are seconds of the last use; this is the second of now.
     Idle(u32),
-    Frequency,
+    /// They are counters, and these are the clock and the rate by which they decay.
+    Frequency(Aging),
 }
 
 /// What was written.
@@ -263,7 +265,7 @@ impl Ages {
             Ages::Idle(now) => {
                 life.idle_seconds = Some(u64::from(now.wrapping_sub(age) & AGE_MASK));
             }
-            Ages::Frequency => life.frequency = Some(age as u8),
+            Ages::Frequency(aging) => life.frequency = Some(aging.decayed(age)),
         }
         life
     }

@@ -127,6 +127,8 @@ impl Player<'_> {
             || scene.events && self.lens.manner == Manner::Pipeline
             // Scenes about libraries would meet the lens' own one.
             || tags.contains(&"function") && scene.steps.iter().any(Step::is_of_libraries)
+            // Who watches or tracks keys is told of each reload, as of a flush.
+            || tags.contains(&"reload") && scene.steps.iter().any(Step::hears_of_flushes)
         {
             return true;
         }
@@ -468,6 +470,10 @@ impl Step {
 
     fn is_of_libraries(&self) -> bool {
         self.spec().is_some_and(|spec| spec.name.starts_with("FUNCTION"))
+    }
+
+    fn hears_of_flushes(&self) -> bool {
+        self.spec().is_some_and(|spec| matches!(spec.name, "WATCH" | "CLIENT|TRACKING"))
     }
 
     fn may_be_queued(&self) -> bool {

@@ -1,7 +1,10 @@
 //! A real server behind real sockets: ours, or a peer's.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tempfile::TempDir;
 
 use crate::expect::Times;
 use crate::side::{Heard, Side, Words, may_answer};
@@ -21,6 +24,8 @@ pub struct Sockets {
     known: BTreeMap<Vec<u8>, bool>,
     /// Said before each line of a transcript: the dataset goes to disk and comes back.
     reload: Option<&'static [&'static [u8]]>,
+    /// Where the files of a reload lie, until nobody needs them any more.
+    _folder: Option<TempDir>,
 }
 
 struct Talker {
@@ -56,8 +61,18 @@ const MARK: &str = "so far";
 impl Sockets {
     /// A server whose dataset goes to disk, and comes back from there, between all lines.
     pub fn reloading(reload: &'static [&'static [u8]], args: &[&str]) -> Result<Sockets, String> {
-        let mut sockets = Sockets::start(Program::Russet, args)?;
+        // What takes long in a reload is waiting for the disk, and memory does not make us wait.
+        let memory = Path::new("/dev/shm");
+        let folder = match memory.is_dir() {
+            true => tempfile::tempdir_in(memory),
+            false => tempfile::tempdir(),
+        };
+        let folder = folder.map_err(tell)?;
+        let dir = folder.path().to_string_lossy();
+        let args = [args, &["--dir", &dir]].concat();
+        let mut sockets = Sockets::start(Program::Russet, &args)?;
         sockets.reload = Some(reload);
+        sockets._folder = Some(folder);
         Ok(sockets)
     }
 
@@ -77,6 +92,7 @@ impl Sockets {
             before: Vec::new(),
             known: BTreeMap::new(),
             reload: None,
+            _folder: None,
         })
     }
 
