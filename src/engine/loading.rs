@@ -264,9 +264,6 @@ impl Engine {
         let tells = self.effects.wanted;
         self.untell_log();
         self.begin_loading(loader.total(), now);
-        // What comes out of the log must not get into it again.
-        let tells = self.effects.wanted;
-        self.untell_log();
         let mut replay = self.begin_replay();
         let mut unpacker = self.unpacker(loader.total());
         let drops_due = *source == Source::Snapshot;
@@ -294,9 +291,6 @@ impl Engine {
             }
         };
         self.end_replay(replay);
-        if tells {
-            self.tell_log();
-        }
         self.end_loading(now);
         if tells {
             self.tell_log();

@@ -125,6 +125,8 @@ impl Player<'_> {
         if scene.skipped.iter().any(|tag| tags.contains(&tag.as_str()))
             || scene.proto.is_some_and(|proto| proto != self.lens.proto)
             || scene.events && self.lens.manner == Manner::Pipeline
+            // What is read from a log runs as it did, and everybody hears of it again.
+            || scene.events && tags.contains(&"aof")
             // Scenes about libraries would meet the lens' own one.
             || tags.contains(&"function") && scene.steps.iter().any(Step::is_of_libraries)
             // Who watches or tracks keys is told of each reload, as of a flush.
