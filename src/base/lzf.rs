@@ -203,7 +203,7 @@ mod tests {
         let text = b"one two three, one two three, one two three".repeat(300);
         for string in [&[b'x'; 100_000][..], &text] {
             let mut out = Vec::new();
-            assert!(compressor.compress(string, string.len() / 50, &mut out));
+            assert!(compressor.compress(string, string.len() / 30, &mut out));
             assert_eq!(expand(&out, string.len()).unwrap(), string);
         }
     }

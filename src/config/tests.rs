@@ -478,13 +478,15 @@ fn a_bad_file_names_the_line() {
 fn what_is_pasted_and_not_ours_is_a_warning() {
     let (config, loaded) = read(
         "search-timeout 5\nredisgears.x y\nloadmodule /x.so a b\nactivedefrag yes\n\
-         io-threads-do-reads yes\nlist-max-ziplist-entries 3\nappendonly yes\nappendfsync always\nsave \"\"",
+         io-threads-do-reads yes\nlist-max-ziplist-entries 3\n\
+         cluster-migration-barrier 2\ncluster-require-full-coverage no\nsave \"\"",
     )
     .expect("a pasted file");
     let texts: Vec<String> = loaded.warnings.iter().map(Warning::to_string).collect();
     assert_eq!(texts.len(), 5, "{texts:#?}");
     assert!(texts[0].starts_with("configuration line 1: 'search-timeout' belongs to a module"));
-    assert_eq!(texts[4], "without effect yet, waiting for persistence: appendonly, appendfsync");
+    let waiting = "cluster-migration-barrier, cluster-require-full-coverage";
+    assert_eq!(texts[4], format!("without effect yet, waiting for cluster mode: {waiting}"));
     assert_eq!(get(&config, "activedefrag"), "no");
 }
 
