@@ -159,8 +159,8 @@ pub enum Unloadable {
     #[error("Internal error in RDB reading: duplicated key: '{}'", .0.escape_ascii())]
     Twice(Vec<u8>),
     /// A line of the log is no command: its name, and what a client would be told.
-    #[error("Unknown command '{}' reading the append only file: {}", .0.escape_ascii(), .1.escape_ascii())]
-    Unknown(Vec<u8>, Vec<u8>),
+    #[error("Unknown command '{}' reading the append only file: {}", .0.escape_ascii(), .1)]
+    Unknown(Vec<u8>, String),
     /// A library of functions cannot be loaded.
     #[error("Failed to load a library of functions: {}", .0.escape_ascii())]
     Library(Vec<u8>),
@@ -355,8 +355,10 @@ impl Engine {
     }
 
     fn replay_line(&mut self, replay: &mut Replay, args: Args) -> Result<(), Unloadable> {
-        let unknown =
-            |why: Error| Unloadable::Unknown(args.get(0).to_vec(), why.message().into_owned());
+        let unknown = |why: Error| {
+            let why = String::from_utf8_lossy(&why.message()).replace(char::is_control, " ");
+            Unloadable::Unknown(args.get(0).to_vec(), why)
+        };
         let command = self.find(args).map_err(unknown)?;
         if !command.arity_fits(args.len()) {
             return Err(unknown(Error::Arity(command.spec.name)));
