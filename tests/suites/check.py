@@ -18,7 +18,7 @@ import collections, pathlib, re, sys
 HERE = pathlib.Path(__file__).parent
 DOCUMENT = HERE.parent.parent / "docs/suites.md"
 # The runner cuts the beginning off a refusal which it met outside of a test, and shows it as a name.
-OUTSIDE = re.compile(r"^(Executing test client|ation is not supported|nstance has cluster|pen \"|t\" not known|bugger of scripts)")
+OUTSIDE = re.compile(r"^(Executing test client|ation is not supported|nstance has cluster|pen \"|t\" not known|bugger of scripts|n subcommand or wrong number)")
 REST = "(the rest of the file)"
 
 
