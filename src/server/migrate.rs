@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// So many connections are kept at the most, and none that was not used for so long; as the peers have it.
@@ -23,7 +24,14 @@ const KEPT_FOR: Duration = Duration::from_secs(10);
 const ANSWER_MAX: u64 = 64 << 10;
 
 /// Connections to other servers, by host and port.
-type Kept = Rc<RefCell<HashMap<(Vec<u8>, u16), Connection>>>;
+type Connections = HashMap<(Vec<u8>, u16), Connection>;
+
+/// Those that are kept, and whoever waits for one to be.
+#[derive(Clone, Default)]
+struct Kept {
+    connections: Rc<RefCell<Connections>>,
+    filled: Rc<Notify>,
+}
 
 struct Connection {
     stream: BufReader<TcpStream>,
@@ -55,7 +63,7 @@ async fn do_task(door: Door, kept: Kept, task: Task) {
         }
         Work::Migrate(migration) => {
             let migrated = migrate(&kept, migration).await;
-            let cached = kept.borrow().len();
+            let cached = kept.connections.borrow().len();
             finish(&door, ticket, Outcome::Migrated(migrated), Some(cached)).await;
         }
     }
@@ -74,13 +82,14 @@ async fn finish(door: &Door, ticket: Ticket, outcome: Outcome, cached: Option<us
 /// Closes connections that were not used for a while.
 async fn drop_unused(door: Door, kept: Kept) {
     loop {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let before = kept.borrow().len();
+        let before = kept.connections.borrow().len();
         if before == 0 {
+            kept.filled.notified().await;
             continue;
         }
-        kept.borrow_mut().retain(|_, connection| connection.used.elapsed() < KEPT_FOR);
-        let now = kept.borrow().len();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        kept.connections.borrow_mut().retain(|_, connection| connection.used.elapsed() < KEPT_FOR);
+        let now = kept.connections.borrow().len();
         if now != before {
             door.enter(move |engine, _| engine.tasks.cached_sockets = now).await;
         }
@@ -97,7 +106,7 @@ async fn migrate(kept: &Kept, migration: Migration) -> Migrated {
     };
     let address = (migration.host.clone(), migration.port);
     let limit = Duration::from_millis(migration.timeout_ms);
-    let mut known = kept.borrow_mut().remove(&address);
+    let mut known = kept.connections.borrow_mut().remove(&address);
     // A connection that was kept may have ended meanwhile: another one is tried, if nothing has happened yet.
     loop {
         let was_kept = known.is_some();
@@ -128,13 +137,14 @@ async fn migrate(kept: &Kept, migration: Migration) -> Migrated {
 }
 
 fn keep(kept: &Kept, address: (Vec<u8>, u16), mut connection: Connection) {
-    let mut kept = kept.borrow_mut();
-    if kept.len() >= KEPT_MAX {
-        let oldest = kept.iter().min_by_key(|(_, other)| other.used).map(|(key, _)| key.clone());
-        oldest.and_then(|oldest| kept.remove(&oldest));
+    let mut all = kept.connections.borrow_mut();
+    if all.len() >= KEPT_MAX {
+        let oldest = all.iter().min_by_key(|(_, other)| other.used).map(|(key, _)| key.clone());
+        oldest.and_then(|oldest| all.remove(&oldest));
     }
     connection.used = Instant::now();
-    kept.insert(address, connection);
+    all.insert(address, connection);
+    kept.filled.notify_one();
 }
 
 async fn connect(migration: &Migration, limit: Duration) -> Option<Connection> {
