@@ -755,10 +755,12 @@ impl Engine {
     /// Gives up the snapshot that is under way. Its file goes when the shell sees it.
     pub fn cancel_snapshot(&mut self) {
         let Some(snapshot) = &mut self.persistence.snapshot else { return };
-        let was_joining = snapshot.stage == Stage::Joining;
-        snapshot.stage = Stage::Cancelled;
-        self.drop_walk();
-        if was_joining {
+        let stage = std::mem::replace(&mut snapshot.stage, Stage::Cancelled);
+        // Before it begins, a walk is none of its business.
+        if stage == Stage::Walking {
+            self.drop_walk();
+        }
+        if stage == Stage::Joining {
             // The shell is done with it, and the log that took it in is about to end and will not tell.
             self.end_snapshot(Err(String::new()), 0, self.now);
         }

@@ -34,6 +34,10 @@ use support::dice::Dice;
 const REGRESSIONS: &[(u64, &str)] = &[
     (873016862, "an empty subcommand was taken for its container, which ended the process"),
     (670845699, "a client whose end was decided could have more requests run"),
+    (
+        10,
+        "a snapshot that had been asked for only took the walk of another with it when all keys went",
+    ),
     (580536733, "MSETEX with a deadline in the past stored what was gone at once"),
 ];
 
