@@ -7,7 +7,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use russet::base::held::Never;
+use russet::base::held::Shares;
 use russet::base::table::{Entry, Piece, Table, position};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,10 +37,10 @@ struct Item {
 }
 
 impl Entry for Box<Item> {
-    type Sharing = Never;
+    type Sharing = Shares;
 
-    fn copied(&self, never: Never) -> Box<Item> {
-        match never {}
+    fn copied(&self, _: Shares) -> Box<Item> {
+        self.clone()
     }
 
     fn hash(&self, seed: u64) -> u64 {
