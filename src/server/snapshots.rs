@@ -23,11 +23,10 @@ use tokio::sync::{Notify, oneshot};
 const WAITING_BYTES_MAX: u64 = 8 << 20;
 /// Below this, nobody else had work between two slices.
 const IDLE_US: u64 = 15;
-/// The longest slice, and the shortest that is worth the way.
-const SLICE_MAX_US: u64 = 200;
-const SLICE_MIN_US: u64 = 15;
+/// A slice takes about so long: what comes of a shorter one is not worth the way to the thread.
+const SLICE_US: u64 = 150;
 /// Others have so many times as long as a slice before the next one.
-const SHARE: u64 = 5;
+const SHARE: u64 = 6;
 
 /// For so long nobody looks whether a pause is over.
 const NAP_US: u64 = 10_000;
@@ -128,17 +127,16 @@ async fn write_elsewhere(
 
 /// Has the engine walk, and hands over what comes of it, until the walk is over, or nobody wants it any more.
 async fn walk(door: &Door, orders: &Sender<Order>, waiting: &Waiting) {
-    let mut slice_us = SLICE_MIN_US;
     loop {
         let began_us = door.now().mono_us;
         let slice = door
             .enter(move |engine, now| {
-                let slice = engine.snapshot_slice(slice_us, now);
+                let slice = engine.snapshot_slice(SLICE_US, now);
                 (slice, engine.config.rdb_key_save_delay)
             })
             .await;
         let (slice, delay) = slice;
-        let ended_us = door.now().mono_us;
+        let took_us = door.now().mono_us.saturating_sub(began_us);
         waiting.add(slice.pieces.iter().map(|piece| piece.bytes() as u64).sum());
         if !slice.pieces.is_empty() && orders.send(Order::Pieces(slice.pieces)).is_err() {
             return;
@@ -157,13 +155,22 @@ async fn walk(door: &Door, orders: &Sender<Order>, waiting: &Waiting) {
         {
             waiting.written.notified().await;
         }
+        let_others_work(door, took_us * (SHARE - 1)).await;
+    }
+}
+
+/// Others have their turn for so long, or until none of them has any work.
+async fn let_others_work(door: &Door, most_us: u64) {
+    let began_us = door.now().mono_us;
+    let mut before_us = began_us;
+    loop {
         tokio::task::yield_now().await;
-        let others_us = door.now().mono_us.saturating_sub(ended_us);
-        slice_us = match others_us {
-            ..IDLE_US => SLICE_MAX_US,
-            busy => (busy / (SHARE - 1)).clamp(SLICE_MIN_US, SLICE_MAX_US),
-        };
-        let _ = began_us;
+        let now_us = door.now().mono_us;
+        if now_us.saturating_sub(before_us) < IDLE_US || now_us.saturating_sub(began_us) >= most_us
+        {
+            return;
+        }
+        before_us = now_us;
     }
 }
 
