@@ -538,9 +538,9 @@ impl Engine {
         let before = self.keyspace.walk_progress().0;
         // Whoever waits after each key must not pass many at once.
         let most = if self.config.rdb_key_save_delay > 0 { 1 } else { STEP_BYTES };
-        let mut more = self.keyspace.walk(most);
+        let mut more = self.keyspace.walk(self.keyspace.gathered() + most);
         while more && most > 1 && self.host.mono_us().saturating_sub(now.mono_us) < slice_us {
-            more = self.keyspace.walk(most);
+            more = self.keyspace.walk(self.keyspace.gathered() + most);
         }
         let keys = self.keyspace.walk_progress().0.saturating_sub(before);
         let pieces = self.keyspace.take_pieces();
