@@ -90,23 +90,30 @@ pub fn xadd(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         trimmed = count;
         trim_words = tells.then(|| trimming.told(&stream));
     }
+    // Who adds an entry that is trimmed at once is known all the same, but only while it is there can that be told.
+    let is_cut_off = origin.is_some() && trimmed > 0 && !stream.contains(id);
     stream.done(ADDED);
     if trimmed > 0 {
         cx.keyspace.changes.also(cx.db, key, TRIMMED);
     }
     if tells && options.must_be_rewritten() {
         let id = id.text();
-        let mut words: Vec<&[u8]> = vec![b"XADD", key];
+        let mut cut_words: Vec<&[u8]> = Vec::new();
         if let Some((cut, threshold)) = &trim_words {
-            words.extend([cut.as_bytes(), b"=", threshold]);
+            cut_words.extend([cut.as_bytes(), b"=", threshold]);
             let refs = options.trimming.as_ref().map(|trimming| trimming.trim.refs);
-            words.extend(refs.filter(|refs| *refs != Refs::Keep).map(name_of));
+            cut_words.extend(refs.filter(|refs| *refs != Refs::Keep).map(name_of));
         }
+        let mut words: Vec<&[u8]> = vec![b"XADD", key];
+        words.extend(cut_words.iter().filter(|_| !is_cut_off));
         words.push(&id);
         words.extend(fields.iter());
         cx.effects.instead(&words);
         if let Some((producer, name)) = &origin {
             cx.effects.instead(&[b"XIDMPRECORD", key, producer, name, &id]);
+        }
+        if is_cut_off {
+            cx.effects.instead(&[&[b"XTRIM", key], &cut_words[..]].concat());
         }
     }
     out.bulk(&id.text())
