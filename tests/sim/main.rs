@@ -38,6 +38,10 @@ const REGRESSIONS: &[(u64, &str)] = &[
         10,
         "a snapshot that had been asked for only took the walk of another with it when all keys went",
     ),
+    (
+        32811647,
+        "of an entry that was trimmed as soon as it was added the log told its origin too late",
+    ),
     (580536733, "MSETEX with a deadline in the past stored what was gone at once"),
 ];
 
