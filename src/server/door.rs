@@ -367,7 +367,7 @@ impl Room {
             }
         }
         if engine.effects.has_sealed() {
-            self.scribe.take(&mut engine.effects, thread);
+            self.scribe.take(&mut engine.effects, thread, now);
         }
         engine.stats.end_step(now.mono_us, self.clock.mono_us());
         result

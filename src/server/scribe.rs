@@ -2,9 +2,10 @@
 //!
 //! A step of the engine seals what it tells; the door brings it here before anything else can happen. When
 //! the threads' turn is over, which is when all that was ready has run, it is written with one call. So an
-//! answer never leaves before what it tells of would survive the end of this process; under `appendfsync always`
-//! not before it is on the disk. What waits for the disk (a sync, a new file) is done by a thread of its own,
-//! and nobody else waits for that: the engine runs on, and only answers are held.
+//! answer leaves when what it tells of would survive the end of this process; under `appendfsync always` when it is
+//! on the disk. What waits for the disk (a sync, a new file) is done by a thread of its own. The log has one job at a
+//! time, so nothing is written meanwhile: then `always` and `no` hold their answers, and `everysec` lets them leave as
+//! long as its second is kept (`Log::may_answer`).
 //!
 //! Which job is next is decided by `persist::log`.
 
@@ -15,7 +16,7 @@ use crate::engine::session::Mailbox;
 use crate::persist::log::{Done, Event, Job, Log};
 use crate::world::time::Now;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -28,8 +29,6 @@ pub struct Scribe {
 
 struct Desk {
     clock: super::host::Clock,
-    /// There is a log.
-    is_on: AtomicBool,
     /// Up to here, as the engine counts what it seals, answers may leave.
     kept: AtomicU64,
     /// Past here they may leave too, because the trouble with the log has been said, although what waits before
@@ -68,7 +67,6 @@ impl Scribe {
         Scribe {
             desk: Arc::new(Desk {
                 clock,
-                is_on: AtomicBool::new(false),
                 kept: AtomicU64::new(0),
                 said: AtomicU64::new(u64::MAX),
                 inside: Mutex::new(Inside {
@@ -94,7 +92,6 @@ impl Scribe {
         let mut inside = self.desk.lock();
         inside.log = Some(log);
         inside.ends.clear();
-        self.desk.is_on.store(true, Ordering::Release);
         self.desk.settle(&mut inside, sealed);
     }
 
@@ -118,10 +115,6 @@ impl Scribe {
         }
     }
 
-    pub fn is_on(&self) -> bool {
-        self.desk.is_on.load(Ordering::Acquire)
-    }
-
     /// Ends the log: what is left is written and flushed, which is waited for.
     pub fn close(&self) {
         let mut inside = self.desk.lock();
@@ -130,7 +123,6 @@ impl Scribe {
         }
         let Some(mut log) = inside.log.take() else { return };
         drop(inside);
-        self.desk.is_on.store(false, Ordering::Release);
         if let Some(job) = log.close(None) {
             let done = job.run();
             log.done(done, self.desk.clock.now());
@@ -145,12 +137,12 @@ impl Scribe {
     }
 
     /// Takes what a step sealed. The thread's turn will be ended.
-    pub fn take(&self, effects: &mut Effects, thread: usize) {
+    pub fn take(&self, effects: &mut Effects, thread: usize, now: Now) {
         let mut sealed = Vec::new();
         effects.move_sealed(&mut sealed);
         let mut inside = self.desk.lock();
         let Some(log) = &mut inside.log else { return };
-        let end = log.append(&sealed, self.desk.clock.now());
+        let end = log.append(&sealed, now);
         inside.ends.push_back((effects.offset(), end));
         drop(inside);
         sealed.clear();
@@ -261,10 +253,7 @@ impl Scribe {
             drop(inside);
             let done = self.desk.run(job);
             inside = self.desk.lock();
-            if let Some(log) = &mut inside.log {
-                let event = log.done(done, self.desk.clock.now());
-                self.desk.tell(log, event);
-            }
+            self.desk.finish(&mut inside, done);
         }
         self.desk.release(&mut inside);
         let wake_at = inside.log.as_ref().and_then(Log::wake_at);
@@ -356,14 +345,14 @@ impl Desk {
             // There is no thread; the next job tries to start one again.
             inside.jobs = None;
             let done = job.0.run();
-            if let Some(log) = &mut inside.log {
-                let event = log.done(done, self.clock.now());
-                self.tell(log, event);
-            }
+            self.finish(inside, done);
         }
     }
 
-    fn tell(&self, log: &mut Log, event: Option<Event>) {
+    /// A job is done: the log learns what came of it, and the engine what that means.
+    fn finish(&self, inside: &mut Inside, done: Done) {
+        let Some(log) = &mut inside.log else { return };
+        let event = log.done(done, self.clock.now());
         tell_notes(log);
         if let Some(event) = event {
             let trouble = log.trouble().map(|trouble| trouble.error.clone());
@@ -386,10 +375,7 @@ fn start(desk: Arc<Desk>) -> Sender<Job> {
         for job in jobs {
             let done = desk.run(job);
             let mut inside = desk.lock();
-            if let Some(log) = &mut inside.log {
-                let event = log.done(done, desk.clock.now());
-                desk.tell(log, event);
-            }
+            desk.finish(&mut inside, done);
             desk.release(&mut inside);
             drop(inside);
             desk.done.notify_all();

@@ -1,6 +1,6 @@
 //! Snapshots in the background: the engine walks a moment at a time, a thread writes what that hands over.
 //!
-//! The walk has its turn like any client. It takes about a fifth of the time while others have work for the
+//! The walk has its turn like any client. It takes about a sixth of the time while others have work for the
 //! engine, and all of it while nobody has; and it waits while the thread has too much to write.
 
 use super::door::Door;
