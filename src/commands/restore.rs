@@ -90,10 +90,8 @@ fn restore(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         }
         return out.ok();
     }
-    let mut record = Record::of_value(key, value);
-    record.set_deadline(deadline);
-    record.set_earliest(record.earliest_of_value());
-    record.set_age(cx.keyspace.aging.restored(options.idle_seconds, options.frequency));
+    let age = cx.keyspace.aging.restored(options.idle_seconds, options.frequency);
+    let record = Record::restored(key, value, deadline, age);
     // Whoever reads the log need not be told to overlook what was overlooked here.
     let own = (cx.limits.footer != Footer::default() && !read::is_usual(args.get(3)))
         .then(|| record.with_view(|value| write::dump(value, cx.limits.dump)));

@@ -9,7 +9,6 @@ use super::{Closing, Engine, Out, SessionKey};
 use crate::base::numbers;
 use crate::config::VersionCheck;
 use crate::error::Error;
-use crate::keyspace::Aging;
 use crate::keyspace::load::{Arrival, Forge};
 use crate::persist::load::{self, Loaded, Loader, Refused, Source};
 use crate::rdb::read::Entry;
@@ -30,7 +29,6 @@ pub struct Replay {
 /// What is made of what is read, on whichever thread reads.
 pub struct Unpacker {
     forge: Forge,
-    aging: Aging,
     /// Bytes of all files.
     total: u64,
     arrivals: Vec<Arrival>,
@@ -75,7 +73,7 @@ impl Unpacker {
                 if !self.lines.is_empty() {
                     self.flush(loads);
                 }
-                let age = self.aging.restored(entry.idle_seconds, entry.frequency);
+                let age = self.forge.aging.restored(entry.idle_seconds, entry.frequency);
                 let Entry { key, value, deadline, .. } = entry;
                 self.bytes += key.len() + value.view().weight();
                 self.arrivals.push(self.forge.arrival(db, &key, value, deadline, age));
@@ -231,7 +229,6 @@ impl Engine {
     pub fn unpacker(&self, total: u64) -> Unpacker {
         Unpacker {
             forge: self.keyspace.forge(),
-            aging: self.keyspace.aging,
             total,
             arrivals: Vec::new(),
             lines: Vec::new(),

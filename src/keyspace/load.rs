@@ -28,23 +28,10 @@ impl Forge {
         deadline: Option<Millis>,
         age: u32,
     ) -> Arrival {
-        let mut record = match &value {
-            Value::Text(text) if text.len() < LONG_TEXT => {
-                Record::string_with_room(key, text, deadline.is_some())
-            }
-            _ => Record::of_value(key, value),
-        };
-        record.set_deadline(deadline);
-        if record.may_be_mortal() {
-            record.set_earliest(record.earliest_of_value());
-        }
-        record.set_age(age);
+        let record = Record::restored(key, value, deadline, age);
         Arrival { db, hash: table::hash(self.seed, key), record }
     }
 }
-
-/// A longer text is not copied into its record but moved.
-const LONG_TEXT: usize = 128;
 
 impl Arrival {
     pub fn key(&self) -> &[u8] {

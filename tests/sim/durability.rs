@@ -419,8 +419,8 @@ impl World {
                 }
                 Loaded::Entry { db, entry } => {
                     for engine in [&mut engine, &mut twin] {
-                        let mut record = Record::of_value(&entry.key, entry.value.clone());
-                        record.set_deadline(entry.deadline);
+                        let value = entry.value.clone();
+                        let record = Record::restored(&entry.key, value, entry.deadline, 0);
                         engine.keyspace.begin(EVE.wall());
                         engine.keyspace.put(db, record, Event::SILENT);
                     }
@@ -800,8 +800,7 @@ fn read_snapshot(
     while let Some(loaded) = loader.next().map_err(said)? {
         match loaded {
             Loaded::Entry { db, entry } => {
-                let mut record = Record::of_value(&entry.key, entry.value);
-                record.set_deadline(entry.deadline);
+                let record = Record::restored(&entry.key, entry.value, entry.deadline, 0);
                 engine.keyspace.put(db, record, Event::SILENT);
             }
             Loaded::Command(args) => replay(&mut engine, who, &[args])?,

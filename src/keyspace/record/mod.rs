@@ -499,17 +499,21 @@ impl Record {
         is_left
     }
 
-    /// A record of a value of any type.
-    pub fn of_value(key: &[u8], value: Value) -> Record {
-        match value {
+    /// A record of a value that was a key's before, with its deadline, and the age that it has by now.
+    pub fn restored(key: &[u8], value: Value, deadline: Option<Millis>, age: u32) -> Record {
+        let mut record = match value {
             Value::Text(text) if text.len() > SHORT_MAX => Record::long(key, text),
-            Value::Text(text) => Record::string(key, &text),
+            Value::Text(text) => Record::string_with_room(key, &text, deadline.is_some()),
             Value::List(value) => Record::of_collection(key, value),
             Value::Set(value) => Record::of_collection(key, value),
             Value::ZSet(value) => Record::of_collection(key, value),
             Value::Hash(value) => Record::of_collection(key, value),
             Value::Stream(value) => Record::of_collection(key, *value),
-        }
+        };
+        record.set_deadline(deadline);
+        record.set_earliest(record.earliest_of_value());
+        record.set_age(age);
+        record
     }
 
     /// Lends the value, whatever it is.
