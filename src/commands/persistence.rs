@@ -68,7 +68,7 @@ const LOOK_AGAIN_US: u64 = 500;
 
 fn save(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
     if engine.persistence.is_taking(Purpose::Save) {
-        return Err(Error::Say("ERR Background save already in progress").into());
+        return Err(Purpose::Save.is_served().into());
     }
     match engine.save_now() {
         Ok(()) => out.ok(),
@@ -89,7 +89,7 @@ fn bgsave(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
         return cancel_save(engine, out);
     }
     if engine.persistence.is_taking(Purpose::Save) {
-        return Err(Error::Say("ERR Background save already in progress").into());
+        return Err(Purpose::Save.is_served().into());
     }
     if engine.persistence.snapshot.is_some() || engine.in_exec() {
         if !schedule && !engine.in_exec() {
@@ -120,9 +120,7 @@ fn cancel_save(engine: &mut Engine, out: Reply) -> Done {
 
 fn bgrewriteaof(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
     if engine.persistence.is_taking(Purpose::Rewrite) {
-        return Err(
-            Error::Say("ERR Background append only file rewriting already in progress").into()
-        );
+        return Err(Purpose::Rewrite.is_served().into());
     }
     if engine.persistence.snapshot.is_some() || engine.in_exec() {
         engine.persistence.rewrite_scheduled = true;

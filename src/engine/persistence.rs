@@ -6,7 +6,7 @@
 //! engine's own thread, since whoever asks for them wants to wait.
 
 use super::Engine;
-use crate::config::{AppendFsync, RdbVersion};
+use crate::config::{AppendFsync, RdbVersion, SavePoint};
 use crate::error::Error;
 use crate::keyspace::walk::{Piece, Saved};
 use crate::persist::files::{Names, said};
@@ -28,6 +28,16 @@ pub enum Purpose {
     Save,
     /// BGREWRITEAOF: what the log begins with.
     Rewrite,
+}
+
+impl Purpose {
+    /// Why there cannot be another one.
+    pub fn is_served(self) -> Error {
+        Error::Say(match self {
+            Purpose::Save => "ERR Background save already in progress",
+            Purpose::Rewrite => "ERR Background append only file rewriting already in progress",
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -316,6 +326,16 @@ impl Default for Persistence {
     }
 }
 
+/// What `rdb-key-save-delay` and `key-load-delay` mean for so many keys: so many microseconds for each, or, if
+/// negative, one for so many keys.
+pub fn delay_us(delay: i64, keys: u64) -> u64 {
+    match delay {
+        0 => 0,
+        1.. => (delay as u64).saturating_mul(keys),
+        _ => keys / delay.unsigned_abs(),
+    }
+}
+
 impl Persistence {
     /// Is a snapshot for this under way?
     pub fn is_taking(&self, purpose: Purpose) -> bool {
@@ -344,10 +364,7 @@ impl Engine {
     /// slice, between two units.
     pub fn begin_snapshot(&mut self, purpose: Purpose) -> Result<(), Error> {
         if let Some(snapshot) = &self.persistence.snapshot {
-            return Err(Error::Say(match snapshot.purpose {
-                Purpose::Save => "ERR Background save already in progress",
-                Purpose::Rewrite => "ERR Background append only file rewriting already in progress",
-            }));
+            return Err(snapshot.purpose.is_served());
         }
         let began_us = self.now.mono_us;
         match purpose {
@@ -488,7 +505,7 @@ impl Engine {
         match &saved {
             Ok(()) => {
                 self.host.log(Level::Notice, "DB saved on disk");
-                self.note_saved();
+                self.note_saved(self.keyspace.changes.dirty, self.now);
             }
             Err(why) => {
                 // Whoever asked for it is told, so this is no reason to refuse writes to others.
@@ -773,7 +790,6 @@ impl Engine {
         let cancelled = snapshot.stage == Stage::Cancelled && snapshot.failed.is_none();
         let result = snapshot.failed.map_or(result, Err);
         let seconds = now.mono_us.saturating_sub(snapshot.began_us) / 1_000_000;
-        let wall_seconds = now.wall_us.div_euclid(1_000_000);
         match snapshot.purpose {
             Purpose::Save => {
                 let rdb = &mut self.persistence.rdb;
@@ -781,10 +797,7 @@ impl Engine {
                 rdb.last_extra_bytes = extra_bytes;
                 match &result {
                     Ok(()) => {
-                        rdb.last_ok = true;
-                        rdb.last_save = wall_seconds;
-                        rdb.saves += 1;
-                        self.persistence.saved_changes = snapshot.changes;
+                        self.note_saved(snapshot.changes, now);
                         self.host.log(Level::Notice, "Background saving terminated with success");
                     }
                     Err(_) if cancelled => {
@@ -830,14 +843,13 @@ impl Engine {
         }
     }
 
-    /// Something was saved on this very thread.
-    pub fn note_saved(&mut self) {
-        let seconds = self.now_seconds();
+    /// All that was there after so many changes is on disk.
+    fn note_saved(&mut self, changes: u64, now: Now) {
         let rdb = &mut self.persistence.rdb;
         rdb.last_ok = true;
-        rdb.last_save = seconds;
+        rdb.last_save = now.wall_us.div_euclid(1_000_000);
         rdb.saves += 1;
-        self.persistence.saved_changes = self.keyspace.changes.dirty;
+        self.persistence.saved_changes = changes;
     }
 
     /// The dataset is what is on disk.
@@ -854,11 +866,13 @@ impl Engine {
             () if self.persistence.rewrite_scheduled && self.may_rewrite(now) => Purpose::Rewrite,
             () if std::mem::take(&mut self.persistence.aof.wants_rewrite) => Purpose::Rewrite,
             () if self.persistence.save_scheduled && self.may_save(now) => Purpose::Save,
-            () if self.save_point_is_due(now) => {
-                self.host.log(Level::Notice, &self.why_saved(now));
+            () => {
+                let Some(point) = self.due_save_point(now) else { return };
+                let text =
+                    format!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
+                self.host.log(Level::Notice, &text);
                 Purpose::Save
             }
-            () => return,
         };
         // None is under way, so this cannot be refused.
         let _ = self.begin_snapshot(purpose);
@@ -947,23 +961,16 @@ impl Engine {
         rdb.last_ok || rdb.last_try_us.is_none_or(waited)
     }
 
-    fn save_point_is_due(&self, now: Now) -> bool {
-        self.may_save(now) && self.due_save_point(now).is_some()
-    }
-
-    fn due_save_point(&self, now: Now) -> Option<crate::config::SavePoint> {
+    /// The save point that asks for a snapshot now.
+    fn due_save_point(&self, now: Now) -> Option<SavePoint> {
+        if !self.may_save(now) {
+            return None;
+        }
         let changes = self.unsaved_changes();
         let age = now.wall_us.div_euclid(1_000_000) - self.persistence.rdb.last_save;
-        let is_due = |point: &&crate::config::SavePoint| {
-            changes >= point.changes.max(0) as u64 && age > point.seconds
-        };
+        let is_due =
+            |point: &&SavePoint| changes >= point.changes.max(0) as u64 && age > point.seconds;
         self.config.save.iter().find(is_due).copied().filter(|_| changes > 0)
-    }
-
-    fn why_saved(&self, now: Now) -> String {
-        let point = self.due_save_point(now);
-        let (changes, seconds) = point.map_or((0, 0), |point| (point.changes, point.seconds));
-        format!("{changes} changes in {seconds} seconds. Saving...")
     }
 }
 

@@ -4,7 +4,7 @@
 use super::door::Door;
 use super::log::note;
 use crate::engine::loading::Load;
-use crate::engine::persistence::AofState;
+use crate::engine::persistence::{AofState, delay_us};
 use crate::engine::{Engine, Exit};
 use crate::persist::files::{self, said};
 use crate::persist::load::{self, Loader, Refused, Source};
@@ -16,7 +16,7 @@ use crate::world::host::Level;
 use crate::world::time::Now;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::{Sender, channel};
 
 /// Loads that may wait for the engine.
 const WAITING_MAX: usize = 32;
@@ -44,8 +44,8 @@ pub async fn load(door: Door, disk: Arc<dyn Disk>, ready: Vec<&str>) {
     }
 }
 
-/// What is to be loaded, found out before the first client comes.
-pub fn plan(engine: &Engine, disk: &dyn Disk) -> Result<load::Plan, Refused> {
+/// What is to be loaded.
+fn plan(engine: &Engine, disk: &dyn Disk) -> Result<load::Plan, Refused> {
     let names = engine.names();
     let is_alive = |pid: u32| std::path::Path::new(&format!("/proc/{pid}")).exists();
     for (level, text) in files::sweep(disk, &names, &is_alive) {
@@ -67,8 +67,8 @@ async fn try_load(door: &Door, disk: Arc<dyn Disk>) -> Result<(), Vec<String>> {
     }
     // If it was switched on meanwhile, what there was of a log was not looked at, and a new one is begun.
     let opens = appendonly && door.enter(|engine, _| engine.config.appendonly).await;
-    let open = move |engine: &mut Engine, now: Now| open_log(engine, disk, source, now);
     if opens {
+        let open = move |engine: &mut Engine, _: Now| open_log(engine, disk, source);
         let log = door.enter(open).await.map_err(|why| vec![why])?;
         let sealed = door.enter(|engine, _| engine.effects.offset()).await;
         door.scribe().open(log, sealed);
@@ -127,13 +127,13 @@ async fn load_from(door: &Door, disk: &Arc<dyn Disk>, source: &Source) -> Result
     };
     let thread = std::thread::Builder::new().name("load".into()).spawn(read);
     let thread = thread.map_err(|error| vec![format!("cannot start a thread: {error}")])?;
-    let drops_due = *source == Source::Snapshot;
+    let is_snapshot = *source == Source::Snapshot;
     let mut failed = None;
-    while let Some(load) = next(&mut loads).await {
+    while let Some(load) = loads.recv().await {
         let back = door
             .enter(move |engine, now| {
                 engine.set_now(now);
-                let result = engine.load(&mut replay, load, drops_due);
+                let result = engine.load(&mut replay, load, is_snapshot);
                 (replay, result)
             })
             .await;
@@ -154,7 +154,6 @@ async fn load_from(door: &Door, disk: &Arc<dyn Disk>, source: &Source) -> Result
     }
     read.map_err(|refused| refused.lines)?;
     let seconds = (door.now().mono_us - began_us) as f64 / 1e6;
-    let is_snapshot = drops_due;
     door.enter(move |engine, _| {
         let empty = replay.empty_keys;
         engine.end_replay(replay);
@@ -175,34 +174,26 @@ async fn load_from(door: &Door, disk: &Arc<dyn Disk>, source: &Source) -> Result
 
 const FAILED: &str = "Terminating server after rdb file reading failure.";
 
-async fn next(loads: &mut Receiver<Load>) -> Option<Load> {
-    loads.recv().await
-}
-
 /// Says whether anybody wants more.
 fn hand_over(send: &Sender<Load>, pieces: &mut Vec<Load>, delay: i64) -> bool {
     pieces.drain(..).all(|load| {
-        if delay != 0 {
-            pause(&load, delay);
-        }
+        pause(&load, delay);
         send.blocking_send(load).is_ok()
     })
 }
 
-/// `key-load-delay`: so many microseconds for each key, or so many keys for each microsecond.
+/// `key-load-delay`
 fn pause(load: &Load, delay: i64) {
     let Load::Keys(keys) = load else { return };
-    let keys = keys.len() as u64;
-    let micros = match delay {
-        1.. => (delay as u64).saturating_mul(keys),
-        _ => keys / delay.unsigned_abs().max(1),
-    };
-    #[expect(clippy::disallowed_methods, reason = "it is a thread that only reads")]
-    std::thread::sleep(Duration::from_micros(micros));
+    let micros = delay_us(delay, keys.len() as u64);
+    if micros > 0 {
+        #[expect(clippy::disallowed_methods, reason = "it is a thread that only reads")]
+        std::thread::sleep(Duration::from_micros(micros));
+    }
 }
 
 /// Opens the log to write on, which begins with what was loaded.
-fn open_log(engine: &Engine, disk: Arc<dyn Disk>, source: Source, now: Now) -> Result<Log, String> {
+fn open_log(engine: &Engine, disk: Arc<dyn Disk>, source: Source) -> Result<Log, String> {
     let names = engine.names();
     let manifest = match source {
         Source::Log(manifest) => manifest,
@@ -217,9 +208,8 @@ fn open_log(engine: &Engine, disk: Arc<dyn Disk>, source: Source, now: Now) -> R
         let mut writer = Writer::new(Default::default());
         writer.header(&[("aof-base", b"1")]);
         writer.end();
-        std::mem::swap(&mut empty, writer.buffer());
+        empty = std::mem::take(writer.buffer());
     }
-    let _ = now;
     Log::open(disk, names, engine.log_options(), manifest, (&empty, is_dump), None)
         .map_err(|why| format!("Can't open the append-only file: {}", said(&why)))
 }

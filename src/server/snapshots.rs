@@ -5,7 +5,7 @@
 
 use super::door::Door;
 use crate::engine::Engine;
-use crate::engine::persistence::{Head, Purpose, SliceState};
+use crate::engine::persistence::{Head, Purpose, SliceState, delay_us};
 use crate::keyspace::walk::Piece;
 use crate::persist::files::said;
 use crate::persist::log::Log;
@@ -174,14 +174,9 @@ async fn let_others_work(door: &Door, most_us: u64) {
     }
 }
 
-/// `rdb-key-save-delay`: so many microseconds for each key, or so many keys for each microsecond. It is over
-/// when the directive changes. False if nobody wants the snapshot any more.
+/// `rdb-key-save-delay`. It is over when the directive changes. False if nobody wants the snapshot any more.
 async fn pause(door: &Door, delay: i64, keys: u64) -> bool {
-    let mut micros = match delay {
-        0 => return true,
-        1.. => (delay as u64).saturating_mul(keys),
-        _ => keys / delay.unsigned_abs(),
-    };
+    let mut micros = delay_us(delay, keys);
     while micros > 0 {
         let part = micros.min(NAP_US);
         tokio::time::sleep(Duration::from_micros(part)).await;
