@@ -561,6 +561,8 @@ impl Engine {
         }
         let keys = self.keyspace.walk_progress().0.saturating_sub(before);
         let pieces = self.keyspace.take_pieces();
+        // What was large in a database that was emptied goes to be freed as the walk passes it.
+        self.follow_removals();
         if !more && let Some(snapshot) = &mut self.persistence.snapshot {
             snapshot.stage = Stage::Writing;
         }
