@@ -74,6 +74,15 @@ class Book:
                 check(client.call("GET", "n%d" % n) == b"value %d" % n, "n%d was answered and is gone" % n)
 
 
+def await_log(client):
+    """Until the log that was turned on has its beginning."""
+    def is_on():
+        now = client.info()
+        return now["aof_rewrite_in_progress"] == now["aof_rewrite_scheduled"] == "0" and now["aof_last_bgrewrite_status"] == "ok"
+
+    wait_for("the log to begin", is_on, 10)
+
+
 def options(policy, *more):
     return ["--appendonly", "yes", "--appendfsync", policy, "--save", "", *more]
 
@@ -202,11 +211,7 @@ def turning_on_fails(place, call, error, part):
     if client.call("CONFIG", "GET", "appendonly")[1] == b"no":
         client.call("CONFIG", "SET", "appendonly", "yes")
 
-    def is_on():
-        now = client.info()
-        return now["aof_rewrite_in_progress"] == now["aof_rewrite_scheduled"] == "0" and now["aof_last_bgrewrite_status"] == "ok"
-
-    wait_for("the log to begin", is_on, 10)
+    await_log(client)
     check(not book.write(), "a write was refused")
     it.server.options = ("--appendonly", "yes", "--save", "")
     book.verify(it.again())
@@ -278,11 +283,7 @@ def off_at_the_end(place, call, part):
     check(not book.write(), "a write was refused")
     client.call("CONFIG", "SET", "appendonly", "yes")
 
-    def is_on():
-        now = client.info()
-        return now["aof_rewrite_in_progress"] == now["aof_rewrite_scheduled"] == "0" and now["aof_last_bgrewrite_status"] == "ok"
-
-    wait_for("the log to begin", is_on, 10)
+    await_log(client)
     check(not book.write(), "a write was refused")
     book.verify(it.again())
     it.server.kill()

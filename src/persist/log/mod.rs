@@ -529,14 +529,7 @@ impl Log {
             // What the base will hold need not be written, and no manifest will know the file so far.
             self.stage = Stage::Joining;
             self.current = None;
-            self.waiting.clear();
-            self.forget_held();
-            self.written = self.given;
-            if !self.is_lost() {
-                self.durable = self.given;
-                self.marks.clear();
-                self.trouble = None;
-            }
+            self.forget_unwritten();
         }
         self.behind = Some(Vec::new());
         self.stamp = None;
@@ -826,15 +819,7 @@ impl Log {
             return;
         }
         // Nothing knows the temporary file; the next rewrite makes another.
-        self.waiting.clear();
-        self.forget_held();
-        self.written = self.given;
-        if !self.is_lost() {
-            self.durable = self.given;
-            self.marks.clear();
-            // What could not be written need not be written any more.
-            self.trouble = None;
-        }
+        self.forget_unwritten();
         if self.current.take().is_some() {
             let name = super::files::shown(&self.names.temporary_incr());
             let text = format!("Removing the temp incr aof file {name} in the background");
@@ -884,6 +869,18 @@ impl Log {
         }
         self.held.clear();
         self.keep_buffer(bytes);
+    }
+
+    /// What is in no file that anything knows of need not be written any more.
+    fn forget_unwritten(&mut self) {
+        self.waiting.clear();
+        self.forget_held();
+        self.written = self.given;
+        if !self.is_lost() {
+            self.durable = self.given;
+            self.marks.clear();
+            self.trouble = None;
+        }
     }
 
     fn forget_held(&mut self) {

@@ -30,11 +30,7 @@ pub fn ziplist<R: Read>(
     limits: &ListLimits,
 ) -> Result<List, Error> {
     let mut list = List::default();
-    input.string_into(&mut scratch.block)?;
-    let entries = ziplist::entries(&scratch.block);
-    entries
-        .and_then(|entries| push(&mut list, entries, limits))
-        .map_err(|flaw| input.flaw(flaw))?;
+    push_ziplist(&mut list, input, scratch, limits)?;
     Ok(list)
 }
 
@@ -46,11 +42,7 @@ pub fn ziplists<R: Read>(
 ) -> Result<List, Error> {
     let mut list = List::default();
     for _ in 0..input.len()? {
-        input.string_into(&mut scratch.block)?;
-        let entries = ziplist::entries(&scratch.block);
-        entries
-            .and_then(|entries| push(&mut list, entries, limits))
-            .map_err(|flaw| input.flaw(flaw))?;
+        push_ziplist(&mut list, input, scratch, limits)?;
     }
     Ok(list)
 }
@@ -77,6 +69,17 @@ pub fn listpacks<R: Read>(
         }
     }
     Ok(list)
+}
+
+fn push_ziplist<R: Read>(
+    list: &mut List,
+    input: &mut Input<R>,
+    scratch: &mut Scratch,
+    limits: &ListLimits,
+) -> Result<(), Error> {
+    input.string_into(&mut scratch.block)?;
+    let entries = ziplist::entries(&scratch.block);
+    entries.and_then(|entries| push(list, entries, limits)).map_err(|flaw| input.flaw(flaw))
 }
 
 fn push<'a>(
