@@ -209,7 +209,14 @@ impl Client {
         self.buffer.drain(..self.taken);
         self.taken = 0;
         let mut chunk = [0; 64 * 1024];
-        match self.stream.read(&mut chunk)? {
+        // A read with a time limit is interrupted when the process was stopped and goes on.
+        let read = loop {
+            match self.stream.read(&mut chunk) {
+                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        match read {
             0 => Err(io::Error::new(ErrorKind::UnexpectedEof, "the server closed the connection")),
             length => {
                 self.buffer.extend_from_slice(&chunk[..length]);
