@@ -4,7 +4,6 @@
 //! that is given twice counts as it was given last, except that IDs add up.
 
 use crate::base::numbers;
-use crate::engine::auth::DEFAULT_USER;
 use crate::engine::describe::ALL_FLAGS;
 use crate::engine::session::ClientType;
 use crate::engine::{Engine, Session, SessionKey};
@@ -132,7 +131,7 @@ impl<'a> Term<'a> {
             b"TYPE" => Term::Type(client_type(cursor.bytes()?)?),
             b"ADDR" => Term::Addr(cursor.bytes()?),
             b"LADDR" => Term::Laddr(cursor.bytes()?),
-            b"USER" => Term::User(user(cursor.bytes()?)?),
+            b"USER" => Term::User(user(cursor.bytes()?, engine)?),
             b"FLAGS" => Term::Flags(letters("flags", negated, ALL_FLAGS, cursor.bytes()?)?),
             b"NAME" => Term::Name(cursor.bytes()?),
             b"LIB-NAME" => Term::LibName(cursor.bytes()?),
@@ -155,7 +154,7 @@ impl<'a> Term<'a> {
             Term::Type(wanted) => session.client_type() == *wanted,
             Term::Addr(addr) => session.peer.addr.as_bytes() == *addr,
             Term::Laddr(addr) => session.peer.laddr.as_bytes() == *addr,
-            Term::User(user) => *user == DEFAULT_USER.as_bytes(),
+            Term::User(user) => *session.user.name == **user,
             Term::Flags(wanted) => {
                 let flags = engine.flags_of(session);
                 wanted.iter().all(|flag| flags.as_bytes().contains(flag))
@@ -192,10 +191,10 @@ fn client_type(name: &[u8]) -> Result<ClientType, Error> {
     ClientType::named(&lower).ok_or_else(|| Error::quote("ERR Unknown client type '", name, "'"))
 }
 
-fn user(name: &[u8]) -> Result<&[u8], Error> {
-    match name == DEFAULT_USER.as_bytes() {
-        true => Ok(name),
-        false => Err(Error::quote("ERR No such user '", name, "'")),
+fn user<'a>(name: &'a [u8], engine: &Engine) -> Result<&'a [u8], Error> {
+    match engine.acl.user(name) {
+        Some(_) => Ok(name),
+        None => Err(Error::quote("ERR No such user '", name, "'")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::base::numbers;
 use crate::commands::info::REDIS_VERSION;
-use crate::engine::auth::DEFAULT_USER;
+use crate::engine::acl::DEFAULT_USER;
 use crate::engine::command::admin;
 use crate::engine::describe::is_plain;
 use crate::engine::{Closing, Engine, Family, SessionKey};
@@ -124,7 +124,7 @@ fn select(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done 
 fn auth(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
     let (user, password) = match args.len() {
         // Whoever sends a password where none is wanted has probably come to the wrong server.
-        2 if engine.config.requirepass.is_empty() => {
+        2 if engine.acl.is_open() => {
             return Err(Error::Say(
                 "ERR AUTH <password> called without any password configured for the default \
                  user. Are you sure your configuration is correct?",
@@ -135,14 +135,14 @@ fn auth(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
         3 => (args.get(1), args.get(2)),
         _ => return Err(Error::Syntax.into()),
     };
-    engine.log_in(who, user, password)?;
+    engine.log_in(who, args.get(0), user, password)?;
     out.ok()
 }
 
 fn hello(engine: &mut Engine, who: SessionKey, args: Args, mut out: Reply) -> Done {
     let wish = Hello::parse(args)?;
     if let Some((user, password)) = wish.auth {
-        engine.log_in(who, user, password)?;
+        engine.log_in(who, args.get(0), user, password)?;
     }
     if engine.is_stranger(who) {
         return Err(Error::Say(

@@ -485,11 +485,11 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "slowlog_commands_count", stats.slow.count);
     field(text, "slowlog_commands_time_ms_sum", millis(stats.slow.micros));
     field(text, "slowlog_commands_time_ms_max", millis(stats.slow.micros_max));
-    field(text, "acl_access_denied_auth", stats.acl_denied_auth);
-    field(text, "acl_access_denied_cmd", 0);
-    field(text, "acl_access_denied_key", 0);
-    field(text, "acl_access_denied_channel", 0);
-    field(text, "acl_access_denied_db", 0);
+    field(text, "acl_access_denied_auth", stats.acl_denied.auth);
+    field(text, "acl_access_denied_cmd", stats.acl_denied.command);
+    field(text, "acl_access_denied_key", stats.acl_denied.key);
+    field(text, "acl_access_denied_channel", stats.acl_denied.channel);
+    field(text, "acl_access_denied_db", stats.acl_denied.database);
     field(text, "acl_access_denied_tls_cert", 0);
 }
 

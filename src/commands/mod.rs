@@ -60,6 +60,7 @@ pub mod pubsub;
 pub mod server;
 
 pub mod absent;
+pub mod acl;
 pub mod commandlog;
 pub mod config;
 pub mod debug;
@@ -115,6 +116,7 @@ const FAMILIES: &[Family] = &[
     tracking::FAMILY,
     connection::FAMILY,
     pubsub::FAMILY,
+    acl::FAMILY,
     config::FAMILY,
     info::FAMILY,
     introspection::FAMILY,

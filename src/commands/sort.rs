@@ -98,11 +98,11 @@ enum Weight {
 }
 
 fn sort(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    run(cx, args, Order::read(args, true)?, out)
+    run(cx, args, Order::read(args, true, cx.reads_all_keys)?, out)
 }
 
 fn sort_ro(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    run(cx, args, Order::read(args, false)?, out)
+    run(cx, args, Order::read(args, false, cx.reads_all_keys)?, out)
 }
 
 fn run(cx: &mut Ctx, args: Args, mut order: Order, out: Reply) -> Done {
@@ -158,7 +158,12 @@ fn elements(cx: &Ctx, key: &[u8], kind: Option<Type>, back: bool) -> Result<Vec<
 }
 
 impl<'a> Order<'a> {
-    fn read(args: Args<'a>, may_store: bool) -> Result<Order<'a>, Error> {
+    /// Keys that a pattern names could be any, so whoever has one must be allowed to read all of them.
+    fn read(args: Args<'a>, may_store: bool, reads_all: bool) -> Result<Order<'a>, Error> {
+        const BY_DENIED: Error =
+            Error::Say("ERR BY option of SORT denied due to insufficient ACL permissions.");
+        const GET_DENIED: Error =
+            Error::Say("ERR GET option of SORT denied due to insufficient ACL permissions.");
         let mut order = Order::default();
         let mut words = args.after(1);
         while let Some(word) = words.word() {
@@ -168,12 +173,16 @@ impl<'a> Order<'a> {
                 b"DESC" => order.descends = true,
                 b"ALPHA" => order.alpha = true,
                 b"LIMIT" if words.left() >= 2 => order.limit = Some((words.int()?, words.int()?)),
+                b"GET" if words.left() >= 1 && !reads_all => return Err(GET_DENIED),
                 b"GET" => order.gets.push(words.bytes()?),
                 b"STORE" if may_store => order.store = Some(words.bytes()?),
                 b"BY" => {
                     let by = words.bytes()?;
                     order.by = Some(by);
                     order.is_unsorted |= !by.contains(&b'*');
+                    if by.contains(&b'*') && !reads_all {
+                        return Err(BY_DENIED);
+                    }
                 }
                 _ => return Err(Error::Syntax),
             }

@@ -29,7 +29,7 @@ pub use kind::{Kind, Reason};
 pub use rewrite::{Rewrite, rewrite};
 pub use set::{Applied, SetError, Source, UNKNOWN};
 pub use value::{
-    Allowed, AppendFsync, EventClasses, LogLevel, MaxmemoryPolicy, OutputLimit, OutputLimits,
+    Allowed, AppendFsync, EventClasses, LogLevel, MaxmemoryPolicy, OutputLimit, OutputLimits, PubSubDefault,
     RdbVersion, SavePoint, ShutdownOn, Supervised, Value, VersionCheck,
 };
 
@@ -75,6 +75,10 @@ config! {
 
     /// Empty means that the default user has no password.
     requirepass: Vec<u8>,
+    /// Empty means that users have none of their own.
+    aclfile: String,
+    acl_pubsub_default: PubSubDefault,
+    acllog_max_len: u64,
     enable_protected_configs: Allowed,
     enable_debug_command: Allowed,
     enable_module_command: Allowed,

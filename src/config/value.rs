@@ -72,6 +72,10 @@ choices! {
     pub enum Allowed { No = "no", Yes = "yes", Local = "local" }
 }
 choices! {
+    /// Which channels a new user may use.
+    pub enum PubSubDefault { AllChannels = "allchannels", ResetChannels = "resetchannels" }
+}
+choices! {
     pub enum LogLevel {
         Debug = "debug", Verbose = "verbose", Notice = "notice", Warning = "warning", Nothing = "nothing"
     }

@@ -235,6 +235,17 @@ impl Engine {
         let Some(mut blocked) = self.sessions[who].blocked.take() else { return };
         let mut out = self.sessions[who].out();
         self.begin_request(who);
+        if !self.sessions[who].unrestricted
+            && let Err(error) = self.is_permitted(who, blocked.command, blocked.line.args())
+        {
+            // What it waited for has come, and it may have it no more.
+            self.stats.commands[blocked.command.known_as as usize].rejected += 1;
+            self.count_error(&error);
+            out.error(&error);
+            self.sessions[who].blocked = Some(blocked);
+            self.answer_waiting(who, out);
+            return self.end_request(who);
+        }
         let pending = self.call_woken(who, blocked.command, blocked.line.args(), &mut out);
         let again_us = match &pending {
             Some(Pending::Wait(wait)) => {

@@ -1,6 +1,6 @@
 //! Run a command, and what follows: the one place, whoever asked for it.
 
-use super::{Closing, commandlog, gate};
+use super::{Closing, acl, commandlog, gate};
 use super::{Command, Ctx, Engine, Flow, InMulti, Out, Replies, Run, SessionKey};
 use crate::error::Error;
 use crate::resp::{Args, Done, Reply, Stop, Wait};
@@ -75,6 +75,10 @@ impl Engine {
             && command.in_multi == InMulti::Queue
         {
             let may_write = line_may_write(&self.scripting, command, args);
+            if command.spec.name == "SELECT" {
+                let named = acl::check::database(args.get(1), self.keyspace.databases());
+                transaction.db = named.or(transaction.db);
+            }
             transaction.queue(command, args, may_write);
             out.bytes.extend_from_slice(b"+QUEUED\r\n");
             return self.finish(who, start, out);
@@ -131,10 +135,14 @@ impl Engine {
         let began_us = self.now.mono_us;
         let session = &self.sessions[who];
         let db = session.db;
+        let reads_all_keys =
+            session.unrestricted || self.reads_all_keys(who, command, args, db);
         self.keyspace.no_touch = session.no_touch && command.spec.name != "TOUCH";
         // Whoever replays a log did not find the key gone then.
         self.keyspace.sees_expired =
             session.replays || (session.import_source && self.config.import_mode);
+        #[cfg(debug_assertions)]
+        let watch = super::declared::Watch::begin(&self.keyspace);
         let result = match command.run {
             Run::Data(run) => {
                 let mut cx = Ctx {
@@ -144,6 +152,7 @@ impl Engine {
                     effects: &mut self.effects,
                     limits: &self.limits,
                     in_script: self.scripting.calls,
+                    reads_all_keys,
                     note: &mut self.note,
                 };
                 run(&mut cx, args, Reply::new(out))
@@ -151,6 +160,8 @@ impl Engine {
             Run::Admin(run) | Run::Containing(run) => run(self, who, args, Reply::new(out)),
             Run::Container => unreachable!("a container is never found by itself"),
         };
+        #[cfg(debug_assertions)]
+        watch.end(&self.keyspace, command, args, reads_all_keys);
         let outcome = self.settle_answer(result, start, out);
         self.conclude(who, command, args, db, began_us, outcome, start, out)
     }
@@ -270,7 +281,7 @@ impl Engine {
         self.follow_up(0, None);
     }
 
-    fn reject(&mut self, who: SessionKey, command: Option<&Command>, error: &Error, out: &mut Out) {
+    pub(super) fn reject(&mut self, who: SessionKey, command: Option<&Command>, error: &Error, out: &mut Out) {
         if let Some(command) = command {
             self.stats.commands[command.known_as as usize].rejected += 1;
         }

@@ -68,6 +68,19 @@ pub struct Table {
     pub find_sub: fn(&'static Command, &[u8]) -> Option<&'static Command>,
 }
 
+impl Table {
+    /// Words of a command that is one for all others are none.
+    pub fn subcommands(&self, container: &Command) -> impl Iterator<Item = &'static Command> + use<> {
+        let (name, all) = (container.spec.name, self.all);
+        let is_container = matches!(container.run, Run::Container | Run::Containing(_));
+        let all = if is_container { all } else { &[] };
+        all.iter().filter(move |command| {
+            let tail = command.spec.name.strip_prefix(name);
+            !command.is_word() && tail.is_some_and(|tail| tail.starts_with('|'))
+        })
+    }
+}
+
 pub const fn read(name: &'static str, run: fn(&mut Ctx, Args, Reply) -> Done) -> Command {
     row(name, READONLY, Run::Data(run))
 }
@@ -189,6 +202,8 @@ pub struct Ctx<'e> {
     pub limits: &'e Limits,
     /// A script runs the command.
     pub in_script: bool,
+    /// The client may read keys that the line does not name.
+    pub reads_all_keys: bool,
     /// Why the command is refused, if the log should say more of it than the answer.
     pub note: &'e mut Option<String>,
 }

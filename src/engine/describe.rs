@@ -38,7 +38,7 @@ impl Engine {
             "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={} db={} sub={} \
              psub={} ssub={} multi={} watch={} qbuf={held} qbuf-free={} argv-mem={} \
              multi-mem={multi_memory} rbs={} rbp={} obl=0 oll={} omem={unread} tot-mem={} events={} \
-             cmd={command} user=default redir={} resp={} lib-name={lib_name} lib-ver={lib_ver} \
+             cmd={command} user={} redir={} resp={} lib-name={lib_name} lib-ver={lib_ver} \
              io-thread={} tot-net-in={} tot-net-out={} tot-cmds={} capa={}",
             session.id,
             session.peer.addr,
@@ -60,6 +60,7 @@ impl Engine {
             (unread > 0) as u8,
             total + session.argument_bytes,
             if unread > 0 { "rw" } else { "r" },
+            String::from_utf8_lossy(&session.user.name),
             session.redirect(),
             if session.proto == Proto::Resp3 { 3 } else { 2 },
             session.thread,

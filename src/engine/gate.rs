@@ -1,10 +1,12 @@
 //! The questions asked before a command may run, in the order Redis asks them.
 
-use super::{Command, Engine, Run, SessionKey};
+use super::acl::{self, Context};
+use super::{Command, Engine, Flow, Out, Run, SessionKey};
 use crate::base::bytes;
 use crate::config::Allowed;
 use crate::error::{Error, until_nul};
 use crate::resp::Args;
+use crate::resp::parse::Parser;
 use crate::spec::{
     ALLOW_BUSY, DENYOOM, LOADING, MAY_REPLICATE, NO_AUTH, NO_MULTI, PROTECTED, READONLY, WRITE,
 };
@@ -62,12 +64,7 @@ impl Engine {
     }
 
     pub fn subcommands(&self, container: &Command) -> impl Iterator<Item = &'static Command> {
-        let (name, all) = (container.spec.name, self.table.all);
-        let is_container = matches!(container.run, Run::Container | Run::Containing(_));
-        all.iter().filter(move |command| {
-            let tail = command.spec.name.strip_prefix(name);
-            is_container && !command.is_word() && tail.is_some_and(|tail| tail.starts_with('|'))
-        })
+        self.table.subcommands(container)
     }
 
     /// The row by which others know a command.
@@ -86,24 +83,72 @@ impl Engine {
         }
     }
 
-    pub fn admit(
+    /// A request of which not everything has arrived is refused at once if its client may not run any line of
+    /// this command; none if it may, or nobody can tell yet. So nobody can make us keep what is of no use.
+    #[cold]
+    pub(super) fn refuse_early(
+        &mut self,
+        who: SessionKey,
+        frame: &[u8],
+        parser: &Parser,
+        out: &mut Out,
+    ) -> Option<Flow> {
+        let (arrived, count) = parser.arrived();
+        let head = Args::new(frame, arrived);
+        if head.is_empty() || self.is_stranger(who) {
+            // What a stranger may send is little anyway.
+            return None;
+        }
+        let command = self.find(head).ok()?;
+        let may_be_another = matches!(command.run, Run::Containing(_)) && head.len() < 2;
+        if may_be_another || acl::check::could_run(&self.sessions[who].user, self.known(command)) {
+            return None;
+        }
+        self.sessions[who].last_command = Some(command);
+        let error = match self.is_in_order(who, command, head, count) {
+            Err(error) => error,
+            Ok(()) => self.is_permitted(who, command, head).err()?,
+        };
+        let start = out.len();
+        self.reject(who, Some(command), &error, out);
+        Some(self.finish(who, start, out))
+    }
+
+    /// The questions that come before those about rights. `count` is how many words there are, or will be.
+    #[inline]
+    fn is_in_order(
         &self,
         who: SessionKey,
         command: &'static Command,
         args: Args,
+        count: usize,
     ) -> Result<(), Error> {
-        if !command.arity_fits(args.len()) {
+        if !command.arity_fits(count) {
             return Err(match command.is_word() {
                 true => unknown_subcommand(self.known(command), args),
                 false => Error::Arity(command.spec.name),
             });
         }
         self.is_not_protected(who, command)?;
-        if !command.spec.has(NO_AUTH) && self.is_stranger(who) {
+        let session = &self.sessions[who];
+        if !session.unrestricted && !command.spec.has(NO_AUTH) && self.is_stranger(who) {
             return Err(Error::Say("NOAUTH Authentication required."));
         }
-        if self.sessions[who].multi.is_some() && command.spec.has(NO_MULTI) {
+        if session.multi.is_some() && command.spec.has(NO_MULTI) {
             return Err(Error::Say("ERR Command not allowed inside a transaction"));
+        }
+        Ok(())
+    }
+
+    pub fn admit(
+        &mut self,
+        who: SessionKey,
+        command: &'static Command,
+        args: Args,
+    ) -> Result<(), Error> {
+        self.is_in_order(who, command, args, args.len())?;
+        if !self.sessions[who].unrestricted {
+            self.is_permitted(who, command, args)?;
         }
         if let Some(error) = self.misconf_for(command) {
             return Err(error);
@@ -129,6 +174,25 @@ impl Engine {
             return Err(Error::Say("ERR Replica can't interact with the keyspace"));
         }
         Ok(())
+    }
+
+    /// Whoever may not do everything is asked about. What is queued will run in the database that the
+    /// transaction has come to by then.
+    #[cold]
+    pub(super) fn is_permitted(
+        &mut self,
+        who: SessionKey,
+        command: &'static Command,
+        args: Args,
+    ) -> Result<(), Error> {
+        let session = &self.sessions[who];
+        let multi = session.multi.as_ref();
+        let db = multi.and_then(|transaction| transaction.db).unwrap_or(session.db);
+        let context = if multi.is_some() { Context::Multi } else { Context::TopLevel };
+        self.check_acl(who, command, args, db).map_err(|denied| {
+            let why = self.deny(who, command, args, denied, context);
+            Error::Text([b"NOPERM ", &*why].concat().into())
+        })
     }
 
     /// Why a command may not run while nothing can be saved. What does not make the data grow may, unless

@@ -3,12 +3,14 @@
 //! It is a plain value. It is handed bytes and the time, and leaves answers; it never reads a
 //! clock, a socket or a file, and it does not know which commands exist: it is handed the table.
 
-pub mod auth;
+pub mod acl;
 pub mod blocking;
 pub mod call;
 pub mod command;
 pub mod commandlog;
 pub mod cron;
+#[cfg(debug_assertions)]
+mod declared;
 pub mod describe;
 pub mod effects;
 pub mod events;
@@ -76,6 +78,7 @@ pub struct Engine {
     pub table: Table,
     /// Names that `rename-command` gave, or took away.
     pub renamed: Map<Vec<u8>, Option<&'static Command>>,
+    pub acl: acl::Acl,
     pub watchers: Watchers,
     pub waiters: Waiters,
     pub monitors: Vec<SessionKey>,
@@ -203,6 +206,7 @@ impl Engine {
             host,
             table,
             renamed: Map::default(),
+            acl: Default::default(),
             watchers: Watchers::default(),
             waiters: Waiters::default(),
             monitors: Vec::new(),
@@ -235,6 +239,7 @@ impl Engine {
         engine.persistence.rdb.last_save = engine.now_seconds();
         engine.note_memory();
         engine.apply_config();
+        engine.begin_acl();
         engine.hold_expired();
         engine
     }
@@ -270,11 +275,9 @@ impl Engine {
     pub fn connect(&mut self, peer: Peer, now: Now) -> SessionKey {
         self.set_now(now);
         self.stats.connections += 1;
-        let open = self.config.requirepass.is_empty();
-        let session = self.sessions.open(peer, now.mono_us);
-        session.authenticated = open;
-        session.was_authenticated = open;
-        session.key
+        let who = self.sessions.open(peer, now.mono_us).key;
+        self.welcome(who);
+        who
     }
 
     /// A client has gone.
@@ -303,8 +306,8 @@ impl Engine {
         self.unwatch(who);
         self.unsubscribe_from_all(who);
         self.forget_tracker(who);
-        let authenticated = self.config.requirepass.is_empty();
-        self.sessions[who].reset(authenticated);
+        self.sessions[who].reset();
+        self.welcome(who);
     }
 
     /// Takes what a client sent and runs what is complete of it. The answers are left in
@@ -420,7 +423,7 @@ impl Engine {
             let most = if bounds.authenticated { BATCH_MAX } else { 1 };
             let mut inline = None;
             let mut malformed = None;
-            let mut partial = false;
+            let (mut partial, mut passed) = (false, false);
             while batch.requests.len() < most {
                 let first = batch.spans.len();
                 match parser.next(input, at, bounds, &mut batch.spans) {
@@ -456,6 +459,11 @@ impl Engine {
                     }
                     Ok(Parsed::Partial) => {
                         partial = true;
+                        break;
+                    }
+                    Ok(Parsed::Passed { end }) => {
+                        at = end;
+                        passed = true;
                         break;
                     }
                     Err(error) => {
@@ -510,7 +518,18 @@ impl Engine {
                 self.batch = batch;
                 return input.len();
             }
-            if partial || at == input.len() {
+            if partial
+                && !self.sessions[who].unrestricted
+                && let Some(flow) = self.refuse_early(who, &input[at..], parser, out)
+            {
+                if flow == Flow::Close {
+                    self.batch = batch;
+                    return input.len();
+                }
+                at += parser.give_up();
+                continue;
+            }
+            if partial || passed || at == input.len() {
                 self.batch = batch;
                 return at;
             }

@@ -62,13 +62,7 @@ impl Engine {
             }
             Follow::MaxClients if !self.host.allow_clients(self.config.maxclients) => Err(()),
             Follow::Password => {
-                // Without a password everybody is let in, also those who wait outside.
-                if self.config.requirepass.is_empty() {
-                    for session in self.sessions.iter_mut() {
-                        session.authenticated = true;
-                        session.was_authenticated = true;
-                    }
-                }
+                self.adopt_requirepass();
                 Ok(())
             }
             Follow::ProcessTitle => {
@@ -122,7 +116,7 @@ impl Engine {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(failed(error)),
         };
-        let options = Rewrite { users: None, all };
+        let options = Rewrite { users: Some(self.user_lines()), all };
         let new = rewrite(&old, &self.config, &options);
         self.host.replace_file(path, &new).map_err(failed)?;
         self.host.log(Level::Notice, "CONFIG REWRITE executed with success.");

@@ -3,6 +3,7 @@
 //! Sessions are the engine's, not the connection's: another client may list, rename or kill them,
 //! and another thread may hold the socket. The socket's side is a waker and a flag, the outbox.
 
+use super::acl::user::User;
 use super::blocking::Blocked;
 use super::fieldsets::Fieldsets;
 use super::pubsub::{Space, Subscriptions};
@@ -32,6 +33,10 @@ pub struct Session {
     pub db: usize,
     pub proto: Proto,
     pub authenticated: bool,
+    /// Whose rights it has.
+    pub user: Arc<User>,
+    /// These are all rights there are, and it may use them: nothing needs to be asked.
+    pub unrestricted: bool,
     pub multi: Option<Transaction>,
     /// Keys of WATCH, with their database.
     pub watched: Vec<(u32, Box<[u8]>)>,
@@ -190,11 +195,13 @@ impl Mailbox {
 }
 
 impl Session {
-    fn new(key: SessionKey, id: u64, peer: Peer, now_us: u64) -> Session {
+    fn new(key: SessionKey, id: u64, peer: Peer, now_us: u64, user: Arc<User>) -> Session {
         Session {
             key,
             id,
             peer,
+            user,
+            unrestricted: false,
             name: Vec::new(),
             lib_name: Vec::new(),
             lib_ver: Vec::new(),
@@ -307,11 +314,10 @@ impl Session {
     }
 
     /// What RESET leaves of a connection: where it comes from, and which library speaks there.
-    pub(super) fn reset(&mut self, authenticated: bool) {
+    pub(super) fn reset(&mut self) {
         self.name.clear();
         self.db = 0;
         self.proto = Proto::Resp2;
-        self.authenticated = authenticated;
         // The answer to RESET itself may be one that was to be skipped; that stays so.
         if self.replies != Replies::Skip {
             self.replies = Replies::On;
@@ -335,6 +341,8 @@ pub struct Sessions {
     slots: Vec<Option<Box<Session>>>,
     free: Vec<u32>,
     last_id: u64,
+    /// Whose rights a session has that nobody welcomed.
+    nobody: Arc<User>,
 }
 
 impl Sessions {
@@ -344,7 +352,7 @@ impl Sessions {
             self.slots.len() as u32 - 1
         });
         self.last_id += 1;
-        let session = Session::new(SessionKey(slot), self.last_id, peer, now_us);
+        let session = Session::new(SessionKey(slot), self.last_id, peer, now_us, self.nobody.clone());
         self.slots[slot as usize].insert(Box::new(session))
     }
 

@@ -71,7 +71,7 @@ pub struct Stats {
     pub peak_memory: u64,
     pub query_limit_disconnections: u64,
     pub output_limit_disconnections: u64,
-    pub acl_denied_auth: u64,
+    pub acl_denied: AclDenied,
     /// One for each thread that has sockets.
     pub threads: Vec<IoThread>,
     /// Values that are freed in the background.
@@ -92,6 +92,16 @@ pub struct Stats {
     pub instant: Instantaneous,
 }
 
+/// What was refused to users, by the reason.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AclDenied {
+    pub auth: u64,
+    pub command: u64,
+    pub key: u64,
+    pub channel: u64,
+    pub database: u64,
+}
+
 impl Stats {
     pub fn new(table: &Table, threads: usize) -> Stats {
         Stats {
@@ -107,7 +117,7 @@ impl Stats {
             peak_memory: 0,
             query_limit_disconnections: 0,
             output_limit_disconnections: 0,
-            acl_denied_auth: 0,
+            acl_denied: AclDenied::default(),
             threads: vec![IoThread::default(); threads],
             given_away: 0,
             snapshots: 0,
@@ -135,7 +145,7 @@ impl Stats {
         self.net_out = 0;
         self.query_limit_disconnections = 0;
         self.output_limit_disconnections = 0;
-        self.acl_denied_auth = 0;
+        self.acl_denied = AclDenied::default();
         self.threads.fill(IoThread::default());
         self.given_away = 0;
         self.snapshots = 0;

@@ -1,5 +1,6 @@
 //! MULTI, EXEC and DISCARD: requests that wait for each other and then run as one.
 
+use super::acl::{Context, changed_since};
 use super::call::Pending;
 use super::{Command, Engine, Out, SessionKey};
 use crate::error::Error;
@@ -12,6 +13,8 @@ pub struct Transaction {
     pub spoiled: bool,
     /// One of the requests could change data.
     pub may_write: bool,
+    /// The database that a queued SELECT leads to.
+    pub db: Option<usize>,
 }
 
 struct Step {
@@ -98,6 +101,21 @@ impl Engine {
         result.and(done)
     }
 
+    /// What was allowed when it was queued may not be any more.
+    #[cold]
+    fn is_still_permitted(
+        &mut self,
+        who: SessionKey,
+        command: &'static Command,
+        args: Args,
+    ) -> Result<(), Error> {
+        let db = self.sessions[who].db;
+        self.check_acl(who, command, args, db).map_err(|denied| {
+            self.deny(who, command, args, denied, Context::Multi);
+            changed_since(denied)
+        })
+    }
+
     /// Runs what has not run yet; a script among it may become busy.
     pub(super) fn exec_rest(
         &mut self,
@@ -108,6 +126,13 @@ impl Engine {
         while let Some(step) = rest.transaction.steps.get(rest.next) {
             rest.next += 1;
             let start = out.len();
+            if !self.sessions[who].unrestricted
+                && let Err(error) = self.is_still_permitted(who, step.command, step.line.args())
+            {
+                self.count_error(&error);
+                out.error(&error);
+                continue;
+            }
             match self.call(who, step.command, step.line.args(), out) {
                 None => (),
                 Some(Pending::Wait(_)) => unreachable!("nobody waits inside EXEC"),

@@ -15,6 +15,7 @@ pub mod record;
 pub mod sizes;
 #[cfg(test)]
 mod tests;
+mod touched;
 pub mod walk;
 
 pub use age::Aging;
@@ -36,6 +37,7 @@ use expiry::{Batch, Deadlines, Ticket};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use sizes::Bin;
+use touched::Touched;
 use walk::Walk;
 
 pub struct Keyspace {
@@ -70,6 +72,8 @@ pub struct Keyspace {
     merges: bool,
     /// The snapshot that is being taken.
     walk: Option<Box<Walk>>,
+    /// What handlers do, for tests.
+    pub touched: Touched,
 }
 
 pub struct Db {
@@ -163,6 +167,7 @@ impl Keyspace {
             buffer: Vec::new(),
             merges: false,
             walk: None,
+            touched: Touched::default(),
             filed: Millis(i64::MAX),
             sweep_from: 0,
             lateness: Lateness::default(),
@@ -250,6 +255,7 @@ impl Keyspace {
 
     /// The record of a key that is not due; leaves no trace.
     pub fn record(&self, db: usize, key: &[u8]) -> Option<&Record> {
+        self.touched.look(key);
         let record = self.dbs[db].table.find(self.hash(key), |record| record.key() == key)?;
         (!self.is_missing(record)).then_some(record)
     }
@@ -312,6 +318,7 @@ impl Keyspace {
     /// Opens a value that is there to be changed.
     #[inline]
     pub fn edit<T: Kind>(&mut self, db: usize, key: &[u8]) -> Result<Option<Edit<'_, T>>, Error> {
+        self.touched.change(key);
         let Some(place) = self.live(db, key) else { return Ok(None) };
         let Some(record) = self.dbs[db].table.at(place) else { return Ok(None) };
         if record.kind() != T::TYPE {
@@ -329,6 +336,7 @@ impl Keyspace {
         db: usize,
         key: &'a [u8],
     ) -> Result<Edit<'a, T>, Error> {
+        self.touched.change(key);
         if let Some(place) = self.live(db, key) {
             let Some(record) = self.use_it(db, place) else { return Err(Error::WrongType) };
             if record.kind() != T::TYPE {
@@ -379,6 +387,7 @@ impl Keyspace {
     /// Stores a string, whatever was there before.
     #[inline]
     pub fn put_text(&mut self, db: usize, key: &[u8], value: &[u8], life: Life, event: Event) {
+        self.touched.change(key);
         self.before_change(db, key);
         let (hash, aging, now) = (self.hash(key), self.aging, self.now);
         let home = &mut self.dbs[db];
@@ -457,6 +466,7 @@ impl Keyspace {
 
     /// Stores a record before anybody is told; says what it replaces.
     fn place(&mut self, db: usize, record: Record) -> Option<Type> {
+        self.touched.change(record.key());
         let hash = self.hash(record.key());
         // What is due has expired, and is not replaced; where expired keys are held, this one is
         // not held any longer, and the log must hear of it before it hears of the new one.
@@ -474,6 +484,7 @@ impl Keyspace {
 
     /// Removes a key; says whether it was there.
     pub fn remove(&mut self, db: usize, key: &[u8], event: Event) -> bool {
+        self.touched.change(key);
         if !self.contains(db, key) {
             return false;
         }
@@ -486,6 +497,7 @@ impl Keyspace {
     /// Gives a value another key, in place of what that key held; its deadline goes with it. Says
     /// whether there was such a value.
     pub fn rename(&mut self, db: usize, from: &[u8], to: &[u8]) -> bool {
+        self.touched.change(from);
         if !self.contains(db, from) {
             return false;
         }
@@ -502,6 +514,7 @@ impl Keyspace {
 
     /// Takes a value to another database, unless there is no such value or its key is taken there.
     pub fn move_to(&mut self, db: usize, key: &[u8], other: usize) -> bool {
+        self.touched.change(key);
         if !self.contains(db, key) || self.contains(other, key) {
             return false;
         }
@@ -540,6 +553,7 @@ impl Keyspace {
 
     /// Gives a key that is there a deadline, or takes it away.
     pub fn set_deadline(&mut self, db: usize, key: &[u8], deadline: Option<Millis>, event: Event) {
+        self.touched.change(key);
         self.before_change(db, key);
         let hash = self.hash(key);
         let home = &mut self.dbs[db];
@@ -691,6 +705,7 @@ impl Keyspace {
     /// Where the record of a key is, unless it is due: then it is removed.
     #[inline]
     fn live(&mut self, db: usize, key: &[u8]) -> Option<Place> {
+        self.touched.look(key);
         let hash = self.hash(key);
         let table = &self.dbs[db].table;
         let place = table.locate(hash, |record| record.key() == key)?;

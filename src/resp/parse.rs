@@ -18,6 +18,8 @@ pub enum Parsed {
     Nothing { end: usize },
     /// More bytes are needed.
     Partial,
+    /// More bytes are needed of a request that is passed over; those up to `end` are of no use any more.
+    Passed { end: usize },
 }
 
 /// The protocol was violated: say so, then close the connection.
@@ -56,6 +58,9 @@ pub struct Parser {
     bulk: Option<usize>,
     /// Spans of the words that have arrived.
     spans: Vec<Span>,
+    /// Nobody wants the rest of the frame: it is passed over as it arrives. Positions are then relative to
+    /// what is left of it.
+    passes_over: bool,
 }
 
 impl Parser {
@@ -90,6 +95,9 @@ impl Parser {
         }
         let base = start as u32;
         if resumed {
+            if self.passes_over {
+                return self.pass_over(input, start, bounds);
+            }
             // The words that arrived before are kept aside, so that a frame of a million words is
             // not moved about with every read.
             let mut words = std::mem::take(&mut self.spans);
@@ -158,7 +166,54 @@ impl Parser {
 
     /// How many bytes the frame needs at least before it is worth another look.
     pub fn wanted(&self) -> usize {
-        self.bulk.map_or(0, |len| self.at + len + 2)
+        match self.bulk {
+            Some(len) if !self.passes_over => self.at + len + 2,
+            _ => 0,
+        }
+    }
+
+    /// The words of a frame that have arrived, relative to its first byte, and how many there will be.
+    pub fn arrived(&self) -> (&[Span], usize) {
+        (&self.spans, self.spans.len() + self.left as usize)
+    }
+
+    /// Passes the rest of a frame over that has not all arrived; says how many bytes of it have been read.
+    pub fn give_up(&mut self) -> usize {
+        self.spans = Vec::new();
+        self.passes_over = true;
+        std::mem::take(&mut self.at)
+    }
+
+    fn pass_over(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        bounds: Bounds,
+    ) -> Result<Parsed, Malformed> {
+        self.at = 0;
+        while self.left > 0 {
+            let Some(len) = self.bulk else {
+                self.bulk = self.bulk_header(input, bounds)?;
+                if self.bulk.is_none() {
+                    return Ok(Parsed::Passed { end: start + self.at });
+                }
+                continue;
+            };
+            let here = len.min(input.len() - self.at);
+            self.at += here;
+            self.bulk = Some(len - here);
+            match input.get(self.at..self.at + 2) {
+                Some(b"\r\n") if here == len => {
+                    self.at += 2;
+                    self.bulk = None;
+                    self.left -= 1;
+                }
+                Some(_) if here == len => return Err(malformed(NO_LINE_BREAK)),
+                _ => return Ok(Parsed::Passed { end: start + self.at }),
+            }
+        }
+        self.passes_over = false;
+        Ok(Parsed::Nothing { end: start + self.at })
     }
 
     fn bulk_header(&mut self, input: &[u8], bounds: Bounds) -> Result<Option<usize>, Malformed> {
@@ -275,6 +330,7 @@ mod tests {
                     }
                     Parsed::Nothing { end } => at = end,
                     Parsed::Partial => break,
+                    Parsed::Passed { .. } => unreachable!("nothing is passed over here"),
                 }
             }
             held.drain(..at);
@@ -309,6 +365,57 @@ mod tests {
             cuts.sort_unstable();
             let pieces: Vec<&[u8]> = cuts.windows(2).map(|cut| &input[cut[0]..cut[1]]).collect();
             prop_assert_eq!(read(&pieces), Ok(requests));
+        }
+
+        /// Whatever of a frame has arrived when it is given up, in whatever pieces the rest comes: nothing
+        /// of it is kept, and what follows is read as if it had not been there.
+        #[test]
+        fn what_is_given_up_is_passed_over(
+            words in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 1..5),
+            given_up: proptest::sample::Index,
+            cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..8),
+        ) {
+            let first = frame(&words);
+            let next = vec![b"PING".to_vec()];
+            let begun = 4.max(given_up.index(first.len()));
+            let (mut parser, mut spans) = (Parser::default(), Vec::new());
+            prop_assert_eq!(
+                parser.next(&first[..begun], 0, BOUNDS, &mut spans), Ok(Parsed::Partial)
+            );
+            let (arrived, count) = parser.arrived();
+            prop_assert!(arrived.len() < words.len() && count == words.len());
+            let done = parser.give_up();
+            prop_assert!(done <= begun && parser.wanted() == 0);
+            let rest = [&first[done..], &frame(&next)].concat();
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(rest.len() + 1)).collect();
+            cuts.push(rest.len());
+            cuts.sort_unstable();
+            let (mut held, mut from, mut found) = (Vec::new(), 0, Vec::new());
+            for cut in cuts {
+                held.extend_from_slice(&rest[from..cut]);
+                from = cut;
+                let mut at = 0;
+                loop {
+                    spans.clear();
+                    match parser.next(&held, at, BOUNDS, &mut spans).expect("it is well formed") {
+                        Parsed::Passed { end } => {
+                            at = end;
+                            // A line of a length may be cut, and nothing else is waited for.
+                            prop_assert!(held.len() - at < 8);
+                            break;
+                        }
+                        Parsed::Nothing { end } => at = end,
+                        Parsed::Request { end } => {
+                            let word = |&(from, to): &Span| held[from as usize..to as usize].to_vec();
+                            found = spans.iter().map(word).collect();
+                            at = end;
+                        }
+                        _ => break,
+                    }
+                }
+                held.drain(..at);
+            }
+            prop_assert_eq!(found, next);
         }
 
         /// Nonsense is refused or waited for, in whatever pieces it comes: it never panics, and what

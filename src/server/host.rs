@@ -83,6 +83,10 @@ impl Host for Machine {
         std::thread::sleep(Duration::from_micros(micros));
     }
 
+    fn random(&self, bytes: &mut [u8]) {
+        rand::fill(bytes);
+    }
+
     fn memory(&self) -> Memory {
         let now = self.clock.now().mono_us;
         let (at, known) = self.memory.get();

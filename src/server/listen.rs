@@ -255,7 +255,7 @@ fn refusal(engine: &mut Engine, peer: &Peer) -> Option<&'static [u8]> {
     let config = &engine.config;
     let refused = if engine.sessions.len() >= config.maxclients as usize {
         FULL
-    } else if config.protected_mode && config.requirepass.is_empty() && !peer.loopback {
+    } else if config.protected_mode && engine.acl.is_open() && !peer.loopback {
         DENIED.as_bytes()
     } else {
         return None;

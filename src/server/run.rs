@@ -13,6 +13,7 @@ use super::{
 use crate::commands;
 use crate::config::{self, Config, Includes, Invocation};
 use crate::engine::Engine;
+use crate::engine::acl::{BOTH, UsersError};
 use crate::world::Disk;
 use crate::world::host::Facts;
 use anyhow::Context as _;
@@ -59,13 +60,6 @@ pub fn run(run: config::Run) -> anyhow::Result<i32> {
     }
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
-    }
-    for user in &loaded.users {
-        tracing::warn!(
-            "configuration line {}: users are NOT enforced yet; only requirepass is: {}",
-            user.place.number,
-            String::from_utf8_lossy(user.words.get(1).map_or(&[], Vec::as_slice))
-        );
     }
     title::prepare();
     title::show(&config, file.as_deref().unwrap_or_default());
@@ -159,6 +153,19 @@ async fn serve(
     let mut engine = Engine::new(config, commands::TABLE, Box::new(machine), seed);
     if let Err(error) = rename(&mut engine, &loaded) {
         eprintln!("\n*** FATAL CONFIG FILE ERROR ({}) ***\n{error}", config::PRODUCT);
+        return Ok(1);
+    }
+    if let Err(why) = engine.load_users(&loaded.users) {
+        match why {
+            UsersError::Both => tracing::warn!("{BOTH}"),
+            UsersError::File(why) => {
+                tracing::warn!("Aborting Redis startup because of ACL errors: {why}")
+            }
+            UsersError::Line(statement, why) => {
+                let (place, reason) = (Some(statement.place), why.into());
+                eprint!("{}", config::Fatal { place, reason });
+            }
+        }
         return Ok(1);
     }
     if let Some(path) = &pidfile

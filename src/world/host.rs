@@ -11,6 +11,8 @@ pub trait Host: Send {
     fn mono_us(&self) -> u64;
     /// Stops the world (DEBUG SLEEP).
     fn sleep(&self, micros: u64);
+    /// Bytes that nobody can guess.
+    fn random(&self, bytes: &mut [u8]);
     fn memory(&self) -> Memory;
     /// Of these only what the allocator has given out, which is asked all the time.
     fn allocated(&self) -> u64 {

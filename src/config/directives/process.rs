@@ -3,7 +3,7 @@
 use super::{INT, LONG};
 use crate::config::directive::{Directive, Follow, Home, at, fixed, live};
 use crate::config::kind::{Kind, Reason};
-use crate::config::value::{Allowed, LogLevel, ShutdownOn, Supervised, Value};
+use crate::config::value::{Allowed, LogLevel, PubSubDefault, ShutdownOn, Supervised, Value};
 
 pub(super) const PROCESS: &[Directive] = &[
     fixed("daemonize", Kind::Switch, "no", at!(daemonize), "Go to the background after start."),
@@ -273,21 +273,21 @@ pub(super) const ACCESS: &[Directive] = &[
         "aclfile",
         Kind::Text,
         "",
-        Home::Later("ACL files"),
+        at!(aclfile),
         "A file of users, instead of user lines in this one.",
     ),
     live(
         "acl-pubsub-default",
-        Kind::Choice(&["allchannels", "resetchannels"]),
+        Kind::Choice(PubSubDefault::NAMES),
         "resetchannels",
-        Home::Later("ACL"),
+        at!(acl_pubsub_default),
         "Whether new users may use every channel or none.",
     ),
     live(
         "acllog-max-len",
         Kind::Number(0, LONG),
         "128",
-        Home::Later("ACL"),
+        at!(acllog_max_len),
         "Refusals that ACL LOG remembers.",
     ),
     fixed(

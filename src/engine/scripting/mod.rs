@@ -10,6 +10,7 @@ mod shebang;
 
 pub use shebang::Flags;
 
+use super::acl::Context;
 use super::{Command, Engine, REDIS_VERSION, SessionKey};
 use crate::base::sha1;
 use crate::error::Error;
@@ -157,7 +158,7 @@ impl Engine {
                 Pause::Over => return true,
                 Pause::Call => self.script_calls(run, vm.desk()),
                 Pause::Log => self.script_logs(vm.desk()),
-                Pause::Check => self.script_asks(vm.desk()),
+                Pause::Check => self.script_asks(run, vm.desk()),
                 Pause::Tick => {
                     if self.host.mono_us() >= run.until_us {
                         if !self.sessions[run.who].replays {
@@ -212,7 +213,7 @@ impl Engine {
 
     /// The questions asked before a script's command runs.
     fn admit_from_script(
-        &self,
+        &mut self,
         run: &Run,
         args: Args,
     ) -> Result<&'static Command, (Option<&'static Command>, Error)> {
@@ -229,6 +230,12 @@ impl Engine {
         }
         if command.spec.has(NOSCRIPT) && !self.scripting.call_all {
             return refuse(Error::Say("ERR This Redis command is not allowed from script"));
+        }
+        if !self.sessions[run.who].unrestricted
+            && let Err(denied) = self.check_acl(run.who, command, args, run.db)
+        {
+            let why = self.deny(run.who, command, args, denied, Context::Script);
+            return refuse(Error::Text([b"ERR ACL failure in script: ", &*why].concat().into()));
         }
         if command.spec.has(WRITE)
             && let Some(error) = self.misconf_for(command)
@@ -254,9 +261,14 @@ impl Engine {
         self.host.log(level, &String::from_utf8_lossy(&words.join(&b' ')));
     }
 
-    /// There is one user, who may run every command.
-    fn script_asks(&mut self, desk: &mut Desk) {
-        desk.verdict = self.find(desk.line.args()).ok().map(|_| true);
+    /// May the script's client run this?
+    fn script_asks(&mut self, run: &Run, desk: &mut Desk) {
+        let args = desk.line.args();
+        let found = self.find(args).ok();
+        desk.verdict = found.map(|command| {
+            self.sessions[run.who].unrestricted
+                || self.check_acl(run.who, command, args, run.db).is_ok()
+        });
     }
 
     /// The program of a text, which is compiled if it is not known.

@@ -1,0 +1,357 @@
+//! ACL: users, what they may do, and what they were refused.
+
+use crate::base::numbers;
+use crate::engine::acl::check::{check, Line};
+use crate::engine::acl::selector::Selector;
+use crate::engine::acl::{explain, line};
+use crate::engine::command::{admin, container};
+use crate::engine::{Command, Engine, Family, SessionKey};
+use crate::error::Error;
+use crate::resp::{Args, Done, List, Reply};
+use crate::spec::{
+    ADMIN, CATEGORY_NAMES, Group, LOADING, NOSCRIPT, STALE, integer, one_of, string, token,
+};
+use std::fmt::Write;
+
+pub const FAMILY: Family = Family {
+    group: Group::Server,
+    commands: &[
+        container("ACL")
+            .since("6.0.0")
+            .complexity("Depends on subcommand.")
+            .summary("Speaks about users and their rights."),
+        admin("ACL|CAT", cat)
+            .arity(-2)
+            .flags(ASKS)
+            .since("6.0.0")
+            .complexity("O(1) since the categories and commands are a fixed set.")
+            .summary("Lists the categories, or the commands of one.")
+            .args(&[string("category").optional()]),
+        admin("ACL|DELUSER", del_user)
+            .arity(-3)
+            .flags(RULES)
+            .since("6.0.0")
+            .complexity("O(1) amortized time considering the typical user.")
+            .summary("Deletes users, and ends their connections.")
+            .tips(EVERYWHERE)
+            .args(&[string("username").repeats()]),
+        admin("ACL|DRYRUN", dry_run)
+            .arity(-4)
+            .flags(RULES)
+            .since("7.0.0")
+            .complexity("O(1).")
+            .summary("Says whether a user could run a command, without running it.")
+            .args(&[
+                string("username"),
+                string("command"),
+                string("arg").optional().repeats(),
+            ]),
+        admin("ACL|GENPASS", gen_pass)
+            .arity(-2)
+            .flags(ASKS)
+            .since("6.0.0")
+            .complexity("O(1)")
+            .summary("Makes up a password.")
+            .args(&[integer("bits").optional()]),
+        admin("ACL|GETUSER", get_user)
+            .arity(3)
+            .flags(RULES)
+            .since("6.0.0")
+            .complexity("O(N). Where N is the number of password, command and pattern rules that the user has.")
+            .summary("Shows the rules of a user.")
+            .args(&[string("username")]),
+        admin("ACL|HELP", help)
+            .arity(2)
+            .flags(LOADING | STALE)
+            .since("6.0.0")
+            .complexity("O(1)")
+            .summary("Describes the subcommands."),
+        admin("ACL|LIST", list)
+            .arity(2)
+            .flags(RULES)
+            .since("6.0.0")
+            .complexity("O(N). Where N is the number of configured users.")
+            .summary("Shows all users as a file of users would."),
+        admin("ACL|LOAD", load)
+            .arity(2)
+            .flags(RULES)
+            .since("6.0.0")
+            .complexity("O(N). Where N is the number of configured users.")
+            .summary("Reads the file of users anew."),
+        admin("ACL|LOG", log)
+            .arity(-2)
+            .flags(RULES)
+            .since("6.0.0")
+            .complexity("O(N) with N being the number of entries shown.")
+            .summary("Shows what was refused of late, or forgets it.")
+            .args(&[one_of("operation", &[integer("count"), token("RESET")]).optional()]),
+        admin("ACL|SAVE", save)
+            .arity(2)
+            .flags(RULES)
+            .since("6.0.0")
+            .complexity("O(N). Where N is the number of configured users.")
+            .summary("Writes all users to the file of users.")
+            .tips(EVERYWHERE),
+        admin("ACL|SETUSER", set_user)
+            .arity(-3)
+            .flags(RULES)
+            .since("6.0.0")
+            .complexity("O(N). Where N is the number of rules provided.")
+            .summary("Makes or changes a user.")
+            .tips(EVERYWHERE)
+            .args(&[string("username"), string("rule").optional().repeats()]),
+        admin("ACL|USERS", users)
+            .arity(2)
+            .flags(RULES)
+            .since("6.0.0")
+            .complexity("O(N). Where N is the number of configured users.")
+            .summary("Lists the names of all users."),
+        admin("ACL|WHOAMI", who_am_i)
+            .arity(2)
+            .flags(ASKS)
+            .since("6.0.0")
+            .complexity("O(1)")
+            .summary("Names the user of this connection."),
+    ],
+};
+
+const ASKS: u32 = NOSCRIPT | LOADING | STALE;
+const RULES: u32 = ADMIN | ASKS;
+const EVERYWHERE: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
+fn set_user(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
+    engine.set_user(who, args.get(2), args.tail(3).iter())?;
+    out.ok()
+}
+
+fn del_user(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
+    let deleted = engine.delete_users(who, args.tail(2).iter())?;
+    out.int(deleted as i64)
+}
+
+fn get_user(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    let Some(user) = engine.acl.user(args.get(2)).cloned() else { return out.null() };
+    let mut fields = out.map(7);
+    fields.bulk(b"flags");
+    let flags = user.flags();
+    let mut set = fields.set(flags.len());
+    flags.iter().for_each(|flag| set.bulk(flag.as_bytes()));
+    set.close();
+    fields.bulk(b"passwords");
+    let mut passwords = fields.list(user.passwords.len());
+    user.passwords.iter().for_each(|digest| passwords.bulk(digest.hex().as_bytes()));
+    passwords.close();
+    show_selector(user.root(), &mut fields);
+    fields.bulk(b"selectors");
+    let mut selectors = fields.list(user.selectors.len() - 1);
+    for selector in &user.selectors[1..] {
+        let mut one = selectors.map(4);
+        show_selector(selector, &mut one);
+        one.close();
+    }
+    selectors.close();
+    fields.end()
+}
+
+fn show_selector(selector: &Selector, fields: &mut List) {
+    fields.bulk(b"commands");
+    fields.bulk(&selector.commands.text());
+    fields.bulk(b"keys");
+    fields.bulk(&selector.keys.text());
+    fields.bulk(b"channels");
+    fields.bulk(&selector.channels.text());
+    fields.bulk(b"databases");
+    fields.bulk(&selector.databases.text());
+}
+
+fn list(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
+    let mut lines = out.list(engine.acl.users().len());
+    engine.acl.users().for_each(|user| lines.bulk(&line(user)));
+    lines.end()
+}
+
+fn users(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
+    out.bulks(engine.acl.users().map(|user| &*user.name))
+}
+
+fn who_am_i(engine: &mut Engine, who: SessionKey, _: Args, out: Reply) -> Done {
+    out.bulk(&engine.sessions[who].user.name)
+}
+
+fn cat(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    match args.len() {
+        2 => out.bulks(CATEGORY_NAMES.iter().map(|name| name.as_bytes())),
+        3 => {
+            let known = |name: &str| name.as_bytes().eq_ignore_ascii_case(args.get(2));
+            let Some(bit) = CATEGORY_NAMES.iter().position(|name| known(name)) else {
+                let name = &args.get(2)[..args.get(2).len().min(128)];
+                return Err(Error::quote("ERR Unknown category '", name, "'").into());
+            };
+            let mut names = out.list_of_some();
+            for command in engine.commands() {
+                for command in std::iter::once(command).chain(engine.subcommands(command)) {
+                    if command.spec.all_categories() & 1 << bit != 0 {
+                        names.bulk(command.spec.lower_name().as_bytes());
+                    }
+                }
+            }
+            names.end()
+        }
+        _ => Err(wrong_number(args)),
+    }
+}
+
+fn gen_pass(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    const BITS_MAX: i64 = 4096;
+    let bits = match args.len() {
+        2 => 256,
+        3 => numbers::parse_i64(args.get(2)).ok_or(Error::NotInteger)?,
+        _ => return Err(wrong_number(args)),
+    };
+    if !(1..=BITS_MAX).contains(&bits) {
+        return Err(Error::Say(
+            "ERR ACL GENPASS argument must be the number of bits for the output password, a positive \
+             number up to 4096",
+        )
+        .into());
+    }
+    let digits = (bits as usize).div_ceil(4);
+    let mut bytes = vec![0; digits.div_ceil(2)];
+    engine.host.random(&mut bytes);
+    let mut password = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        let _ = write!(password, "{byte:02x}");
+    }
+    out.bulk(&password.as_bytes()[..digits])
+}
+
+fn load(engine: &mut Engine, who: SessionKey, _: Args, out: Reply) -> Done {
+    has_file(engine)?;
+    engine.reload_users(who)?;
+    out.ok()
+}
+
+fn save(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
+    has_file(engine)?;
+    engine.save_users()?;
+    out.ok()
+}
+
+fn has_file(engine: &Engine) -> Result<(), Error> {
+    match engine.config.aclfile.is_empty() {
+        true => Err(Error::Say(
+            "ERR This Redis instance is not configured to use an ACL file. You may want to specify \
+             users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a \
+             Redis configuration file set) in order to store users in the Redis configuration.",
+        )),
+        false => Ok(()),
+    }
+}
+
+fn log(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    const SHOWN: usize = 10;
+    let most = match args.len() {
+        2 => SHOWN,
+        3 if args[2].eq_ignore_ascii_case(b"RESET") => {
+            engine.acl.log.clear();
+            return out.ok();
+        }
+        3 => {
+            let count = numbers::parse_i64(args.get(2)).ok_or(Error::NotInteger)?;
+            usize::try_from(count).unwrap_or(0)
+        }
+        _ => return Err(wrong_number(args)),
+    };
+    let now = engine.now.wall().0;
+    let entries = engine.acl.log.newest(most);
+    let mut all = out.list(entries.len());
+    for entry in entries {
+        let mut fields = all.map(10);
+        fields.bulk(b"count");
+        fields.int(entry.count as i64);
+        let mut say = |name: &str, value: &[u8]| {
+            fields.bulk(name.as_bytes());
+            fields.bulk(value);
+        };
+        say("reason", entry.reason.as_bytes());
+        say("context", entry.context.as_bytes());
+        say("object", &entry.object);
+        say("username", &entry.user);
+        fields.bulk(b"age-seconds");
+        fields.double(now.saturating_sub(entry.updated) as f64 / 1000.0);
+        fields.bulk(b"client-info");
+        fields.bulk(entry.client.as_bytes());
+        fields.bulk(b"entry-id");
+        fields.int(entry.id as i64);
+        fields.bulk(b"timestamp-created");
+        fields.int(entry.created);
+        fields.bulk(b"timestamp-last-updated");
+        fields.int(entry.updated);
+        fields.close();
+    }
+    all.end()
+}
+
+fn dry_run(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
+    let Some(user) = engine.acl.user(args.get(2)).cloned() else {
+        return Err(Error::quote("ERR User '", args.get(2), "' not found").into());
+    };
+    let asked = args.tail(3);
+    let command = match (engine.find(asked), engine.look_up(asked.get(0))) {
+        (Ok(command), _) => command,
+        // A container by itself is a command, though one that does nothing.
+        (Err(_), Some(command)) if asked.len() == 1 => command,
+        _ => return Err(Error::quote("ERR Command '", asked.get(0), "' not found").into()),
+    };
+    let command: &'static Command = engine.known(command);
+    if !command.arity_fits(asked.len()) {
+        return Err(Error::Arity(command.spec.name).into());
+    }
+    let db = engine.sessions[who].db;
+    let databases = engine.keyspace.databases();
+    match check(&user, Line { command, args: asked, db, databases }) {
+        Ok(()) => out.ok(),
+        Err(denied) => {
+            let name = command.spec.lower_name();
+            out.bulk(&explain(&user, name.as_bytes(), asked, denied))
+        }
+    }
+}
+
+/// For the subcommands whose rows leave the number open.
+fn wrong_number(args: Args) -> crate::resp::Stop {
+    const WHY: &str = "ERR unknown subcommand or wrong number of arguments for '";
+    Error::quote(WHY, args.get(1), "'. Try ACL HELP.").into()
+}
+
+fn help(_: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
+    out.help(
+        "ACL",
+        &[
+            "CAT [<category>]",
+            "    List the categories, or the commands of one.",
+            "DELUSER <username> [<username> ...]",
+            "    Delete users, and end their connections.",
+            "DRYRUN <username> <command> [<arg> ...]",
+            "    Say whether a user could run this, without running it.",
+            "GENPASS [<bits>]",
+            "    Make up a password of so many bits, 256 by default.",
+            "GETUSER <username>",
+            "    Show the rules of a user.",
+            "LIST",
+            "    Show all users as the file of users has them.",
+            "LOAD",
+            "    Read the file of users anew.",
+            "LOG [<count>|RESET]",
+            "    Show what was refused of late, or forget it.",
+            "SAVE",
+            "    Write all users to the file of users.",
+            "SETUSER <username> <rule> [<rule> ...]",
+            "    Make or change a user.",
+            "USERS",
+            "    List the names of all users.",
+            "WHOAMI",
+            "    Name the user of this connection.",
+        ],
+    )
+}

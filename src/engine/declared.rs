@@ -1,0 +1,48 @@
+//! Builds with debug assertions hold every command that runs to the keys that its row declares: what a handler
+//! touches must be among them, and what it changes must be declared as changed. So each transcript, each throw of
+//! the simulator and each input of a fuzzer is a test of what access control decides by.
+
+use super::{Command, keys};
+use crate::engine::acl::selector::rights_needed;
+use crate::keyspace::Keyspace;
+use crate::resp::Args;
+
+/// Commands that say themselves that they touch what they were not told, and who may: those that look after the
+/// server as a whole, and SORT, which asks for the right to read everything.
+fn is_exempt(command: &Command) -> bool {
+    matches!(command.spec.name, "RANDOMKEY" | "SCAN" | "KEYS" | "FLUSHALL" | "FLUSHDB" | "SWAPDB")
+        || command.spec.name.starts_with("DEBUG")
+}
+
+pub struct Watch {
+    before: Option<Vec<(Vec<u8>, bool)>>,
+}
+
+impl Watch {
+    pub fn begin(keyspace: &Keyspace) -> Watch {
+        Watch { before: keyspace.touched.begin() }
+    }
+
+    #[track_caller]
+    pub fn end(self, keyspace: &Keyspace, command: &Command, args: Args, reads_all_keys: bool) {
+        let touched = keyspace.touched.end(self.before);
+        if touched.is_empty() || is_exempt(command) {
+            return;
+        }
+        let declared = keys::find(&command.spec, args).unwrap_or_default();
+        let of_patterns = matches!(command.spec.name, "SORT" | "SORT_RO") && reads_all_keys;
+        for (key, changes) in touched {
+            let allowed = declared.iter().any(|at| {
+                args.get(at.index) == key && (!changes || rights_needed(at.flags).1)
+            });
+            assert!(
+                allowed || (of_patterns && !changes),
+                "{} {} {:?}, which its row does not declare, in {:?}",
+                command.spec.name,
+                if changes { "changes" } else { "looks at" },
+                String::from_utf8_lossy(&key),
+                args.iter().map(String::from_utf8_lossy).collect::<Vec<_>>()
+            );
+        }
+    }
+}
