@@ -1,7 +1,7 @@
 //! ACL: users, what they may do, and what they were refused.
 
 use crate::base::numbers;
-use crate::engine::acl::check::{check, Line};
+use crate::engine::acl::check::{Line, check};
 use crate::engine::acl::selector::Selector;
 use crate::engine::acl::{explain, line};
 use crate::engine::command::{admin, container};
@@ -354,4 +354,109 @@ fn help(_: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
             "    Name the user of this connection.",
         ],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::TABLE;
+    use crate::engine::acl::rule::{RuleError, join};
+    use crate::engine::acl::user::{Grammar, User};
+    use proptest::prelude::*;
+
+    fn grammar() -> Grammar<'static> {
+        Grammar { table: &TABLE, all_channels: false }
+    }
+
+    /// The same user, made from what is shown of it.
+    fn again(user: &User) -> User {
+        let text = user.text();
+        let mut again = User::new(&user.name, true);
+        for rule in join(text.split(|byte| *byte == b' ')).expect("every selector is closed") {
+            again.apply(&rule, grammar()).expect("what is shown is a rule");
+        }
+        again
+    }
+
+    /// Rules as people write them, and some that are none.
+    fn rule() -> impl Strategy<Value = String> {
+        let name = prop_oneof![
+            "@(all|read|write|string|hash|slow|dangerous|keyspace|nosuch)",
+            "(get|set|config|config\\|get|config\\|set|select\\|[01]|debug|debug\\|object|hget|del)",
+        ];
+        prop_oneof![
+            4 => ("[+-]", name).prop_map(|(sign, name)| sign + &name),
+            2 => "(~|%R~|%W~|%RW~|%r|%)[ab*():]{0,3}",
+            2 => "&[ab*():]{0,3}",
+            1 => "(db=[0-9,]{0,4}|alldbs|resetdbs)",
+            2 => "(on|off|nopass|resetpass|reset|resetkeys|resetchannels|allkeys|allchannels)",
+            1 => "(allcommands|nocommands|clearselectors|sanitize-payload|skip-sanitize-payload)",
+            1 => "[<>][ab]?",
+            1 => "[#!][0-9a-f]{64}",
+        ]
+    }
+
+    fn rules() -> impl Strategy<Value = Vec<String>> {
+        let selector = proptest::collection::vec(rule(), 0..4);
+        let selector = selector.prop_map(|rules| format!("({})", rules.join(" ")));
+        proptest::collection::vec(prop_oneof![6 => rule(), 1 => selector], 0..12)
+    }
+
+    proptest! {
+        /// What is shown of a user makes the same user; and a rule that is none changes nothing.
+        #[test]
+        fn what_is_shown_makes_the_same_user(rules in rules()) {
+            let mut user = User::new(b"ann", false);
+            for rule in &rules {
+                let before = user.clone();
+                if user.apply(rule.as_bytes(), grammar()).is_err() {
+                    prop_assert_eq!(&user, &before);
+                }
+            }
+            prop_assert_eq!(again(&user), user);
+        }
+
+        /// Nonsense is an error or a rule, and never more than that.
+        #[test]
+        fn nonsense_is_harmless(
+            words in proptest::collection::vec("[+\\-~%&()<>#!|@,= a-zA-Z0-9*]{0,12}", 0..6),
+        ) {
+            let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+            let Ok(rules) = join(words.into_iter()) else { return Ok(()) };
+            let mut user = User::new(b"ann", false);
+            for rule in rules {
+                let _ = user.apply(&rule, grammar());
+            }
+            prop_assert_eq!(again(&user), user);
+        }
+    }
+
+    fn refused(rules: &[&str]) -> Option<RuleError> {
+        let rules = join(rules.iter().map(|rule| rule.as_bytes())).expect("it is closed");
+        let mut user = User::new(b"ann", false);
+        rules.iter().find_map(|rule| user.apply(rule, grammar()).err())
+    }
+
+    /// CVE-2024-31227: rights that are not closed, in a selector too.
+    #[test]
+    fn cve_2024_31227() {
+        assert_eq!(refused(&["(%)"]), Some(RuleError::Syntax));
+        assert_eq!(refused(&["(%~)"]), Some(RuleError::Syntax));
+        assert_eq!(refused(&["(%R", ")"]), None);
+    }
+
+    /// CVE-2024-51741: a pattern whose rights are none.
+    #[test]
+    fn cve_2024_51741() {
+        assert_eq!(refused(&["%"]), Some(RuleError::Syntax));
+        assert_eq!(refused(&["%~"]), Some(RuleError::Syntax));
+        assert_eq!(refused(&["%~key"]), Some(RuleError::Syntax));
+    }
+
+    /// What would end its selector when it is read again.
+    #[test]
+    fn a_rule_in_a_selector_does_not_end_with_a_parenthesis() {
+        assert_eq!(refused(&["(~a) ~b)"]), Some(RuleError::Syntax));
+        assert_eq!(refused(&["(+get|a) ~b)"]), Some(RuleError::Syntax));
+        assert_eq!(refused(&["~a)", "&b)"]), None);
+    }
 }

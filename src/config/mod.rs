@@ -29,8 +29,8 @@ pub use kind::{Kind, Reason};
 pub use rewrite::{Rewrite, rewrite};
 pub use set::{Applied, SetError, Source, UNKNOWN};
 pub use value::{
-    Allowed, AppendFsync, EventClasses, LogLevel, MaxmemoryPolicy, OutputLimit, OutputLimits, PubSubDefault,
-    RdbVersion, SavePoint, ShutdownOn, Supervised, Value, VersionCheck,
+    Allowed, AppendFsync, EventClasses, LogLevel, MaxmemoryPolicy, OutputLimit, OutputLimits,
+    PubSubDefault, RdbVersion, SavePoint, ShutdownOn, Supervised, Value, VersionCheck,
 };
 
 /// Who is speaking when the configuration file is at fault.

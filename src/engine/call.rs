@@ -135,8 +135,7 @@ impl Engine {
         let began_us = self.now.mono_us;
         let session = &self.sessions[who];
         let db = session.db;
-        let reads_all_keys =
-            session.unrestricted || self.reads_all_keys(who, command, args, db);
+        let reads_all_keys = session.unrestricted || self.reads_all_keys(who, command, args, db);
         self.keyspace.no_touch = session.no_touch && command.spec.name != "TOUCH";
         // Whoever replays a log did not find the key gone then.
         self.keyspace.sees_expired =
@@ -281,7 +280,13 @@ impl Engine {
         self.follow_up(0, None);
     }
 
-    pub(super) fn reject(&mut self, who: SessionKey, command: Option<&Command>, error: &Error, out: &mut Out) {
+    pub(super) fn reject(
+        &mut self,
+        who: SessionKey,
+        command: Option<&Command>,
+        error: &Error,
+        out: &mut Out,
+    ) {
         if let Some(command) = command {
             self.stats.commands[command.known_as as usize].rejected += 1;
         }

@@ -70,7 +70,10 @@ pub struct Table {
 
 impl Table {
     /// Words of a command that is one for all others are none.
-    pub fn subcommands(&self, container: &Command) -> impl Iterator<Item = &'static Command> + use<> {
+    pub fn subcommands(
+        &self,
+        container: &Command,
+    ) -> impl Iterator<Item = &'static Command> + use<> {
         let (name, all) = (container.spec.name, self.all);
         let is_container = matches!(container.run, Run::Container | Run::Containing(_));
         let all = if is_container { all } else { &[] };

@@ -48,6 +48,18 @@ pub fn find(spec: &Spec, args: Args) -> Option<Keys> {
     Some(keys)
 }
 
+/// The keys that can be found though other parts of the line make no sense: `PFMERGE key` has one, whatever its
+/// row says of the sources that are not there. Nobody is to use a key by leaving out another.
+pub fn find_what_there_is(spec: &Spec, args: Args) -> Keys {
+    find(spec, args).unwrap_or_else(|| {
+        let mut keys = Keys::new();
+        for key in spec.keys.iter().filter(|key| is_key(key)) {
+            find_by(key, args, &mut keys);
+        }
+        keys
+    })
+}
+
 fn is_key(spec: &KeySpec) -> bool {
     spec.flags & K_NOT_KEY == 0
 }

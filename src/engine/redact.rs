@@ -12,7 +12,7 @@ pub fn is_secret(command: &Command, args: Args, index: usize) -> bool {
         "HELLO" => follows(args, index, b"AUTH", 2),
         // MIGRATE … AUTH password, or AUTH2 user password
         "MIGRATE" => follows(args, index, b"AUTH", 1) || follows(args, index, b"AUTH2", 2),
-        "ACL|SETUSER" => index >= 2,
+        "ACL|SETUSER" | "ACL|GETUSER" | "ACL|DELUSER" => index >= 2,
         "CONFIG|SET" => index >= 3 && index % 2 == 1 && is_secret_directive(args.get(index - 1)),
         _ => false,
     }

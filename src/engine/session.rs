@@ -352,7 +352,8 @@ impl Sessions {
             self.slots.len() as u32 - 1
         });
         self.last_id += 1;
-        let session = Session::new(SessionKey(slot), self.last_id, peer, now_us, self.nobody.clone());
+        let session =
+            Session::new(SessionKey(slot), self.last_id, peer, now_us, self.nobody.clone());
         self.slots[slot as usize].insert(Box::new(session))
     }
 

@@ -73,8 +73,7 @@ fn allows(selector: &Selector, line: Line, found: &mut Option<Keys>) -> Result<(
         return deny(Reason::Command, 0);
     }
     if selector.keys != super::selector::Keys::All && keys::has_keys(&command.spec) {
-        // A line that makes no sense has no keys; its handler will say so.
-        let keys = found.get_or_insert_with(|| keys::find(&command.spec, args).unwrap_or_default());
+        let keys = found.get_or_insert_with(|| keys::find_what_there_is(&command.spec, args));
         let closed = keys.iter().find(|at| !selector.keys.allow(args.get(at.index), at));
         if let Some(at) = closed {
             return deny(Reason::Key, at.index);
@@ -108,7 +107,8 @@ fn closed_database(open: &Databases, line: Line) -> Option<usize> {
     }
     let Line { command, args, db, databases } = line;
     let spec = &command.spec;
-    let is_closed = |index: &usize| database(args.get(*index), databases).is_some_and(|db| !open.allow(db));
+    let is_closed =
+        |index: &usize| database(args.get(*index), databases).is_some_and(|db| !open.allow(db));
     match spec.name {
         "SELECT" => (1..args.len().min(2)).find(is_closed),
         "SWAPDB" => (1..args.len().min(3)).find(is_closed),

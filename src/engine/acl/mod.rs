@@ -193,7 +193,11 @@ impl Engine {
             return Vec::new();
         }
         let usual = self.fresh_default_user();
-        self.acl.users().filter(|user| ***user != usual).map(|user| store::config_line(user)).collect()
+        self.acl
+            .users()
+            .filter(|user| ***user != usual)
+            .map(|user| store::config_line(user))
+            .collect()
     }
 
     /// CONFIG SET requirepass: the default user's password.
@@ -246,9 +250,7 @@ impl Engine {
                     false => Context::TopLevel,
                 };
                 self.log_denied(who, "auth", context, verb.to_vec(), name.to_vec());
-                Err(Error::Say(
-                    "WRONGPASS invalid username-password pair or user is disabled.",
-                ))
+                Err(Error::Say("WRONGPASS invalid username-password pair or user is disabled."))
             }
         }
     }
@@ -465,9 +467,9 @@ pub enum UsersError {
 
 /// Says what is wrong at length, as ACL DRYRUN does. `name` is what the command is known by.
 pub fn explain(user: &User, name: &[u8], args: Args, denied: Denied) -> Vec<u8> {
-    let object = match denied.argument {
-        0 => name,
-        index => args.get(index),
+    let object = match (denied.argument, denied.reason) {
+        (0, Reason::Command) => name,
+        (index, _) => args.get(index),
     };
     let (before, after): (&[u8], &[u8]) = match denied.reason {
         Reason::Command => (b" has no permissions to run the '", b"' command"),

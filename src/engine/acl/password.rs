@@ -1,8 +1,8 @@
 //! Passwords, of which nothing is kept but digests.
 
 use sha2::Digest as _;
-use subtle::{Choice, ConstantTimeEq};
 use std::fmt::Write as _;
+use subtle::{Choice, ConstantTimeEq};
 
 /// The SHA-256 of a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -106,11 +106,12 @@ impl Keys {
         if rule[0] == b'%' {
             let end = rule.iter().position(|byte| *byte == b'~').unwrap_or(rule.len());
             let rights = &rule[1..end];
-            if rights.is_empty() || !rights.iter().all(|right| b"rRwW".contains(right)) {
-                return Err(RuleError::Syntax);
-            }
-            reads = rights.iter().any(|right| b"rR".contains(right));
-            writes = rights.iter().any(|right| b"wW".contains(right));
+            (reads, writes) = match &*rights.to_ascii_lowercase() {
+                b"r" => (true, false),
+                b"w" => (false, true),
+                b"rw" | b"wr" => (true, true),
+                _ => return Err(RuleError::Syntax),
+            };
             pattern = rule.get(end + 1..).unwrap_or_default();
         }
         if !is_one_word(pattern) {

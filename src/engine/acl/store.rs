@@ -92,8 +92,7 @@ pub fn config_line(user: &User) -> Vec<u8> {
     let mut line = b"user".to_vec();
     for word in std::iter::once(user.name.to_vec()).chain(user.words()) {
         line.push(b' ');
-        let is_plain =
-            |byte: &u8| (b'!'..=b'~').contains(byte) && !b"\"'\\".contains(byte);
+        let is_plain = |byte: &u8| (b'!'..=b'~').contains(byte) && !b"\"'\\".contains(byte);
         match !word.is_empty() && word.iter().all(is_plain) {
             true => line.extend_from_slice(&word),
             false => quote(&word, &mut line),
