@@ -5,6 +5,7 @@
 use super::{Command, keys};
 use crate::engine::acl::selector::rights_needed;
 use crate::keyspace::Keyspace;
+use crate::keyspace::touched::Seen;
 use crate::resp::Args;
 
 /// Commands that look after whole databases, where somebody may be told of keys, and EXEC, which looks at what
@@ -21,7 +22,7 @@ fn only_notes(command: &Command) -> bool {
 }
 
 pub struct Watch {
-    before: Option<Vec<(Vec<u8>, bool)>>,
+    before: Option<Seen>,
 }
 
 impl Watch {

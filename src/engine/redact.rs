@@ -25,11 +25,12 @@ fn follows(args: Args, index: usize, announced: &[u8], most: usize) -> bool {
 
 /// Directives whose values are passwords.
 fn is_secret_directive(name: &[u8]) -> bool {
-    const SECRETS: [&[u8]; 6] = [
+    const SECRETS: [&[u8]; 7] = [
         b"requirepass",
         b"masterauth",
         b"primaryauth",
         b"masteruser",
+        b"primaryuser",
         b"tls-key-file-pass",
         b"tls-client-key-file-pass",
     ];

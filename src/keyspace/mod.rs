@@ -15,7 +15,7 @@ pub mod record;
 pub mod sizes;
 #[cfg(test)]
 mod tests;
-mod touched;
+pub mod touched;
 pub mod walk;
 
 pub use age::Aging;

@@ -7,11 +7,15 @@
 #[cfg(debug_assertions)]
 use std::cell::RefCell;
 
+/// Keys, and whether each was changed.
+#[cfg(debug_assertions)]
+pub type Seen = Vec<(Vec<u8>, bool)>;
+
 #[derive(Default)]
 pub struct Touched {
     /// None while nobody wants to know.
     #[cfg(debug_assertions)]
-    keys: RefCell<Option<Vec<(Vec<u8>, bool)>>>,
+    keys: RefCell<Option<Seen>>,
 }
 
 impl Touched {
@@ -42,13 +46,13 @@ impl Touched {
 
     /// Begins to remember; what was remembered so far is handed over, to be put back by whoever began then.
     #[cfg(debug_assertions)]
-    pub fn begin(&self) -> Option<Vec<(Vec<u8>, bool)>> {
+    pub fn begin(&self) -> Option<Seen> {
         self.keys.replace(Some(Vec::new()))
     }
 
-    /// The keys since then, and whether each was changed.
+    /// What was touched since then.
     #[cfg(debug_assertions)]
-    pub fn end(&self, before: Option<Vec<(Vec<u8>, bool)>>) -> Vec<(Vec<u8>, bool)> {
+    pub fn end(&self, before: Option<Seen>) -> Seen {
         self.keys.replace(before).unwrap_or_default()
     }
 }
