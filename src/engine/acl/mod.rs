@@ -417,7 +417,7 @@ impl Engine {
         for (key, user) in doomed {
             let keeps = user.is_some_and(|user| self.may_go_on_listening(key, &user));
             if !keeps {
-                self.end_session(key, &default, asking);
+                self.end_session(key, asking);
             }
         }
         drop(before);
@@ -430,10 +430,11 @@ impl Engine {
         })
     }
 
-    fn end_session(&mut self, who: SessionKey, default: &Arc<User>, asking: Option<SessionKey>) {
+    fn end_session(&mut self, who: SessionKey, asking: Option<SessionKey>) {
         let locked = self.acl.locked;
         let session = &mut self.sessions[who];
-        session.user = default.clone();
+        // What it may still run, in an EXEC for one, is nothing.
+        session.user = Arc::default();
         session.authenticated = false;
         set_free(session, locked);
         match asking == Some(who) {
