@@ -18,6 +18,11 @@ pub const fn of_array<T>(capacity: usize) -> usize {
     if capacity == 0 { 0 } else { size_class(capacity.saturating_mul(size_of::<T>())) }
 }
 
+/// So many percent of an amount.
+pub const fn share_of(bytes: u64, percent: u8) -> u64 {
+    (bytes as u128 * percent as u128 / 100) as u64
+}
+
 /// Reads digits and an optional unit, in any case: `k`, `m` and `g` are powers of 1000, `kb`, `mb`
 /// and `gb` powers of 1024, and `b` is bytes.
 ///

@@ -160,6 +160,7 @@ fn run(engine: &mut Engine, who: SessionKey, args: Args, only_reads: bool, out: 
         words: Words::Arguments,
         name: &name,
         read_only: flags.no_writes,
+        allow_oom: flags.allow_oom,
         keys,
     };
     engine.run_script(who, launch, args.tail(3), out)

@@ -98,11 +98,12 @@ fn idletime(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 
 /// Values are never shared between keys. Redis keeps one copy of each small integer and says so
 /// with the largest count there is; here they take no memory of their own, and clients are told
-/// the same.
+/// the same. With a limit on memory and a policy that needs an age for each key, Redis shares none.
 fn refcount(cx: &mut Ctx, args: Args, out: Reply) -> Done {
+    let shares = !cx.keyspace.eviction.needs_ages;
     let Some(record) = cx.keyspace.look_inside(cx.db, args.get(2)) else { return out.null() };
     let small = record.kind() == Type::String && matches!(record.text(), Text::Int(0..=9999));
-    out.int(if small { i32::MAX.into() } else { 1 })
+    out.int(if small && shares { i32::MAX.into() } else { 1 })
 }
 
 fn help(_: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {

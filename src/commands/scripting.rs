@@ -180,6 +180,7 @@ fn run(
         words: Words::Global,
         name: std::str::from_utf8(digest).expect("digits are ASCII"),
         read_only: read_only || only_reads,
+        allow_oom: script.flags.is_some_and(|flags| flags.allow_oom),
         keys,
     };
     engine.run_script(who, launch, args.tail(3), out)

@@ -22,6 +22,8 @@ pub enum Kind {
     MemoryAtLeast(u64, u64),
     /// Bytes, or -1.
     SignedMemory(i64),
+    /// Bytes, or a percentage of the memory that there is.
+    MemoryOrShare,
     /// Bytes, or a percentage of `maxmemory`.
     MemoryOrPercent,
     /// File modes, up to the given one.
@@ -52,7 +54,10 @@ impl Kind {
     /// Whether the file may write the value as `64mb`.
     pub fn is_memory(self) -> bool {
         use Kind::*;
-        matches!(self, Memory(..) | MemoryAtLeast(..) | SignedMemory(_) | MemoryOrPercent)
+        matches!(
+            self,
+            Memory(..) | MemoryAtLeast(..) | SignedMemory(_) | MemoryOrShare | MemoryOrPercent
+        )
     }
 
     /// Whether the value may be several words of a line.
@@ -94,6 +99,7 @@ impl Kind {
                 };
                 bounded(number, low.into(), i64::MAX.into())
             }
+            Kind::MemoryOrShare => memory_or_share(single),
             Kind::MemoryOrPercent => memory_or_percent(single),
             Kind::Octal(high) => octal(single, high),
             Kind::Choice(names) => choice(single, names, None),
@@ -188,6 +194,18 @@ fn bounded(number: i128, low: i128, high: i128) -> Result<Value, Reason> {
     } else {
         Err(format!("argument must be between {low} and {high} inclusive").into())
     }
+}
+
+fn memory_or_share(text: &[u8]) -> Result<Value, Reason> {
+    if let Some(percent) = text.strip_suffix(b"%") {
+        return match parse_i64(percent) {
+            Some(0) => Ok(Value::Number(0)),
+            Some(percent @ 1..=100) => Ok(Value::Percent(percent as u8)),
+            _ => Err("a percentage must be between 0% and 100%".into()),
+        };
+    }
+    let bytes = parse_memory(text).ok_or("argument must be a memory value")?;
+    Ok(Value::Number(bytes.into()))
 }
 
 fn memory_or_percent(text: &[u8]) -> Result<Value, Reason> {

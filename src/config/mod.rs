@@ -29,8 +29,9 @@ pub use kind::{Kind, Reason};
 pub use rewrite::{Rewrite, rewrite};
 pub use set::{Applied, SetError, Source, UNKNOWN};
 pub use value::{
-    Allowed, AppendFsync, EventClasses, LogLevel, MaxmemoryPolicy, OutputLimit, OutputLimits,
-    PubSubDefault, RdbVersion, SavePoint, ShutdownOn, Supervised, Value, VersionCheck,
+    Allowed, Amount, AppendFsync, EventClasses, LogLevel, MaxmemoryPolicy, OutputLimit,
+    OutputLimits, PubSubDefault, RdbVersion, SavePoint, ShutdownOn, Supervised, Value,
+    VersionCheck,
 };
 
 /// Who is speaking when the configuration file is at fault.
@@ -170,8 +171,12 @@ config! {
     /// Bits, as the letters are numbered in `kind.rs`.
     notify_keyspace_events: EventClasses,
 
-    /// Bytes; 0 means no limit.
+    /// 0 means no limit.
+    maxmemory: Amount,
     maxmemory_policy: MaxmemoryPolicy,
+    maxmemory_samples: u32,
+    maxmemory_eviction_tenacity: u32,
+    lazyfree_lazy_eviction: bool,
     lfu_log_factor: u32,
     /// Minutes.
     lfu_decay_time: u32,

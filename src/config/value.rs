@@ -11,7 +11,7 @@ pub enum Value {
     Switch(bool),
     /// Integers, bytes and octal modes: wide enough for every unsigned and signed 64-bit range.
     Number(i128),
-    /// A share of `maxmemory`, in percent.
+    /// A share of `maxmemory`, or of the memory that there is, in percent.
     Percent(u8),
     /// The place of the chosen word in its list.
     Choice(usize),
@@ -23,6 +23,36 @@ pub enum Value {
     Limits(OutputLimits),
     Percentiles(Vec<f64>),
     Scores([i32; 3]),
+}
+
+/// An amount of memory, or a share of what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    Bytes(u64),
+    Percent(u8),
+}
+
+impl Default for Amount {
+    fn default() -> Amount {
+        Amount::Bytes(0)
+    }
+}
+
+impl Typed for Amount {
+    fn value(&self) -> Value {
+        match self {
+            Amount::Bytes(bytes) => Value::Number((*bytes).into()),
+            Amount::Percent(percent) => Value::Percent(*percent),
+        }
+    }
+    fn take(&mut self, value: Value) -> Option<()> {
+        *self = match value {
+            Value::Number(bytes) => Amount::Bytes(bytes.try_into().ok()?),
+            Value::Percent(percent) => Amount::Percent(percent),
+            _ => return None,
+        };
+        Some(())
+    }
 }
 
 /// A snapshot is due after so many seconds if there were so many changes.

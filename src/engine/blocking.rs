@@ -183,7 +183,10 @@ impl Engine {
             return;
         }
         for (change, key) in self.keyspace.changes.iter() {
-            if matches!(change.cause, change::Cause::Command | change::Cause::Expiry) {
+            if matches!(
+                change.cause,
+                change::Cause::Command | change::Cause::Expiry | change::Cause::Eviction { .. }
+            ) {
                 self.waiters.make_ready(change.db as usize, key);
             }
         }

@@ -54,6 +54,7 @@ impl Engine {
             }
         };
         self.sessions[who].last_command = Some(command);
+        self.make_room();
         if let Err(error) = self.admit(who, command, args) {
             self.reject(who, Some(command), &error, out);
             return self.finish(who, start, out);
@@ -65,10 +66,11 @@ impl Engine {
             self.tell_own_pushes(out);
             start = out.len();
         }
-        if self.is_paused_for(who, command, args) {
+        if self.is_paused_for(who, command, args) || self.must_wait_for_room(who, command, args) {
             self.sessions[who].postponed = true;
             return Flow::Postponed;
         }
+        let may_grow = self.sessions[who].multi.is_some() && self.line_may_grow(command, args);
         let session = &mut self.sessions[who];
         session.commands += 1;
         if let Some(transaction) = &mut session.multi
@@ -79,7 +81,7 @@ impl Engine {
                 let named = acl::check::database(args.get(1), self.keyspace.databases());
                 transaction.db = named.or(transaction.db);
             }
-            transaction.queue(command, args, may_write);
+            transaction.queue(command, args, may_write, may_grow);
             out.bytes.extend_from_slice(b"+QUEUED\r\n");
             return self.finish(who, start, out);
         }
@@ -271,7 +273,8 @@ impl Engine {
         self.keyspace.changes.clear();
         if !self.keyspace.trash.is_empty() {
             let trash = std::mem::take(&mut self.keyspace.trash);
-            self.give_away(trash.len(), trash);
+            let bytes = trash.iter().map(|record| record.memory() as u64).sum();
+            self.give_away_known(trash.len(), Some(bytes), trash);
         }
     }
 

@@ -52,6 +52,10 @@ impl Effects {
         for (change, key) in changes.iter() {
             match change.cause {
                 Cause::Expiry => self.lines.push((change.db, ArgsBuf::of(&[b"DEL", key]))),
+                Cause::Eviction { unlinked } => {
+                    let verb: &[u8] = if unlinked { b"UNLINK" } else { b"DEL" };
+                    self.lines.push((change.db, ArgsBuf::of(&[verb, key])));
+                }
                 Cause::PartsExpiry => {
                     let verb: &[u8] = match change.event.class {
                         event::SET => b"SREM",
@@ -117,6 +121,11 @@ impl Effects {
     #[inline]
     pub fn has_sealed(&self) -> bool {
         !self.sealed.is_empty()
+    }
+
+    /// Bytes of what was sealed and not taken.
+    pub fn unsent(&self) -> usize {
+        self.sealed.len()
     }
 
     /// Puts what was sealed behind what is there.

@@ -150,6 +150,9 @@ impl Engine {
         if !self.sessions[who].unrestricted {
             self.is_permitted(who, command, args)?;
         }
+        if let Some(error) = self.oom_for(who, command, args) {
+            return Err(error);
+        }
         if let Some(error) = self.misconf_for(command) {
             return Err(error);
         }

@@ -34,7 +34,7 @@ impl Engine {
     /// Hands the outbox to the socket's owner, who holds nothing else of this client.
     pub fn take_outbox(&mut self, who: SessionKey) -> Outbox {
         let Some(session) = self.sessions.get_mut(who) else { return Outbox::default() };
-        let outbox = std::mem::take(&mut session.outbox);
+        let outbox = session.change_outbox(std::mem::take);
         session.mailbox.set_in_flight(outbox.len());
         self.stats.threads[session.thread].writes += !outbox.is_empty() as u64;
         outbox
@@ -46,7 +46,7 @@ impl Engine {
         if session.unread() == 0 || answers.is_empty() {
             return;
         }
-        session.outbox.copy(answers);
+        session.change_outbox(|outbox| outbox.copy(answers));
         answers.clear();
         session.mailbox.ring();
         self.bound_output(who);
@@ -137,7 +137,7 @@ impl Engine {
             ),
         );
         self.stats.output_limit_disconnections += 1;
-        self.sessions[who].outbox = Outbox::default();
+        self.sessions[who].change_outbox(std::mem::take);
         self.kill(who);
     }
 }

@@ -14,6 +14,7 @@ mod declared;
 pub mod describe;
 pub mod effects;
 pub mod events;
+pub mod eviction;
 pub mod fieldsets;
 pub mod functions;
 pub mod gate;
@@ -44,7 +45,7 @@ pub use outbox::Outbox;
 pub use session::{Closing, Peer, Replies, Session, SessionKey, Sessions};
 
 use crate::base::map::Map;
-use crate::config::{Config, MaxmemoryPolicy};
+use crate::config::Config;
 use crate::error::Error;
 use crate::keyspace::Keyspace;
 use crate::resp::args::Span;
@@ -100,6 +101,7 @@ pub struct Engine {
     pub reply_peaks: ReplyPeaks,
     /// DEBUG CLIENT-ENFORCE-REPLY-LIST: every answer counts as a whole block.
     pub answers_fill_blocks: bool,
+    pub room: eviction::Room,
     paused: Option<Pause>,
     /// What a command that is refused leaves for the log.
     note: Option<String>,
@@ -129,6 +131,8 @@ pub struct Exit {
 pub struct Trash {
     /// How many, for INFO.
     pub values: u64,
+    /// How much memory they take, if that is known.
+    pub bytes: Option<u64>,
     _held: Box<dyn std::any::Any + Send>,
 }
 
@@ -223,6 +227,7 @@ impl Engine {
             cron_paused: false,
             reply_peaks: ReplyPeaks::default(),
             answers_fill_blocks: false,
+            room: Default::default(),
             paused: None,
             note: None,
             in_exec: false,
@@ -604,9 +609,19 @@ impl Engine {
 
     /// Leaves values to the shell, to be freed where it holds nobody up.
     pub fn give_away(&mut self, values: usize, held: impl std::any::Any + Send) {
+        self.give_away_known(values, None, held);
+    }
+
+    /// As `give_away`, with the bytes that come back when they are freed.
+    pub fn give_away_known(
+        &mut self,
+        values: usize,
+        bytes: Option<u64>,
+        held: impl std::any::Any + Send,
+    ) {
         let values = values as u64;
         self.stats.given_away += values;
-        self.trash.push(Trash { values, _held: Box::new(held) });
+        self.trash.push(Trash { values, bytes, _held: Box::new(held) });
     }
 
     /// CONFIG RESETSTAT.
@@ -615,6 +630,7 @@ impl Engine {
         self.scripting.cache.evicted = 0;
         self.keyspace.counters = Default::default();
         self.keyspace.lateness = Default::default();
+        self.room.reset();
         self.stats.peak_memory = 0;
         self.note_memory();
     }
@@ -632,11 +648,8 @@ impl Engine {
         self.limits = Limits::of(&self.config, self.keyspace.seed());
         (self.limits.list.alone, self.limits.footer.any_checksum) = (alone, any_checksum);
         self.apply_events();
+        self.configure_room();
         let aging = &mut self.keyspace.aging;
-        aging.lfu = matches!(
-            self.config.maxmemory_policy,
-            MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu
-        );
         aging.log_factor = self.config.lfu_log_factor;
         aging.decay_minutes = self.config.lfu_decay_time;
     }

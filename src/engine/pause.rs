@@ -26,6 +26,7 @@ impl Engine {
     pub fn unpause(&mut self) {
         self.paused = None;
         self.hold_expired();
+        self.reconsider_room();
         for session in self.sessions.iter_mut().filter(|session| session.postponed) {
             session.mailbox.ring();
         }

@@ -160,9 +160,27 @@ pub struct Mailbox {
     waker: AtomicWaker,
     mail: AtomicBool,
     in_flight: AtomicUsize,
+    /// What all clients have not read.
+    unread: Arc<AtomicUsize>,
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        self.set_in_flight(0);
+    }
 }
 
 impl Mailbox {
+    /// One whose bytes are part of a sum.
+    fn counting(unread: Arc<AtomicUsize>) -> Mailbox {
+        Mailbox {
+            waker: AtomicWaker::new(),
+            mail: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+            unread,
+        }
+    }
+
     pub fn ring(&self) {
         self.mail.store(true, Ordering::Release);
         self.waker.wake();
@@ -184,7 +202,8 @@ impl Mailbox {
 
     /// Whoever holds more than before must tell the engine as well, which has bounds on it.
     pub fn set_in_flight(&self, bytes: usize) {
-        self.in_flight.store(bytes, Ordering::Relaxed);
+        let before = self.in_flight.swap(bytes, Ordering::Relaxed);
+        self.unread.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
     }
 
     /// Takes the mark that there is mail.
@@ -195,7 +214,14 @@ impl Mailbox {
 }
 
 impl Session {
-    fn new(key: SessionKey, id: u64, peer: Peer, now_us: u64, user: Arc<User>) -> Session {
+    fn new(
+        key: SessionKey,
+        id: u64,
+        peer: Peer,
+        now_us: u64,
+        user: Arc<User>,
+        unread: &Arc<AtomicUsize>,
+    ) -> Session {
         Session {
             key,
             id,
@@ -228,7 +254,7 @@ impl Session {
             input: Input::default(),
             outbox: Outbox::default(),
             thread: 0,
-            mailbox: Arc::new(Mailbox::default()),
+            mailbox: Arc::new(Mailbox::counting(unread.clone())),
             last_command: None,
             created_us: now_us,
             last_used_us: now_us,
@@ -262,10 +288,20 @@ impl Session {
         }
         // Whoever takes an outbox takes all of it, so only the first message need ring.
         let first = self.outbox.is_empty();
-        put(&mut self.outbox);
+        self.change_outbox(put);
         if first {
             self.mailbox.ring();
         }
+    }
+
+    /// Changes what waits to be taken. All changes go through here, because what clients have not read is
+    /// counted.
+    pub(super) fn change_outbox<R>(&mut self, change: impl FnOnce(&mut Outbox) -> R) -> R {
+        let before = self.outbox.len();
+        let result = change(&mut self.outbox);
+        let more = self.outbox.len().wrapping_sub(before);
+        self.mailbox.unread.fetch_add(more, Ordering::Relaxed);
+        result
     }
 
     /// Is what the client sends kept for later?
@@ -343,6 +379,7 @@ pub struct Sessions {
     last_id: u64,
     /// Whose rights a session has that nobody welcomed.
     nobody: Arc<User>,
+    unread: Arc<AtomicUsize>,
 }
 
 impl Sessions {
@@ -352,13 +389,14 @@ impl Sessions {
             self.slots.len() as u32 - 1
         });
         self.last_id += 1;
-        let session =
-            Session::new(SessionKey(slot), self.last_id, peer, now_us, self.nobody.clone());
+        let (nobody, unread) = (self.nobody.clone(), &self.unread);
+        let session = Session::new(SessionKey(slot), self.last_id, peer, now_us, nobody, unread);
         self.slots[slot as usize].insert(Box::new(session))
     }
 
     pub fn close(&mut self, key: SessionKey) -> Option<Box<Session>> {
-        let session = self.slots[key.0 as usize].take()?;
+        let mut session = self.slots[key.0 as usize].take()?;
+        session.change_outbox(std::mem::take);
         self.free.push(key.0);
         Some(session)
     }
@@ -369,6 +407,11 @@ impl Sessions {
 
     pub fn get_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
         self.slots.get_mut(key.0 as usize)?.as_deref_mut()
+    }
+
+    /// Bytes that clients have not read, all together.
+    pub fn unread(&self) -> usize {
+        self.unread.load(Ordering::Relaxed)
     }
 
     pub fn len(&self) -> usize {

@@ -15,6 +15,8 @@ pub struct Transaction {
     pub may_write: bool,
     /// The database that a queued SELECT leads to.
     pub db: Option<usize>,
+    /// One of the requests could let the data grow.
+    pub may_grow: bool,
 }
 
 struct Step {
@@ -29,8 +31,15 @@ impl std::fmt::Debug for Step {
 }
 
 impl Transaction {
-    pub fn queue(&mut self, command: &'static Command, args: Args, may_write: bool) {
+    pub fn queue(
+        &mut self,
+        command: &'static Command,
+        args: Args,
+        may_write: bool,
+        may_grow: bool,
+    ) {
         self.may_write |= may_write;
+        self.may_grow |= may_grow;
         // Nothing of a spoiled transaction will run, so nothing of it need be kept.
         if !self.spoiled {
             self.steps.push(Step { command, line: args.to_buf() });

@@ -1,6 +1,6 @@
 //! How long a key has not been used, or how often it has: 24 bits in each record.
 //!
-//! Under an LRU policy they are the second of the last use. Under an LFU policy the upper 16 are
+//! Under an LRU policy they are the second of the last use, under an LRM policy that of the last change. Under an LFU policy the upper 16 are
 //! the minute of the last decay and the lower 8 a logarithmic counter, as Redis describes it:
 //! <https://redis.io/docs/latest/develop/reference/eviction/#lfu-eviction>
 
@@ -11,10 +11,13 @@ use rand::rngs::SmallRng;
 #[derive(Clone, Copy, Debug)]
 pub struct Aging {
     pub lfu: bool,
+    /// Only a change makes a key younger.
+    pub lrm: bool,
     pub log_factor: u32,
     /// Minutes after which the counter is lowered by one; 0 never lowers it.
     pub decay_minutes: u32,
-    seconds: u32,
+    /// The wall clock.
+    pub(super) seconds: u32,
 }
 
 const LRU_MASK: u32 = (1 << 24) - 1;
@@ -24,7 +27,7 @@ const LFU_START: u32 = 5;
 
 impl Default for Aging {
     fn default() -> Aging {
-        Aging { lfu: false, log_factor: 10, decay_minutes: 1, seconds: 0 }
+        Aging { lfu: false, lrm: false, log_factor: 10, decay_minutes: 1, seconds: 0 }
     }
 }
 
@@ -46,14 +49,31 @@ impl Aging {
         }
     }
 
-    /// The key was used.
+    /// The key was read, or is about to be changed.
     #[inline]
-    pub fn touch(&self, record: &mut Record, dice: &mut SmallRng) {
+    pub fn touch(&self, record: &mut Record, is_change: bool, dice: &mut SmallRng) {
+        if self.lrm && !is_change {
+            return;
+        }
         let age =
             if self.lfu { self.used_again(record.age(), dice) } else { self.seconds & LRU_MASK };
         if age != record.age() {
             record.set_age(age);
         }
+    }
+
+    /// How much rather than others such a key should go, among those whose age is of the same kind. It stays
+    /// comparable as time passes: the older moment, or the rarer use and then the older moment.
+    #[inline]
+    pub fn staleness(&self, age: u32) -> u64 {
+        if self.lfu {
+            let rare = u64::from(u8::MAX - self.decayed(age));
+            let minutes = self.minutes().wrapping_sub(age >> 8) & MINUTES_MASK;
+            return rare << 32 | u64::from(minutes);
+        }
+        let idle = self.seconds.wrapping_sub(age) & LRU_MASK;
+        // The moment itself, as far from the end of time as it is old.
+        u64::from(u32::MAX - self.seconds.wrapping_sub(idle))
     }
 
     /// Seconds since the last use.

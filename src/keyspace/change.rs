@@ -30,6 +30,10 @@ pub enum Cause {
     Expiry,
     /// As `Expiry`, for the noted parts of a value.
     PartsExpiry,
+    /// Memory was short: replicas must be told, as UNLINK or as DEL.
+    Eviction {
+        unlinked: bool,
+    },
     /// Nothing changed: a look, or a second name for a change that was noted already.
     Remark,
 }

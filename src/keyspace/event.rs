@@ -39,6 +39,8 @@ impl Event {
     pub const QUIET: Event = Event { name: "", class: 0 };
     pub const DEL: Event = Event::generic("del");
     pub const EXPIRED: Event = Event { name: "expired", class: EXPIRED };
+    /// A key went because memory was short.
+    pub const EVICTED: Event = Event { name: "evicted", class: EVICTED };
     /// A key came into being, by whatever command.
     pub const NEW: Event = Event { name: "new", class: NEW };
     /// A key was asked for and is not there.

@@ -8,6 +8,7 @@ pub mod age;
 pub mod change;
 pub mod edit;
 pub mod event;
+pub mod evict;
 pub mod expiry;
 pub mod lent;
 pub mod load;
@@ -22,6 +23,7 @@ pub use age::Aging;
 pub use change::{Cause, Changes};
 pub use edit::{Edit, Kind, Str};
 pub use event::Event;
+pub use evict::Eviction;
 pub use lent::Lent;
 pub use record::Record;
 pub use sizes::Sizes;
@@ -74,6 +76,8 @@ pub struct Keyspace {
     walk: Option<Box<Walk>>,
     /// What handlers do, for tests.
     pub touched: Touched,
+    /// What goes when memory is short.
+    pub eviction: Eviction,
 }
 
 pub struct Db {
@@ -95,6 +99,7 @@ pub struct Counters {
     pub expired: u64,
     /// Elements of values.
     pub expired_elements: u64,
+    pub evicted: u64,
 }
 
 /// How many milliseconds after their deadlines keys were removed by the sweep. Those that a read found due
@@ -168,6 +173,7 @@ impl Keyspace {
             merges: false,
             walk: None,
             touched: Touched::default(),
+            eviction: Eviction::default(),
             filed: Millis(i64::MAX),
             sweep_from: 0,
             lateness: Lateness::default(),
@@ -222,7 +228,7 @@ impl Keyspace {
             return None;
         };
         self.counters.hits += 1;
-        self.use_it(db, place).map(|record| &*record)
+        self.use_it(db, place, false).map(|record| &*record)
     }
 
     /// Looks at a key without using its value (EXISTS, TTL): counts the hit or miss, and leaves the
@@ -325,7 +331,7 @@ impl Keyspace {
             return Err(Error::WrongType);
         }
         self.before_change(db, key);
-        self.use_it(db, place);
+        self.use_it(db, place, true);
         Ok(Some(self.open(db, place)))
     }
 
@@ -338,7 +344,9 @@ impl Keyspace {
     ) -> Result<Edit<'a, T>, Error> {
         self.touched.change(key);
         if let Some(place) = self.live(db, key) {
-            let Some(record) = self.use_it(db, place) else { return Err(Error::WrongType) };
+            let Some(record) = self.use_it(db, place, true) else {
+                return Err(Error::WrongType);
+            };
             if record.kind() != T::TYPE {
                 return Err(Error::WrongType);
             }
@@ -427,7 +435,7 @@ impl Keyspace {
         if expired {
             record.set_age(aging.newborn());
         } else if !self.no_touch {
-            aging.touch(record, &mut self.dice);
+            aging.touch(record, true, &mut self.dice);
         }
         if before != after {
             self.filed = self.filed.min(home.give_deadline(place, hash, after, now));
@@ -548,7 +556,7 @@ impl Keyspace {
     /// is no hit. `None` if there is no such key.
     pub fn deadline_to_change(&mut self, db: usize, key: &[u8]) -> Option<Option<Millis>> {
         let place = self.live(db, key)?;
-        self.use_it(db, place).map(|record| record.deadline())
+        self.use_it(db, place, true).map(|record| record.deadline())
     }
 
     /// Gives a key that is there a deadline, or takes it away.
@@ -587,6 +595,11 @@ impl Keyspace {
             return None;
         }
         self.dbs.iter().filter_map(|db| db.deadlines.next(self.now)).min()
+    }
+
+    /// Is there something for the sweep to do now?
+    pub fn has_due(&self) -> bool {
+        self.next_deadline().is_some_and(|at| at <= self.now)
     }
 
     /// Switches the sweep; what fell due while it was off is found when it is on again.
@@ -814,10 +827,10 @@ impl Keyspace {
 
     /// A record that is not due, made younger unless the client does not want that.
     #[inline]
-    fn use_it(&mut self, db: usize, place: Place) -> Option<&mut Record> {
+    fn use_it(&mut self, db: usize, place: Place, is_change: bool) -> Option<&mut Record> {
         let record = self.dbs[db].table.at_mut(place)?;
         if !self.no_touch {
-            self.aging.touch(record, &mut self.dice);
+            self.aging.touch(record, is_change, &mut self.dice);
         }
         Some(record)
     }

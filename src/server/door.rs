@@ -44,6 +44,8 @@ struct Room {
     task: Notify,
     /// A snapshot was begun.
     snapshot: Notify,
+    /// There is something to evict.
+    room: Notify,
     scribe: Scribe,
 }
 
@@ -86,6 +88,7 @@ impl Door {
                 busy: Notify::new(),
                 task: Notify::new(),
                 snapshot: Notify::new(),
+                room: Notify::new(),
                 scribe,
             }),
             thread: 0,
@@ -264,6 +267,16 @@ impl Door {
         }
     }
 
+    /// Evicts between requests, a slice at a time, for as long as there is too much.
+    pub async fn make_room(self) {
+        loop {
+            self.room.room.notified().await;
+            while self.enter(|engine, now| engine.evict_on(now)).await {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
     /// Tells clients that wait for a key when their time is up.
     pub async fn time_out(self) {
         loop {
@@ -351,6 +364,9 @@ impl Room {
         if engine.take_became_busy() {
             self.busy.notify_one();
         }
+        if engine.take_wants_room() {
+            self.room.notify_one();
+        }
         if engine.tasks.are_placed() {
             self.task.notify_one();
         }
@@ -370,6 +386,10 @@ impl Room {
             self.scribe.take(&mut engine.effects, thread, now);
         }
         engine.stats.end_step(now.mono_us, self.clock.mono_us());
+        if self.left.is_some() {
+            // Another thread may be the next that asks how much is allocated.
+            super::tally::publish();
+        }
         result
     }
 

@@ -3,14 +3,26 @@
 //! It starts with the first need and then sleeps between needs. Whoever gives something away goes on
 //! at once, however much is still waiting.
 
-use super::allocator;
+use super::{allocator, tally};
 use crate::engine::Trash;
+use crate::world::host::Coming;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// How many values wait to be freed.
 pub static PENDING_FREES: AtomicU64 = AtomicU64::new(0);
+/// How many bytes those take of which that is known, and how many lots there are of which it is not.
+static PENDING_BYTES: AtomicU64 = AtomicU64::new(0);
+static PENDING_UNKNOWN: AtomicU64 = AtomicU64::new(0);
+
+/// What is on its way back.
+pub fn coming() -> Coming {
+    Coming {
+        bytes: PENDING_BYTES.load(Ordering::Relaxed),
+        and_more: PENDING_UNKNOWN.load(Ordering::Relaxed) > 0,
+    }
+}
 
 type Lot = Vec<Trash>;
 
@@ -24,11 +36,16 @@ impl Freer {
     pub fn free(&self, lot: Lot) {
         let values = values_of(&lot);
         PENDING_FREES.fetch_add(values, Ordering::Relaxed);
+        let (bytes, unknown) = sizes_of(&lot);
+        PENDING_BYTES.fetch_add(bytes, Ordering::Relaxed);
+        PENDING_UNKNOWN.fetch_add(unknown, Ordering::Relaxed);
         let mut lots = self.lots.borrow_mut();
         if lots.get_or_insert_with(start).send(lot).is_err() {
             // There is no thread, so the lot is freed here. The next need tries again.
             *lots = None;
             PENDING_FREES.fetch_sub(values, Ordering::Relaxed);
+            PENDING_BYTES.fetch_sub(bytes, Ordering::Relaxed);
+            PENDING_UNKNOWN.fetch_sub(unknown, Ordering::Relaxed);
         }
         // What was freed is of no use to this thread, so it must not keep any of it for itself.
         allocator::give_up_cache();
@@ -47,8 +64,11 @@ fn start() -> Sender<Lot> {
 fn work(lots: Receiver<Lot>) {
     for lot in lots {
         for trash in lot {
-            let values = trash.values;
+            let (values, bytes) = (trash.values, trash.bytes);
             drop(trash);
+            tally::publish();
+            PENDING_BYTES.fetch_sub(bytes.unwrap_or(0), Ordering::Relaxed);
+            PENDING_UNKNOWN.fetch_sub(bytes.is_none() as u64, Ordering::Relaxed);
             PENDING_FREES.fetch_sub(values, Ordering::Relaxed);
         }
     }
@@ -56,4 +76,12 @@ fn work(lots: Receiver<Lot>) {
 
 fn values_of(lot: &Lot) -> u64 {
     lot.iter().map(|trash| trash.values).sum()
+}
+
+/// How many bytes are known to be in it, and of how many pieces of trash nothing is known.
+fn sizes_of(lot: &Lot) -> (u64, u64) {
+    lot.iter().fold((0, 0), |(bytes, unknown), trash| match trash.bytes {
+        Some(more) => (bytes + more, unknown),
+        None => (bytes, unknown + 1),
+    })
 }

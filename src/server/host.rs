@@ -3,7 +3,8 @@
 
 use super::disk::Files;
 use super::scribe::Scribe;
-use crate::world::host::{Cpu, Facts, Level, Memory};
+use super::{free, tally};
+use crate::world::host::{Coming, Cpu, Facts, Level, Memory};
 use crate::world::time::Now;
 use crate::world::{Disk, Host};
 use std::cell::Cell;
@@ -65,6 +66,7 @@ const MEMORY_AGE_MAX_US: u64 = 1_000;
 impl Machine {
     pub fn new(clock: Clock, facts: Facts, relisten: Relisten, scribe: Scribe) -> Machine {
         let disk = Arc::new(Files);
+        tally::correct(allocated_now());
         Machine { clock, facts, relisten, memory: Cell::default(), disk, scribe }
     }
 }
@@ -94,12 +96,22 @@ impl Host for Machine {
             return known;
         }
         let fresh = memory_now();
+        // While values are freed elsewhere the two figures would be of different moments.
+        if free::PENDING_FREES.load(std::sync::atomic::Ordering::Relaxed) == 0 {
+            tally::correct(fresh.allocated);
+        }
         self.memory.set((now, fresh));
         fresh
     }
 
+    #[inline]
     fn allocated(&self) -> u64 {
-        allocated_now()
+        tally::allocated()
+    }
+
+    fn memory_at_hand(&self) -> u64 {
+        let machine = physical_memory();
+        super::cgroup::memory_limit().map_or(machine, |limit| limit.min(machine))
     }
 
     fn cpu(&self) -> Cpu {
@@ -163,7 +175,11 @@ impl Host for Machine {
     }
 
     fn pending_frees(&self) -> u64 {
-        super::free::PENDING_FREES.load(std::sync::atomic::Ordering::Relaxed)
+        free::PENDING_FREES.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn coming_back(&self) -> Coming {
+        free::coming()
     }
 
     fn allocator_report(&self) -> String {

@@ -178,6 +178,7 @@ const FAILED: &str = "Terminating server after rdb file reading failure.";
 fn hand_over(send: &Sender<Load>, pieces: &mut Vec<Load>, delay: i64) -> bool {
     pieces.drain(..).all(|load| {
         pause(&load, delay);
+        super::tally::publish();
         send.blocking_send(load).is_ok()
     })
 }

@@ -56,7 +56,12 @@ async fn do_task(door: Door, kept: Kept, task: Task) {
     let (ticket, work) = task.split();
     match work {
         Work::Dump(frozen, options) => {
-            let make = move || write::dump(frozen.view(), options);
+            let make = move || {
+                let payload = write::dump(frozen.view(), options);
+                drop(frozen);
+                super::tally::publish();
+                payload
+            };
             if let Ok(payload) = tokio::task::spawn_blocking(make).await {
                 finish(&door, ticket, Outcome::Dumped(payload), None).await;
             }

@@ -3,6 +3,7 @@
 pub mod alarm;
 pub mod allocator;
 pub mod beat;
+pub mod cgroup;
 pub mod connection;
 pub mod crash;
 pub mod crew;
@@ -21,5 +22,6 @@ pub mod run;
 pub mod scribe;
 pub mod signals;
 pub mod snapshots;
+pub mod tally;
 pub mod title;
 pub mod tools;

@@ -374,6 +374,7 @@ fn start(desk: Arc<Desk>) -> Sender<Job> {
         let desk = desk;
         for job in jobs {
             let done = desk.run(job);
+            super::tally::publish();
             let mut inside = desk.lock();
             desk.finish(&mut inside, done);
             desk.release(&mut inside);

@@ -236,6 +236,7 @@ fn write(
                     let bytes = piece.bytes() as u64;
                     file.write(&piece).map_err(|error| said(&error))?;
                     drop(piece);
+                    super::tally::publish();
                     waiting.remove(bytes);
                 }
             }

@@ -18,6 +18,10 @@ pub trait Host: Send {
     fn allocated(&self) -> u64 {
         self.memory().allocated
     }
+    /// How much memory the process may take at all: what the machine has, or less if it is in a container.
+    fn memory_at_hand(&self) -> u64 {
+        self.memory().system
+    }
     fn cpu(&self) -> Cpu;
     /// Replaces the configuration file as a whole (CONFIG REWRITE).
     fn replace_file(&self, path: &str, content: &[u8]) -> io::Result<()>;
@@ -37,6 +41,10 @@ pub trait Host: Send {
     fn allow_clients(&self, clients: u32) -> bool;
     /// Values that are being freed in the background.
     fn pending_frees(&self) -> u64;
+    /// … and how much memory comes back when they are.
+    fn coming_back(&self) -> Coming {
+        Coming::default()
+    }
     /// What the allocator says of itself, at length.
     fn allocator_report(&self) -> String;
     /// For how many microseconds threads go on looking for requests before they sleep.
@@ -69,6 +77,14 @@ pub struct Memory {
     pub resident: u64,
     pub rss: u64,
     pub system: u64,
+}
+
+/// Memory that is on its way back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coming {
+    pub bytes: u64,
+    /// There is more of which nobody knows how much it is: whole databases.
+    pub and_more: bool,
 }
 
 /// Seconds of processor time.

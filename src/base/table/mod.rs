@@ -118,6 +118,13 @@ pub struct Place {
     spot: Spot,
 }
 
+/// Entries that lie together.
+#[derive(Clone, Copy, Debug)]
+pub struct Handful {
+    segment: usize,
+    place: usize,
+}
+
 impl<E: Entry> Table<E> {
     /// An empty table; it allocates nothing yet.
     pub fn new(seed: u64) -> Table<E> {
@@ -313,7 +320,7 @@ impl<E: Entry> Table<E> {
         self.remove_at(place)
     }
 
-    fn random_place(&self, below: &mut impl FnMut(u64) -> u64) -> Option<Place> {
+    pub fn random_place(&self, below: &mut impl FnMut(u64) -> u64) -> Option<Place> {
         if self.len == 0 {
             return None;
         }
@@ -333,6 +340,30 @@ impl<E: Entry> Table<E> {
             let spot = self.segments[segment].first_spot()?;
             Some(Place { segment, spot })
         })
+    }
+
+    /// A few entries that lie together, chosen so that every entry is as likely to be among them as every
+    /// other. Nothing of them is read yet, but asked for.
+    pub fn throw(&self, below: &mut impl FnMut(u64) -> u64) -> Option<Handful> {
+        if self.len == 0 {
+            return None;
+        }
+        for _ in 0..MAX_THROWS {
+            let throw = below(self.segments.len() as u64 * self.widest as u64) as usize;
+            let (segment, place) = (throw / self.widest % self.segments.len(), throw % self.widest);
+            if self.segments[segment].prefetch_place(place) {
+                return Some(Handful { segment, place });
+            }
+        }
+        None
+    }
+
+    /// The entries of a handful: those that are there now, if the table has changed since. It may be that
+    /// there is none.
+    #[inline]
+    pub fn handful(&self, handful: Handful) -> impl Iterator<Item = &E> {
+        let segment = self.segments.get(handful.segment);
+        segment.into_iter().flat_map(move |segment| segment.entries_around(handful.place))
     }
 
     /// All entries, in no order worth relying on.

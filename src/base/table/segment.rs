@@ -252,6 +252,33 @@ impl<E: Entry> Segment<E> {
         (0..self.places()).find_map(|place| self.spot(place))
     }
 
+    /// Asks for the bucket that a place is in; says no if there is no such place.
+    #[inline]
+    pub fn prefetch_place(&self, place: usize) -> bool {
+        match self.buckets.get(place / SLOTS) {
+            Some(bucket) => {
+                prefetch(bucket);
+                true
+            }
+            None => place < self.places(),
+        }
+    }
+
+    /// The entries of the bucket that a place is in; of one in the stash, as many as a bucket has slots.
+    #[inline]
+    pub fn entries_around(&self, place: usize) -> impl Iterator<Item = &E> {
+        let bucket = self.buckets.get(place / SLOTS);
+        let stash = match bucket {
+            Some(_) => &[],
+            None => {
+                let from = (place - self.buckets.len() * SLOTS).min(self.stash.len());
+                &self.stash[from..(from + SLOTS).min(self.stash.len())]
+            }
+        };
+        let placed = bucket.into_iter().flat_map(|bucket| bucket.entries());
+        placed.chain(stash.iter().map(|(_, entry)| entry))
+    }
+
     pub fn places(&self) -> usize {
         self.buckets.len() * SLOTS + self.stash.len()
     }

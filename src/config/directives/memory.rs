@@ -8,10 +8,11 @@ use crate::config::value::{MaxmemoryPolicy, Value};
 pub(super) const MEMORY: &[Directive] = &[
     live(
         "maxmemory",
-        Kind::Memory(0, u64::MAX),
+        Kind::MemoryOrShare,
         "0",
-        Home::Later("memory limits"),
-        "Bytes of memory above which keys are evicted or writes refused; 0 means no limit.",
+        at!(maxmemory),
+        "Bytes of memory above which keys are evicted or writes refused; 0 means no limit. 80% is that share \
+         of what the cgroup allows, or of the machine's memory.",
     )
     .then(Follow::MaxMemory),
     live(
@@ -20,22 +21,21 @@ pub(super) const MEMORY: &[Directive] = &[
         "noeviction",
         at!(maxmemory_policy),
         "What makes room: nothing, any key, or only keys that expire; the least recently or least \
-         frequently used, the least recently changed, those that expire soonest, or any. Until there \
-         are memory limits it only decides what is kept of a key's age: see OBJECT FREQ.",
+         frequently used, the least recently changed, those that expire soonest, or any.",
     )
     .then(Follow::MaxMemoryPolicy),
     live(
         "maxmemory-samples",
         Kind::Number(1, 64),
         "5",
-        Home::Later("sampled eviction"),
-        "Keys to look at for each one that is evicted.",
+        at!(maxmemory_samples),
+        "Keys to look at for each one that is evicted, at least; they lie together in buckets of up to seven.",
     ),
     live(
         "maxmemory-eviction-tenacity",
         Kind::Number(0, 100),
         "10",
-        Home::Later("sampled eviction"),
+        at!(maxmemory_eviction_tenacity),
         "How long to go on evicting before a command is served; 100 means as long as it takes.",
     ),
     live(
@@ -81,8 +81,8 @@ pub(super) const LAZY: &[Directive] = &[
         "lazyfree-lazy-eviction",
         Kind::Switch,
         "yes",
-        Home::Later("memory limits"),
-        "Free what is evicted in the background.",
+        at!(lazyfree_lazy_eviction),
+        "Free what is evicted in the background if it is large, and tell the log of UNLINK instead of DEL.",
     )
     .because(OFF_THREAD),
     live(
@@ -121,7 +121,10 @@ pub(super) const LAZY: &[Directive] = &[
 
 const OFF_THREAD: &str = "that of Valkey: big values are never freed where clients wait";
 
-const NEEDS: Home = Home::Later("defragmentation");
+const NEEDS: Home = Home::Idle(
+    "there is no active defragmentation: the allocator's narrow size classes leave little to gain, and \
+     MEMORY PURGE gives free pages back",
+);
 
 pub(super) const DEFRAG: &[Directive] = &[
     live("activedefrag", Kind::Switch, "no", NEEDS, "Move values together while the server runs.")

@@ -57,6 +57,8 @@ pub struct Launch<'a> {
     pub name: &'a str,
     /// It may change nothing.
     pub read_only: bool,
+    /// It may let the data grow when there is no room.
+    pub allow_oom: bool,
     /// How many of the words are keys.
     pub keys: usize,
 }
@@ -67,6 +69,8 @@ pub struct Run {
     pub which: Which,
     pub name: Box<str>,
     pub read_only: bool,
+    /// It may let the data grow when there is no room.
+    pub allow_oom: bool,
     /// It has called a command that writes.
     pub wrote: bool,
     /// Its own database.
@@ -97,6 +101,7 @@ impl Engine {
             which: launch.which,
             name: launch.name.into(),
             read_only: launch.read_only,
+            allow_oom: launch.allow_oom,
             wrote: false,
             db: self.sessions[who].db,
             began_us,
@@ -247,6 +252,13 @@ impl Engine {
                 "ERR Write commands are not allowed from read-only scripts.",
             ));
         }
+        // What has begun to change something is not stopped half way.
+        if !run.wrote
+            && !run.allow_oom
+            && let Some(error) = self.oom_in_script(command)
+        {
+            return refuse(error);
+        }
         Ok(command)
     }
 
@@ -269,6 +281,14 @@ impl Engine {
             self.sessions[run.who].unrestricted
                 || self.check_acl(run.who, command, args, run.db).is_ok()
         });
+    }
+
+    /// What the script or function of a line says of itself.
+    pub(super) fn script_flags(&self, command: &Command, args: Args) -> Option<Flags> {
+        match command.spec.name {
+            "FCALL" | "FCALL_RO" => Some(self.functions.find(args.get(1))?.flags),
+            _ => self.scripting.flags_of(command, args),
+        }
     }
 
     /// The program of a text, which is compiled if it is not known.
@@ -362,14 +382,19 @@ impl Scripting {
     /// Does this line run a script that says that it changes nothing?
     pub(super) fn only_reads(&self, command: &Command, args: Args) -> bool {
         let flags = match command.spec.name {
-            "EVAL" => shebang::parse(args.get(1)).ok().and_then(|(flags, _)| flags),
-            "EVALSHA" => {
-                let digest = cache::digest(args.get(1));
-                digest.and_then(|digest| self.cache.get(&digest)?.flags)
-            }
+            "EVAL" | "EVALSHA" => self.flags_of(command, args),
             _ => None,
         };
         flags.is_some_and(|flags| flags.no_writes)
+    }
+
+    /// What the script of this line says of itself; nothing if it says nothing, or is not one.
+    fn flags_of(&self, command: &Command, args: Args) -> Option<Flags> {
+        match command.spec.name {
+            "EVAL" | "EVAL_RO" => shebang::parse(args.get(1)).ok()?.0,
+            "EVALSHA" | "EVALSHA_RO" => self.cache.get(&cache::digest(args.get(1))?)?.flags,
+            _ => None,
+        }
     }
 
     /// Bytes that an interpreter has allocated.

@@ -241,7 +241,7 @@ impl Engine {
             let writer = match change.cause {
                 Cause::Remark | Cause::Aside => continue,
                 Cause::Command => self.running,
-                Cause::Expiry | Cause::PartsExpiry => None,
+                Cause::Expiry | Cause::PartsExpiry | Cause::Eviction { .. } => None,
             };
             self.trackers.prefixes.note(key, writer);
             if let Some(read) = self.trackers.readers.take(key) {

@@ -121,6 +121,30 @@ impl Chunks {
         Ok((index * PAGE) as u32 + used.trailing_zeros())
     }
 
+    /// Some chunk in use, each as likely as every other unless nearly all are free.
+    pub fn any(&self, below: &mut impl FnMut(u64) -> u64) -> Option<u32> {
+        const THROWS: usize = 64;
+        let all = (self.pages.len() * PAGE) as u64;
+        if all == 0 {
+            return None;
+        }
+        let mut at = 0;
+        for _ in 0..THROWS {
+            at = below(all) as u32;
+            if self.from(at) == Ok(at) {
+                return Some(at);
+            }
+        }
+        // On from there, and round once.
+        for _ in 0..=self.pages.len() {
+            match self.from(at) {
+                Ok(chunk) => return Some(chunk),
+                Err(next) => at = next.unwrap_or(0),
+            }
+        }
+        None
+    }
+
     /// A chunk of the highest page.
     pub fn highest(&self) -> Option<u32> {
         let page = self.pages.last()?;

@@ -139,6 +139,29 @@ impl Deadlines {
         }
     }
 
+    /// Some entry, each nearly as likely as every other. `below(n)` throws a number from 0 to n-1.
+    pub fn any(&self, below: &mut impl FnMut(u64) -> u64) -> Option<(u64, Ticket)> {
+        let index = self.index.as_ref().filter(|index| index.entries > 0)?;
+        let at = index.chunks.any(below)?;
+        let chunk = index.chunks.get(at);
+        let mut used = chunk.used;
+        for _ in 0..below(u64::from(used.count_ones())) {
+            used &= used - 1;
+        }
+        let entry = used.trailing_zeros();
+        Some((chunk.hashes[entry as usize], Ticket::new(at, entry)))
+    }
+
+    /// Entries among which the next ones are, of each level of the wheel, with the moment by which all of
+    /// them are due unless they were put off. Empty levels are left out.
+    pub fn soonest(&self) -> impl Iterator<Item = (Batch, Millis)> {
+        let firsts = self.index.as_ref().into_iter().flat_map(|index| {
+            let slots = index.wheel.firsts();
+            slots.map(|slot| (index.batch(slot, index.wheel.head(slot)), index.wheel.end(slot)))
+        });
+        firsts.map(|(batch, end)| (batch, Millis(end)))
+    }
+
     /// Gives back what an empty index holds. Not done at once, since a lock that is taken and let go all
     /// day is one deadline that comes and goes.
     pub fn tidy(&mut self) {

@@ -71,6 +71,11 @@ impl Wheel {
         self.number(slot) << shift(slot.level())
     }
 
+    /// When the next one begins.
+    pub fn end(&self, slot: Slot) -> i64 {
+        (self.number(slot) + 1) << shift(slot.level())
+    }
+
     /// When there is something to do about the slot: it is due, or can be handed down.
     #[inline]
     pub fn wake(&self, slot: Slot) -> i64 {
@@ -163,7 +168,7 @@ impl Wheel {
 
     /// Of each level that holds anything the slot that begins first.
     #[inline]
-    fn firsts(&self) -> impl Iterator<Item = Slot> {
+    pub fn firsts(&self) -> impl Iterator<Item = Slot> {
         (0..LEVELS).filter_map(|level| self.first_of(level))
     }
 

@@ -1,0 +1,402 @@
+//! The limit on memory: whether there is room, and what is done when there is none.
+//!
+//! Looked at before each request, which costs a comparison while there is room. What counts is what the allocator has
+//! given out, less what will go by itself: answers that clients have not read yet, what the log has not written,
+//! what a snapshot has gathered, and what is being freed elsewhere. Else a few slow readers could drive all data out,
+//! and the messages about evicted keys would evict more.
+//!
+//! Eviction goes on for as long as `maxmemory-eviction-tenacity` allows, and then in slices of its own, between
+//! requests. Meanwhile requests are served, but those that would let the data grow wait when there is too much
+//! already (`SLACK`); so memory stays below the limit, and nobody else waits.
+//!
+//! When nothing may be evicted any more, what grows is refused, and nothing else is: what reads, what removes, what
+//! only moves, and any transaction of such.
+
+use super::{Command, Engine, SessionKey};
+use crate::base::memory_size::share_of;
+use crate::config::Amount;
+use crate::error::Error;
+use crate::keyspace::evict::{Evicted, Policy};
+use crate::resp::Args;
+use crate::spec::DENYOOM;
+use crate::world::host::Level;
+use crate::world::time::Now;
+
+/// The limit, and how it is kept.
+#[derive(Debug, Default)]
+pub struct Room {
+    /// Bytes; 0 is no limit.
+    pub limit: u64,
+    /// Nothing could be evicted when the last request was looked at, and there was no room.
+    pub is_exhausted: bool,
+    /// How much there may be of what counts, above the limit: what there was when the limit was lowered, and less
+    /// with each slice.
+    ceiling: u64,
+    /// There is something to evict between requests.
+    wanted: bool,
+    /// Clients wait for that.
+    awaited: bool,
+    /// Since when there is too much.
+    exceeded_since_us: Option<u64>,
+    /// For how long there was, before.
+    exceeded_us: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// There is room.
+    Fine,
+    /// There is not, and there was no time to make more.
+    Working,
+    /// There is not, and this is no time to make any: it is on its way, or nothing may change.
+    Later,
+    /// Nothing may go any more.
+    Exhausted,
+}
+
+/// What clients have not read does not count up to this share of the limit. Beyond it does, so that the sum of all is
+/// bounded as well.
+const UNREAD_SHARE: u64 = 4;
+/// Growth waits when there is more than the limit by this share of it.
+const SLACK: u64 = 100;
+/// So many keys go between two looks at the stopwatch.
+const PIECE: usize = 16;
+/// So many keys that are due go at once, before others do.
+const DUE_FIRST: usize = 64;
+/// The tenacity from which on the time is no longer in proportion, and the time there.
+const STEEP_FROM: u32 = 10;
+const STEEP_FROM_US: f64 = 500.0;
+/// What each step of tenacity multiplies it by from there on.
+const STEEPNESS: f64 = 1.15;
+
+/// Redis' words.
+const OOM: Error = Error::Say("OOM command not allowed when used memory > 'maxmemory'.");
+
+/// Commands that would let the data grow by their flags, but only take what there is to another place. Who empties a
+/// queue must be able to when it is full.
+const MOVES: [&str; 5] = ["LMOVE", "BLMOVE", "RPOPLPUSH", "BRPOPLPUSH", "SMOVE"];
+
+impl Engine {
+    // ── before each request ─────────────────────────────────────────────────────────────────
+
+    /// Makes room, if there is none.
+    #[inline]
+    pub(super) fn make_room(&mut self) {
+        if self.room.limit == 0 {
+            return;
+        }
+        if self.host.allocated() <= self.room.limit && !self.room.is_short() {
+            return;
+        }
+        self.make_room_first();
+    }
+
+    #[cold]
+    fn make_room_first(&mut self) {
+        // Amid a script's unit nothing else changes; what was found when it began holds.
+        if self.is_busy() {
+            return;
+        }
+        let state = self.evict_for(tenacity_us(self.config.maxmemory_eviction_tenacity));
+        self.room.is_exhausted = state == State::Exhausted;
+        if state == State::Working {
+            self.room.wanted = true;
+        }
+    }
+
+    /// Must a request wait until there is room for what it brings?
+    #[inline]
+    pub(super) fn must_wait_for_room(
+        &mut self,
+        who: SessionKey,
+        command: &Command,
+        args: Args,
+    ) -> bool {
+        if !self.room.wanted || self.room.limit == 0 {
+            return false;
+        }
+        let slack = self.room.limit / SLACK;
+        let is_over = self.counted() > self.room.ceiling.max(self.room.limit).saturating_add(slack);
+        let waits = is_over && self.grows(who, command, args);
+        self.room.awaited |= waits;
+        waits
+    }
+
+    /// Why a request may not run: it would let the data grow, and there is no room.
+    #[inline]
+    pub(super) fn oom_for(&self, who: SessionKey, command: &Command, args: Args) -> Option<Error> {
+        (self.room.is_exhausted && self.grows(who, command, args)).then_some(OOM)
+    }
+
+    /// As `oom_for`, for what a script calls.
+    pub(super) fn oom_in_script(&self, command: &Command) -> Option<Error> {
+        (self.room.is_exhausted && may_grow(command)).then_some(OOM)
+    }
+
+    /// Would the request let the data grow?
+    fn grows(&self, who: SessionKey, command: &Command, args: Args) -> bool {
+        if command.spec.name == "EXEC" {
+            let multi = self.sessions.get(who).and_then(|session| session.multi.as_ref());
+            return multi.is_some_and(|multi| multi.may_grow);
+        }
+        self.line_may_grow(command, args)
+    }
+
+    /// Could a command line let the data grow? A script that does not say what it does is asked when it does it.
+    pub(super) fn line_may_grow(&self, command: &Command, args: Args) -> bool {
+        match self.script_flags(command, args) {
+            Some(flags) => !flags.allow_oom && !flags.no_writes,
+            None => may_grow(command),
+        }
+    }
+
+    // ── between requests ────────────────────────────────────────────────────────────────────
+
+    /// Is there something to evict when nobody asks for anything?
+    #[inline]
+    pub fn take_wants_room(&mut self) -> bool {
+        std::mem::take(&mut self.room.wanted)
+    }
+
+    /// Evicts a slice; says whether there is more to do.
+    pub fn evict_on(&mut self, now: Now) -> bool {
+        self.set_now(now);
+        if self.is_busy() {
+            return true;
+        }
+        if self.room.limit == 0 {
+            return false;
+        }
+        let state = self.evict_for(tenacity_us(STEEP_FROM));
+        self.room.is_exhausted = state == State::Exhausted;
+        self.tell_followers();
+        let goes_on = state == State::Working;
+        self.room.wanted = false;
+        if std::mem::take(&mut self.room.awaited) {
+            // Who still finds no room waits again.
+            for session in self.sessions.iter_mut().filter(|session| session.postponed) {
+                session.mailbox.ring();
+            }
+        }
+        goes_on
+    }
+
+    /// The limit or a policy has changed, or eviction may go on after a pause.
+    pub(super) fn reconsider_room(&mut self) {
+        if self.room.limit > 0 {
+            self.room.wanted = true;
+        }
+    }
+
+    /// Takes over what the configuration says.
+    pub(super) fn configure_room(&mut self) {
+        let config = &self.config;
+        let limit = match config.maxmemory {
+            Amount::Bytes(bytes) => bytes,
+            Amount::Percent(percent) => share_of(self.host.memory_at_hand(), percent),
+        };
+        let policy = Policy::from(config.maxmemory_policy);
+        let (samples, lazy) = (config.maxmemory_samples as usize, config.lazyfree_lazy_eviction);
+        self.keyspace.eviction.configure(policy, samples, lazy);
+        self.keyspace.aging = policy.ages(self.keyspace.aging);
+        self.keyspace.eviction.needs_ages = limit > 0 && policy.goes_by_age();
+        if limit != self.room.limit {
+            self.room.limit = limit;
+            let counted = self.counted();
+            self.room.ceiling = counted;
+            if limit > 0 && counted > limit {
+                self.host.log(
+                    Level::Warning,
+                    &format!(
+                        "WARNING: maxmemory is {limit} bytes now, and {counted} are in use: keys are \
+                         evicted, or writes refused, as maxmemory-policy says."
+                    ),
+                );
+            }
+        }
+        if limit == 0 {
+            self.room.end_shortage(self.now.mono_us);
+            self.room.is_exhausted = false;
+        }
+        self.reconsider_room();
+    }
+
+    // ── accounts ────────────────────────────────────────────────────────────────────────────
+
+    /// Bytes that the limit is held against.
+    pub fn counted(&self) -> u64 {
+        let goes = self.not_counted() + self.trash_bytes() + self.host.coming_back().bytes;
+        self.host.allocated().saturating_sub(goes)
+    }
+
+    /// Bytes that go by themselves: what clients have not read, up to a share of the limit, what the log has not
+    /// written, and what a snapshot has gathered.
+    pub fn not_counted(&self) -> u64 {
+        let unread = self.sessions.unread() as u64;
+        let unread = match self.room.limit {
+            0 => unread,
+            limit => unread.min(limit / UNREAD_SHARE),
+        };
+        unread + self.log_buffered() + self.keyspace.gathered() as u64
+    }
+
+    /// Bytes of the log that are not in its file.
+    pub fn log_buffered(&self) -> u64 {
+        match self.effects.wanted {
+            true => self.effects.unsent() as u64 + self.persistence.aof.progress.sizes().buffered,
+            false => 0,
+        }
+    }
+
+    /// For how many milliseconds there was too much, in all and since it began.
+    pub fn exceeded_ms(&self) -> (u64, u64) {
+        let since = self.room.exceeded_since_us;
+        let current_us = since.map_or(0, |since| self.now.mono_us.saturating_sub(since));
+        ((self.room.exceeded_us + current_us) / 1000, current_us / 1000)
+    }
+
+    /// What waits here to be freed elsewhere.
+    fn trash_bytes(&self) -> u64 {
+        self.trash.iter().filter_map(|trash| trash.bytes).sum()
+    }
+
+    /// May keys go at this moment?
+    fn may_evict(&self) -> bool {
+        self.persistence.loading.is_none() && self.pause_state().is_none() && self.exit.is_none()
+    }
+
+    // ── the loop ────────────────────────────────────────────────────────────────────────────
+
+    /// Evicts until there is room, or for so long.
+    fn evict_for(&mut self, most_us: u64) -> State {
+        let began_us = self.host.mono_us();
+        let state = self.evict_until(began_us.saturating_add(most_us));
+        let ended_us = self.host.mono_us();
+        self.watch_latency("eviction-cycle", ended_us.saturating_sub(began_us));
+        match state {
+            State::Fine => self.room.end_shortage(ended_us),
+            _ => {
+                self.room.exceeded_since_us.get_or_insert(ended_us);
+            }
+        }
+        state
+    }
+
+    fn evict_until(&mut self, until_us: u64) -> State {
+        let coming = self.host.coming_back();
+        let mut known = self.trash_bytes() + coming.bytes;
+        let (mut trashed, mut evicted) = (self.trash.len(), 0);
+        // Nobody will miss what is due.
+        let mut due_first = true;
+        loop {
+            let counted =
+                self.host.allocated().saturating_sub(self.not_counted().saturating_add(known));
+            self.room.ceiling = self.room.ceiling.min(counted);
+            if counted <= self.room.limit {
+                return State::Fine;
+            }
+            // Whole databases are on their way back: nobody knows how much that is, but it may well do.
+            if coming.and_more || self.trash.iter().any(|trash| trash.bytes.is_none()) {
+                return State::Later;
+            }
+            if !self.may_evict() {
+                return State::Later;
+            }
+            if self.config.import_mode {
+                return State::Exhausted;
+            }
+            if std::mem::take(&mut due_first) && self.remove_due() {
+                continue;
+            }
+            if !self.evict_one() {
+                return State::Exhausted;
+            }
+            known += self.trash[trashed.min(self.trash.len())..]
+                .iter()
+                .filter_map(|trash| trash.bytes)
+                .sum::<u64>();
+            trashed = self.trash.len();
+            evicted += 1;
+            if evicted % PIECE == 0 && self.host.mono_us() >= until_us {
+                return State::Working;
+            }
+        }
+    }
+
+    /// Removes keys that are due; says whether there were any.
+    fn remove_due(&mut self) -> bool {
+        if !self.keyspace.has_due() {
+            return false;
+        }
+        let before = self.keyspace.counters;
+        self.keyspace.sweep(DUE_FIRST);
+        self.follow_removals();
+        self.effects.seal();
+        let after = self.keyspace.counters;
+        (after.expired, after.expired_elements) != (before.expired, before.expired_elements)
+    }
+
+    fn evict_one(&mut self) -> bool {
+        let watched = self.config.latency_monitor_threshold > 0;
+        let began_us = if watched { self.host.mono_us() } else { 0 };
+        if self.keyspace.evict() == Evicted::Nothing {
+            return false;
+        }
+        if watched {
+            let lazy = self.config.lazyfree_lazy_eviction;
+            let event = if lazy { "eviction-lazyfree" } else { "eviction-del" };
+            self.watch_latency(event, self.host.mono_us().saturating_sub(began_us));
+        }
+        self.follow_removals();
+        // Each is a unit of its own, since nothing hangs together here.
+        self.effects.seal();
+        true
+    }
+}
+
+impl Room {
+    /// Was there no room the last time?
+    #[inline]
+    fn is_short(&self) -> bool {
+        self.exceeded_since_us.is_some() || self.is_exhausted
+    }
+
+    fn end_shortage(&mut self, now_us: u64) {
+        if let Some(since) = self.exceeded_since_us.take() {
+            self.exceeded_us += now_us.saturating_sub(since);
+        }
+        self.is_exhausted = false;
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&mut self) {
+        self.exceeded_us = 0;
+        self.exceeded_since_us = None;
+    }
+}
+
+/// Could such a command let the data grow?
+fn may_grow(command: &Command) -> bool {
+    command.spec.has(DENYOOM) && !MOVES.contains(&command.spec.name)
+}
+
+/// How long requests go on evicting before they run.
+fn tenacity_us(tenacity: u32) -> u64 {
+    match tenacity {
+        100.. => u64::MAX,
+        0..=STEEP_FROM => (STEEP_FROM_US * f64::from(tenacity) / f64::from(STEEP_FROM)) as u64,
+        _ => (STEEP_FROM_US * STEEPNESS.powi((tenacity - STEEP_FROM) as i32)) as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenacity_grows_from_nothing_to_for_ever() {
+        let times: Vec<u64> = [0, 1, 10, 11, 50, 99, 100].map(tenacity_us).to_vec();
+        assert_eq!(times[..4], [0, 50, 500, 575]);
+        assert!(times.is_sorted() && times[5] > 60_000_000 && times[6] == u64::MAX);
+    }
+}

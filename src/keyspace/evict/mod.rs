@@ -1,0 +1,377 @@
+//! What goes when memory is short: which keys may go, which of them goes first, and how it is found.
+//!
+//! How much has to go is the engine's business (`engine/eviction.rs`); here a key is chosen and removed, one at a
+//! time. Keys fall into *groups* that have a policy each: the keys that a rule is about, and all others.
+//!
+//! A few keys are looked at for each one that goes: a bucket of the table, whose entries are as good as drawn by
+//! lot, since the table lies in the order of hashes. It was chosen, and asked for, when the key before was
+//! removed, so that nobody waits for it. Where only keys with a deadline may go, they are drawn from the index of
+//! deadlines instead, however few they are; and under `volatile-ttl` nothing is drawn, because the index knows which
+//! is next. The best of what was seen is remembered (`pool.rs`).
+
+mod pool;
+#[cfg(test)]
+mod tests;
+
+use super::{Aging, Cause, Event, Keyspace, Record, free};
+use crate::base::table::{self, Handful, Place};
+use crate::config::MaxmemoryPolicy;
+use crate::world::Millis;
+use pool::{Candidate, Pool};
+use rand::Rng;
+
+/// How keys are chosen.
+#[derive(Debug)]
+pub struct Eviction {
+    groups: Vec<Group>,
+    /// Keys to look at for each that goes; at least so many.
+    samples: usize,
+    /// What is large is freed elsewhere, and the log is told UNLINK.
+    lazy: bool,
+    /// What is looked at next time.
+    ahead: Option<(usize, Handful)>,
+    /// There is a limit, and ages decide what goes.
+    pub needs_ages: bool,
+}
+
+/// Keys that have a policy in common.
+#[derive(Debug)]
+struct Group {
+    policy: Policy,
+    pool: Pool,
+}
+
+/// A policy, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub by: By,
+    /// Only keys with a deadline may go.
+    pub volatile: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Lru,
+    Lfu,
+    Lrm,
+    Random,
+    /// The next to expire.
+    Ttl,
+    /// None may go.
+    Nothing,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evicted {
+    /// A key is gone.
+    One,
+    /// No key may go.
+    Nothing,
+}
+
+/// So many handfuls are looked at, at most, for one key.
+const HANDFULS_MAX: usize = 64;
+/// So often the next to expire is looked for, if those that seemed so were put off.
+const LOOKS_MAX: usize = 8;
+
+impl From<MaxmemoryPolicy> for Policy {
+    fn from(policy: MaxmemoryPolicy) -> Policy {
+        use MaxmemoryPolicy::*;
+        let (by, volatile) = match policy {
+            VolatileLru => (By::Lru, true),
+            VolatileLfu => (By::Lfu, true),
+            VolatileLrm => (By::Lrm, true),
+            VolatileRandom => (By::Random, true),
+            VolatileTtl => (By::Ttl, true),
+            AllkeysLru => (By::Lru, false),
+            AllkeysLfu => (By::Lfu, false),
+            AllkeysLrm => (By::Lrm, false),
+            AllkeysRandom => (By::Random, false),
+            Noeviction => (By::Nothing, false),
+        };
+        Policy { by, volatile }
+    }
+}
+
+impl Policy {
+    const NOTHING: Policy = Policy { by: By::Nothing, volatile: false };
+
+    /// May such a key go at all?
+    #[inline]
+    fn may_go(self, record: &Record) -> bool {
+        self.by != By::Nothing && (!self.volatile || record.deadline().is_some())
+    }
+
+    pub fn goes_by_age(self) -> bool {
+        matches!(self.by, By::Lru | By::Lfu | By::Lrm)
+    }
+
+    /// What the ages of its keys say.
+    pub fn ages(self, aging: Aging) -> Aging {
+        Aging { lfu: self.by == By::Lfu, lrm: self.by == By::Lrm, ..aging }
+    }
+
+    #[inline]
+    fn staleness(self, record: &Record, aging: &Aging) -> u64 {
+        match self.by {
+            By::Ttl => record.deadline().map_or(0, |at| u64::MAX - at.0.max(0) as u64),
+            _ => aging.staleness(record.age()),
+        }
+    }
+}
+
+impl Default for Eviction {
+    fn default() -> Eviction {
+        let all = Group { policy: Policy::NOTHING, pool: Pool::default() };
+        Eviction { groups: vec![all], samples: 5, lazy: true, ahead: None, needs_ages: false }
+    }
+}
+
+impl Eviction {
+    /// Takes over what the configuration says.
+    pub fn configure(&mut self, policy: Policy, samples: usize, lazy: bool) {
+        (self.samples, self.lazy) = (samples, lazy);
+        let all = &mut self.groups[0];
+        if all.policy != policy {
+            all.policy = policy;
+            all.pool.clear();
+        }
+    }
+}
+
+impl Keyspace {
+    /// Removes a key to make room.
+    pub fn evict(&mut self) -> Evicted {
+        let policy = self.eviction.groups[0].policy;
+        let found = match policy {
+            Policy { by: By::Nothing, .. } => None,
+            Policy { by: By::Ttl, .. } => self.next_to_expire().or_else(|| self.any_volatile()),
+            Policy { by: By::Random, volatile: true } => self.any_volatile(),
+            Policy { by: By::Random, .. } => self.any_key(),
+            Policy { volatile: true, .. } => {
+                self.look_at_volatile(policy);
+                self.best_of(0).or_else(|| self.any_volatile())
+            }
+            _ => {
+                self.look_at_some(policy);
+                self.best_of(0).or_else(|| self.any_key())
+            }
+        };
+        match found {
+            None => Evicted::Nothing,
+            Some((db, place)) => {
+                self.evict_at(db, place);
+                Evicted::One
+            }
+        }
+    }
+
+    fn evict_at(&mut self, db: usize, place: Place) {
+        let home = &mut self.dbs[db];
+        let Some(record) = home.take_out(place) else { return };
+        if record.wakes().is_some() {
+            home.compact();
+        }
+        self.counters.evicted += 1;
+        let cause = Cause::Eviction { unlinked: self.eviction.lazy };
+        self.changes.note(db, record.key(), Event::EVICTED, cause);
+        // It is left out of a snapshot that has not come to it: handing it over would take what memory it gives.
+        self.goes_by_itself(db, record.key());
+        if self.walk.is_some() {
+            return self.let_go(db, record);
+        }
+        match self.eviction.lazy {
+            true => free(record, &mut self.trash),
+            false => drop(record),
+        }
+    }
+
+    // ── looking for candidates ──────────────────────────────────────────────────────────────
+
+    /// Offers some keys to the pool, each as likely to be among them as every other.
+    fn look_at_some(&mut self, policy: Policy) {
+        let aging = policy.ages(self.aging);
+        let mut seen = 0;
+        for _ in 0..HANDFULS_MAX {
+            let Some((db, handful)) = self.eviction.ahead.take().or_else(|| self.throw(false))
+            else {
+                return;
+            };
+            let table = &self.dbs[db].table;
+            table.handful(handful).for_each(table::Entry::prefetch);
+            // While those are on their way.
+            self.eviction.ahead = self.throw(false);
+            let pool = &mut self.eviction.groups[0].pool;
+            for record in self.dbs[db].table.handful(handful) {
+                seen += 1;
+                let hash = table::hash(self.seed, record.key());
+                pool.offer(Candidate { staleness: policy.staleness(record, &aging), db, hash });
+            }
+            if seen >= self.eviction.samples {
+                return;
+            }
+        }
+    }
+
+    /// As `look_at_some`, among the keys that have deadlines.
+    fn look_at_volatile(&mut self, policy: Policy) {
+        let aging = policy.ages(self.aging);
+        // Elements with deadlines are in the index as well.
+        let mut left = self.eviction.samples;
+        for _ in 0..self.eviction.samples * 4 {
+            let Some((db, hash, place)) = self.throw_volatile() else { continue };
+            let Some(record) = self.dbs[db].table.at(place).filter(|it| policy.may_go(it)) else {
+                continue;
+            };
+            let staleness = policy.staleness(record, &aging);
+            self.eviction.groups[0].pool.offer(Candidate { staleness, db, hash });
+            left -= 1;
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
+    /// The best candidate that is still there, and not younger than it was.
+    fn best_of(&mut self, group: usize) -> Option<(usize, Place)> {
+        let policy = self.eviction.groups[group].policy;
+        let aging = policy.ages(self.aging);
+        while let Some(candidate) = self.eviction.groups[group].pool.take_best() {
+            let Candidate { db, hash, staleness } = candidate;
+            let Some(home) = self.dbs.get(db) else { continue };
+            let is_it = |record: &Record| table::hash(self.seed, record.key()) == hash;
+            let Some(place) = home.table.locate(hash, is_it) else { continue };
+            let is_stale = home.table.at(place).is_some_and(|record| {
+                policy.may_go(record) && policy.staleness(record, &aging) >= staleness
+            });
+            if is_stale {
+                // The one that goes next.
+                if let Some(next) = self.eviction.groups[group].pool.best()
+                    && let Some(home) = self.dbs.get(next.db)
+                {
+                    home.table.prefetch_bucket(next.hash);
+                }
+                return Some((db, place));
+            }
+        }
+        None
+    }
+
+    /// Chooses entries of a database.
+    fn throw(&mut self, volatile: bool) -> Option<(usize, Handful)> {
+        let db = self.any_db(volatile)?;
+        let dice = &mut self.dice;
+        let mut below = |bound: u64| dice.random_range(0..bound);
+        Some((db, self.dbs[db].table.throw(&mut below)?))
+    }
+
+    /// A record that is in an index of deadlines, with the hash of its key.
+    fn throw_volatile(&mut self) -> Option<(usize, u64, Place)> {
+        let db = self.any_db(true)?;
+        let dice = &mut self.dice;
+        let mut below = |bound: u64| dice.random_range(0..bound);
+        let home = &self.dbs[db];
+        let (hash, ticket) = home.deadlines.any(&mut below)?;
+        let place = home.table.locate(hash, |record| record.ticket() == Some(ticket))?;
+        Some((db, hash, place))
+    }
+
+    /// A database, the more likely the more keys are in it, or keys with deadlines.
+    fn any_db(&mut self, volatile: bool) -> Option<usize> {
+        let keys = |db: &super::Db| if volatile { db.expires() } else { db.len() };
+        let all = self.dbs.iter().map(keys).sum::<usize>();
+        if all == 0 {
+            return None;
+        }
+        let mut throw = self.dice.random_range(0..all);
+        self.dbs.iter().position(|db| match throw.checked_sub(keys(db)) {
+            None => true,
+            Some(less) => {
+                throw = less;
+                false
+            }
+        })
+    }
+
+    // ── choosing without candidates ─────────────────────────────────────────────────────────
+
+    fn any_key(&mut self) -> Option<(usize, Place)> {
+        let db = self.any_db(false)?;
+        let dice = &mut self.dice;
+        let mut below = |bound: u64| dice.random_range(0..bound);
+        Some((db, self.dbs[db].table.random_place(&mut below)?))
+    }
+
+    fn any_volatile(&mut self) -> Option<(usize, Place)> {
+        let is_volatile =
+            |record: Option<&Record>| record.is_some_and(|record| record.deadline().is_some());
+        for _ in 0..HANDFULS_MAX {
+            let Some((db, _, place)) = self.throw_volatile() else { continue };
+            if is_volatile(self.dbs[db].table.at(place)) {
+                return Some((db, place));
+            }
+        }
+        // They are few among very many whose elements have deadlines, or could not be filed.
+        let db = self.any_db(true)?;
+        let home = &self.dbs[db];
+        let key = home.records().find(|record| record.deadline().is_some())?.key();
+        let place = home.table.locate(self.hash(key), |record| record.key() == key)?;
+        Some((db, place))
+    }
+
+    /// The key that expires next, or nearly: of keys that are far from it, one of the first.
+    fn next_to_expire(&mut self) -> Option<(usize, Place)> {
+        let mut first: Option<(Millis, usize, u64)> = None;
+        for db in 0..self.dbs.len() {
+            if self.dbs[db].expires() == 0 {
+                continue;
+            }
+            if let Some((at, hash)) = self.next_in(db)
+                && first.is_none_or(|(best, ..)| at < best)
+            {
+                first = Some((at, db, hash));
+            }
+        }
+        let (at, db, hash) = first?;
+        let is_it = |record: &Record| {
+            record.deadline() == Some(at) && table::hash(self.seed, record.key()) == hash
+        };
+        Some((db, self.dbs[db].table.locate(hash, is_it)?))
+    }
+
+    fn next_in(&mut self, db: usize) -> Option<(Millis, u64)> {
+        for _ in 0..LOOKS_MAX {
+            let home = &self.dbs[db];
+            let mut first: Option<(Millis, u64)> = None;
+            let mut put_off = Vec::new();
+            for (batch, end) in home.deadlines.soonest() {
+                home.load(&batch);
+                for (hash, ticket) in batch.entries() {
+                    let Some((place, wakes)) = home.filed_at(hash, ticket) else { continue };
+                    if wakes >= end {
+                        put_off.push((hash, ticket));
+                    }
+                    let deadline = home.table.at(place).and_then(Record::deadline);
+                    if let Some(at) = deadline.filter(|at| first.is_none_or(|(best, _)| *at < best))
+                    {
+                        first = Some((at, hash));
+                    }
+                }
+            }
+            // Where they were filed nobody would look for another that comes before them.
+            let now = self.now;
+            let home = &mut self.dbs[db];
+            let is_sure = put_off.is_empty();
+            for (hash, ticket) in put_off {
+                if let Some((place, wakes)) = home.filed_at(hash, ticket) {
+                    home.file_anew(place, hash, wakes, now);
+                }
+            }
+            if is_sure && first.is_some() {
+                return first;
+            }
+        }
+        None
+    }
+}

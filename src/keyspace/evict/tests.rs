@@ -1,0 +1,220 @@
+//! Who goes, under every policy: never a key that may not, mostly the right one, and in the end all.
+
+use super::*;
+use crate::keyspace::{Life, Sizes};
+use proptest::prelude::*;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use std::collections::BTreeMap;
+
+const SET: Event = Event::string("set");
+
+fn keyspace(policy: MaxmemoryPolicy, seed: u64) -> Keyspace {
+    let mut keyspace = Keyspace::new(4, seed);
+    keyspace.begin(Millis(1_000_000));
+    configure(&mut keyspace, policy);
+    keyspace
+}
+
+fn configure(keyspace: &mut Keyspace, policy: MaxmemoryPolicy) {
+    let policy = Policy::from(policy);
+    keyspace.eviction.configure(policy, 5, true);
+    keyspace.aging = policy.ages(keyspace.aging);
+}
+
+fn put(keyspace: &mut Keyspace, db: usize, key: &str, life: Life) {
+    keyspace.put_text(db, key.as_bytes(), b"value", life, SET);
+}
+
+fn all_policies() -> impl Strategy<Value = MaxmemoryPolicy> {
+    use MaxmemoryPolicy::*;
+    prop::sample::select(vec![
+        VolatileLru,
+        VolatileLfu,
+        VolatileLrm,
+        VolatileRandom,
+        VolatileTtl,
+        AllkeysLru,
+        AllkeysLfu,
+        AllkeysLrm,
+        AllkeysRandom,
+        Noeviction,
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// One key goes each time, of those that may go, until none is left of them.
+    #[test]
+    fn all_that_may_go_goes_and_nothing_else(
+        policy in all_policies(),
+        keys in prop::collection::btree_map((0..4usize, 0..500u32), any::<Option<u32>>(), 0..300),
+        seed in any::<u64>(),
+    ) {
+        let mut keyspace = keyspace(policy, seed);
+        for ((db, key), life) in &keys {
+            let life = life.map(|span| Millis(1_000_001 + i64::from(span)));
+            put(&mut keyspace, *db, &key.to_string(), life.into());
+        }
+        let terms = Policy::from(policy);
+        let may_go = |life: &Option<u32>| match terms.by {
+            By::Nothing => false,
+            _ => !terms.volatile || life.is_some(),
+        };
+        let mut left = keys.values().filter(|life| may_go(life)).count();
+        let stays = keys.len() - left;
+        while left > 0 {
+            prop_assert_eq!(keyspace.evict(), Evicted::One);
+            left -= 1;
+            let all: usize = (0..4).map(|db| keyspace.db(db).len()).sum();
+            prop_assert_eq!(all, stays + left);
+        }
+        prop_assert_eq!(keyspace.evict(), Evicted::Nothing);
+        for ((db, key), life) in &keys {
+            prop_assert_eq!(keyspace.contains(*db, key.to_string().as_bytes()), !may_go(life));
+        }
+        for db in 0..4 {
+            let db = keyspace.db(db);
+            prop_assert!(*db.sizes() == db.records().collect::<Sizes>());
+            let expires = db.records().filter(|record| record.deadline().is_some()).count();
+            prop_assert_eq!(db.expires(), expires);
+        }
+        prop_assert_eq!(keyspace.counters.evicted as usize, keys.len() - stays);
+    }
+
+    /// Under `volatile-ttl` what goes is the next to expire, or as near to it as half of the time that is left.
+    #[test]
+    fn the_next_to_expire_goes_first(
+        spans in prop::collection::vec(prop_oneof![1..500i64, 1..100_000_000i64], 1..200),
+        put_off in prop::collection::vec((any::<prop::sample::Index>(), 1..100_000_000i64), 0..50),
+        seed in any::<u64>(),
+    ) {
+        let mut keyspace = keyspace(MaxmemoryPolicy::VolatileTtl, seed);
+        let now = keyspace.now().0;
+        let mut model = BTreeMap::new();
+        for (number, span) in spans.iter().enumerate() {
+            put(&mut keyspace, number % 4, &number.to_string(), Life::Until(Millis(now + span)));
+            model.insert(number, *span);
+        }
+        // These are filed where they were, and found out when their turn comes.
+        for (which, more) in put_off {
+            let number = which.index(spans.len());
+            let span = model[&number] + more;
+            let key = number.to_string();
+            keyspace.set_deadline(number % 4, key.as_bytes(), Some(Millis(now + span)), SET);
+            model.insert(number, span);
+        }
+        while !model.is_empty() {
+            prop_assert_eq!(keyspace.evict(), Evicted::One);
+            let gone: Vec<usize> = model
+                .keys()
+                .copied()
+                .filter(|number| !keyspace.contains(number % 4, number.to_string().as_bytes()))
+                .collect();
+            prop_assert_eq!(gone.len(), 1);
+            let first = *model.values().min().unwrap();
+            let span = model.remove(&gone[0]).unwrap();
+            prop_assert!(span <= 2 * first + 600, "{} went before {}", span, first);
+        }
+    }
+}
+
+/// How often a key is found, if it is stored whenever it is not, and at most so many fit.
+fn hits(policy: MaxmemoryPolicy, fit: usize, requests: impl Iterator<Item = (i64, u32)>) -> f64 {
+    let mut keyspace = keyspace(policy, 7);
+    let (mut hits, mut all) = (0, 0);
+    for (second, key) in requests {
+        keyspace.begin(Millis(second * 1000));
+        keyspace.aging.set_clock(second as u32);
+        let key = key.to_string();
+        all += 1;
+        if keyspace.touch(0, key.as_bytes()).is_some() {
+            hits += 1;
+            continue;
+        }
+        put(&mut keyspace, 0, &key, Life::Until(Millis(i64::MAX / 2)));
+        if keyspace.db(0).len() > fit {
+            assert_eq!(keyspace.evict(), Evicted::One);
+        }
+    }
+    f64::from(hits) / f64::from(all)
+}
+
+/// Keys of which the first are asked for most, as Zipf found it with words; a hundred requests a second.
+fn zipf(count: u32) -> impl Iterator<Item = (i64, u32)> {
+    let mut dice = SmallRng::seed_from_u64(1);
+    (0..count).map(move |at| {
+        // With an exponent of one the logarithm of the rank is even.
+        let rank = (f64::from(10_000u32).ln() * dice.random::<f64>()).exp();
+        (i64::from(at / 100) + 10_000, rank as u32)
+    })
+}
+
+/// The same, and every other request is for a key that nobody asked for before or does again.
+fn polluted(count: u32) -> impl Iterator<Item = (i64, u32)> {
+    zipf(count).enumerate().map(|(at, (second, key))| match at % 2 {
+        0 => (second, key),
+        _ => (second, 1_000_000 + at as u32),
+    })
+}
+
+#[test]
+fn what_is_used_stays() {
+    use MaxmemoryPolicy::*;
+    let (random, lru, lfu) = (
+        hits(AllkeysRandom, 1000, zipf(60_000)),
+        hits(AllkeysLru, 1000, zipf(60_000)),
+        hits(AllkeysLfu, 1000, zipf(60_000)),
+    );
+    assert!(lru > random + 0.03, "{lru} {random}");
+    assert!(lfu > random + 0.05, "{lfu} {random}");
+    // Those that are drawn from the index of deadlines are as good.
+    for (volatile, all) in [(VolatileLru, lru), (VolatileLfu, lfu)] {
+        let volatile = hits(volatile, 1000, zipf(60_000));
+        assert!((volatile - all).abs() < 0.02, "{volatile} {all}");
+    }
+}
+
+#[test]
+fn a_scan_does_not_drive_out_what_is_used_often() {
+    use MaxmemoryPolicy::*;
+    let lru = hits(AllkeysLru, 1000, polluted(60_000));
+    let lfu = hits(AllkeysLfu, 1000, polluted(60_000));
+    assert!(lfu > lru + 0.02, "{lfu} {lru}");
+}
+
+/// Under LRM what is read is as old as when it was written.
+#[test]
+fn reading_makes_nothing_younger_that_goes_by_its_last_change() {
+    let mut keyspace = keyspace(MaxmemoryPolicy::AllkeysLrm, 3);
+    keyspace.aging.set_clock(1000);
+    put(&mut keyspace, 0, "read", Life::Forever);
+    put(&mut keyspace, 0, "written", Life::Forever);
+    keyspace.aging.set_clock(2000);
+    keyspace.touch(0, b"read");
+    put(&mut keyspace, 0, "written", Life::Forever);
+    assert_eq!(keyspace.evict(), Evicted::One);
+    assert!(keyspace.contains(0, b"written") && !keyspace.contains(0, b"read"));
+}
+
+/// A policy that is changed looks at the keys anew.
+#[test]
+fn a_policy_can_be_changed_at_any_time() {
+    use MaxmemoryPolicy::*;
+    let mut keyspace = keyspace(AllkeysLru, 5);
+    for number in 0..200 {
+        let life = match number % 2 {
+            0 => Life::Forever,
+            _ => Life::Until(Millis(9_000_000)),
+        };
+        put(&mut keyspace, 0, &number.to_string(), life);
+    }
+    for (policy, left) in [(AllkeysLfu, 190), (VolatileTtl, 180), (VolatileLru, 170)] {
+        configure(&mut keyspace, policy);
+        for _ in 0..10 {
+            assert_eq!(keyspace.evict(), Evicted::One);
+        }
+        assert_eq!(keyspace.db(0).len(), left);
+    }
+}
