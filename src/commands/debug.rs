@@ -66,6 +66,10 @@ pub const FAMILY: Family = Family {
         debug!("RELOAD", reload, -2, "Saves the data, forgets it, and loads it again."),
         debug!("LOADAOF", loadaof, 2, "Forgets the data, and loads it from the log."),
         debug!("AOF-FLUSH-SLEEP", flush_sleep, 3, "Waits before anything is written to the log."),
+        debug!(
+            "FORCE-TLS-WRITE-ERROR",
+            force_tls_write_errors, 3, "Has no socket with TLS take anything."
+        ),
         debug!("JMAP", accept, -2, "Accepted, without effect."),
         debug!("DICT-RESIZING", accept, 3, "Accepted: tables resize in steps that hold nobody up."),
         debug!(
@@ -91,6 +95,16 @@ fn sleep(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
     let seconds = args.after(1).float()?;
     let micros = (seconds * 1e6).clamp(0.0, 3600.0 * 1e6) as u64;
     engine.host.sleep(micros);
+    out.ok()
+}
+
+fn force_tls_write_errors(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    let fail = args.get(2) != b"0";
+    engine.host.force_tls_write_errors(fail);
+    if !fail {
+        // No socket wakes who waited for none.
+        engine.sessions.iter().for_each(|session| session.mailbox.nudge());
+    }
     out.ok()
 }
 

@@ -51,6 +51,7 @@ use Shown::{Always, Never, ToAll};
 
 const SECTIONS: &[Section] = &[
     section("server", "Server", Always, server),
+    section("tls", "TLS", Always, tls),
     section("clients", "Clients", Always, clients),
     section("memory", "Memory", Always, memory),
     section("persistence", "Persistence", Always, persistence),
@@ -144,17 +145,16 @@ fn server(engine: &Engine, text: &mut String) {
     field(text, "io_threads_active", (config.io_threads > 1) as u8);
     let zone = String::from_utf8_lossy(&config.availability_zone);
     field(text, "availability_zone", zone);
+    let binds: String = config.bind.iter().map(|addr| format!("bind={addr},")).collect();
+    // Each kind has its number, whichever of them there are.
     if config.port != 0 {
-        let binds: String = config.bind.iter().map(|addr| format!("bind={addr},")).collect();
         field(text, "listener0", format_args!("name=tcp,{binds}port={}", config.port));
     }
     if !config.unixsocket.is_empty() {
-        let number = (config.port != 0) as u8;
-        field(
-            text,
-            &format!("listener{number}"),
-            format_args!("name=unix,bind={}", config.unixsocket),
-        );
+        field(text, "listener1", format_args!("name=unix,bind={}", config.unixsocket));
+    }
+    if config.tls_port != 0 {
+        field(text, "listener2", format_args!("name=tls,{binds}port={}", config.tls_port));
     }
 }
 
@@ -492,7 +492,25 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "acl_access_denied_key", stats.acl_denied.key);
     field(text, "acl_access_denied_channel", stats.acl_denied.channel);
     field(text, "acl_access_denied_db", stats.acl_denied.database);
-    field(text, "acl_access_denied_tls_cert", 0);
+    field(text, "acl_access_denied_tls_cert", stats.acl_denied.certificate);
+}
+
+/// The certificates that are in use, and for how long they still are good.
+fn tls(engine: &Engine, text: &mut String) {
+    let certificates = engine.host.certificates();
+    let now_seconds = engine.now.wall_us.div_euclid(1_000_000);
+    for (whose, certificate) in [
+        ("server", certificates.server),
+        ("client", certificates.client),
+        ("ca", certificates.authority),
+    ] {
+        let (serial, seconds) = match &certificate {
+            None => ("none", 0),
+            Some(known) => (known.serial.as_str(), known.expires_at - now_seconds),
+        };
+        field(text, &format!("tls_{whose}_cert_serial"), serial);
+        field(text, &format!("tls_{whose}_cert_expires_in_seconds"), seconds);
+    }
 }
 
 fn replication(engine: &Engine, text: &mut String) {

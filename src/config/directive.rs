@@ -70,6 +70,8 @@ pub enum Follow {
     SocketGroup,
     /// Configure TLS anew; may fail.
     Tls,
+    /// Listen on the new port for TLS, which is configured first; may fail.
+    TlsPort,
     /// Change the working directory, then put its absolute path into `Config::dir`; may fail.
     Dir,
     /// Start or stop the append-only file; may fail.
@@ -112,7 +114,7 @@ impl Follow {
     /// What to answer when the change could not be carried out.
     pub fn failure(self) -> &'static str {
         match self {
-            Follow::Port => "Unable to listen on this port. Check server logs.",
+            Follow::Port | Follow::TlsPort => "Unable to listen on this port. Check server logs.",
             Follow::Bind => "Failed to bind to specified addresses.",
             Follow::SocketGroup => "Unable to give the Unix socket to this group.",
             Follow::Tls => "Unable to update TLS configuration. Check server logs.",

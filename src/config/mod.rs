@@ -30,8 +30,8 @@ pub use rewrite::{Rewrite, rewrite};
 pub use set::{Applied, SetError, Source, UNKNOWN};
 pub use value::{
     Allowed, Amount, AppendFsync, EventClasses, LogLevel, MaxmemoryPolicy, OutputLimit,
-    OutputLimits, PubSubDefault, RdbVersion, SavePoint, ShutdownOn, Supervised, Value,
-    VersionCheck,
+    OutputLimits, PubSubDefault, RdbVersion, SavePoint, ShutdownOn, Supervised, TlsAuth, TlsUser,
+    Value, VersionCheck,
 };
 
 /// Who is speaking when the configuration file is at fault.
@@ -73,6 +73,31 @@ config! {
     /// Seconds; 0 means never.
     timeout: u32,
     maxclients: u32,
+
+    /// 0 means that nobody listens for TLS.
+    tls_port: u16,
+    tls_cert_file: String,
+    tls_key_file: String,
+    tls_key_file_pass: Vec<u8>,
+    tls_client_cert_file: String,
+    tls_client_key_file: String,
+    tls_client_key_file_pass: Vec<u8>,
+    tls_ca_cert_file: String,
+    tls_ca_cert_dir: String,
+    tls_auth_clients: TlsAuth,
+    tls_auth_clients_user: TlsUser,
+    /// Empty means those that are thought safe, here and below.
+    tls_protocols: String,
+    tls_ciphers: String,
+    tls_ciphersuites: String,
+    tls_prefer_server_ciphers: bool,
+    tls_session_caching: bool,
+    /// Sessions.
+    tls_session_cache_size: u32,
+    /// Seconds.
+    tls_session_cache_timeout: u32,
+    /// Seconds; 0 means never.
+    tls_auto_reload_interval: u32,
 
     /// Empty means that the default user has no password.
     requirepass: Vec<u8>,

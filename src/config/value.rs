@@ -125,6 +125,14 @@ choices! {
 }
 
 choices! {
+    /// Whether a client must show a certificate.
+    pub enum TlsAuth { No = "no", Yes = "yes", Optional = "optional" }
+}
+choices! {
+    /// What of a client's certificate names its user.
+    pub enum TlsUser { Cn = "CN", Uri = "URI", Off = "off" }
+}
+choices! {
     /// When the log is flushed to disk.
     pub enum AppendFsync { Everysec = "everysec", Always = "always", No = "no" }
 }

@@ -6,6 +6,7 @@
 pub mod acl;
 pub mod blocking;
 pub mod call;
+mod certificate;
 pub mod command;
 pub mod commandlog;
 pub mod cron;

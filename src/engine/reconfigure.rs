@@ -24,6 +24,10 @@ impl Engine {
             }
             // What was carried out already is carried out again, as it was before.
             self.config = before;
+            if step.follow == Follow::TlsPort {
+                // Its first half may have been done.
+                let _ = self.configure_tls();
+            }
             for step in &applied[..index] {
                 let _ = self.carry_out(step);
             }
@@ -36,9 +40,9 @@ impl Engine {
 
     fn carry_out(&mut self, step: &Applied) -> Result<(), ()> {
         match step.follow {
-            Follow::Port | Follow::Bind => self.host.relisten(&self.config).map_err(|error| {
-                self.host.log(Level::Warning, &format!("Failed to listen: {error}"));
-            }),
+            Follow::Port | Follow::Bind => self.relisten(),
+            Follow::TlsPort => self.configure_tls().and_then(|()| self.relisten()),
+            Follow::Tls => self.configure_tls(),
             Follow::SocketGroup => {
                 let (path, group) = (&self.config.unixsocket, &self.config.unixsocketgroup);
                 // Without a group the socket stays whose it is.
@@ -98,6 +102,17 @@ impl Engine {
             }
             _ => Ok(()),
         }
+    }
+
+    fn relisten(&mut self) -> Result<(), ()> {
+        self.host.relisten(&self.config).map_err(|error| {
+            self.host.log(Level::Warning, &format!("Failed to listen: {error}"));
+        })
+    }
+
+    fn configure_tls(&mut self) -> Result<(), ()> {
+        let configured = self.host.configure_tls(&self.config);
+        configured.map_err(|why| self.host.log(Level::Warning, &why))
     }
 
     /// Writes the configuration back to the file it came from.

@@ -100,6 +100,8 @@ pub struct AclDenied {
     pub key: u64,
     pub channel: u64,
     pub database: u64,
+    /// Certificates whose names are no user's.
+    pub certificate: u64,
 }
 
 impl Stats {

@@ -10,6 +10,7 @@
 
 use super::door::Door;
 use super::poll;
+use super::transport::Transport;
 use crate::engine::session::Mailbox;
 use crate::engine::{Closing, Engine, Outbox, SessionKey};
 use crate::world::time::Now;
@@ -19,7 +20,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::ReadBuf;
 use tokio::sync::oneshot;
 
 const READ_BYTES: usize = 64 * 1024;
@@ -41,10 +42,7 @@ struct Buffers {
 }
 
 /// Serves a client until one side ends the connection.
-pub async fn serve<S>(stream: S, door: Door, who: SessionKey, mailbox: Arc<Mailbox>)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+pub async fn serve<S: Transport>(stream: S, door: Door, who: SessionKey, mailbox: Arc<Mailbox>) {
     let mut connection = Connection {
         stream,
         door,
@@ -65,6 +63,7 @@ where
             Ok(Turn::Over) | Err(_) => break,
         }
     }
+    connection.stream.part();
     connection.door.soon(move |engine, _| engine.disconnect(who));
 }
 
@@ -103,12 +102,12 @@ enum Turn {
     Over,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: Transport> Connection<S> {
     fn turn(&mut self, cx: &mut Context) -> Poll<io::Result<Turn>> {
         if let Some(left) = &mut self.left {
             let news = Pin::new(left).poll(cx);
             if news.is_pending() {
-                if !self.unsent.is_empty() && self.held == 0 {
+                if !self.is_sent() && self.held == 0 {
                     self.flush(cx)?;
                 }
                 return Poll::Pending;
@@ -124,10 +123,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 false => Poll::Pending,
             };
         }
-        if !self.unsent.is_empty() {
+        if !self.is_sent() {
             self.flush(cx)?;
         }
-        if self.mailbox.take() || self.grown || (self.more && self.unsent.is_empty()) {
+        if self.mailbox.take() || self.grown || (self.more && self.is_sent()) {
             return Poll::Ready(self.mail(cx));
         }
         if self.is_over() {
@@ -290,7 +289,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if sent < answers.len() {
             assert!(self.unsent.is_empty(), "answers queue behind what is unsent");
             self.unsent.copy(&answers[sent..]);
-            self.mailbox.set_in_flight(self.unsent.len());
+        }
+        if !self.is_sent() {
+            self.mailbox.set_in_flight(self.in_flight());
             self.grown = true;
         }
         Ok(())
@@ -306,7 +307,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Poll::Pending => break,
             }
         }
-        self.mailbox.set_in_flight(self.unsent.len());
+        if self.stream.kept() > 0
+            && let Poll::Ready(flushed) = Pin::new(&mut self.stream).poll_flush(cx)
+        {
+            flushed?;
+        }
+        self.mailbox.set_in_flight(self.in_flight());
         Ok(())
     }
 
@@ -323,9 +329,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn is_over(&self) -> bool {
         match self.closing {
             Closing::No => false,
-            Closing::AfterReply => self.unsent.is_empty() && !self.more,
+            Closing::AfterReply => self.is_sent() && !self.more,
             Closing::Now => true,
         }
+    }
+
+    /// Bytes that were taken from the engine and not by the socket.
+    fn in_flight(&self) -> usize {
+        self.unsent.len() + self.stream.kept()
+    }
+
+    fn is_sent(&self) -> bool {
+        self.unsent.is_empty() && self.stream.kept() == 0
     }
 }
 

@@ -5,12 +5,17 @@
 
 use super::connection;
 use super::door::Door;
-use super::poll;
-use crate::engine::SessionKey;
+use super::transport::Transport;
+use super::{listen, poll, tls};
 use crate::engine::session::Mailbox;
+use crate::engine::{Closing, Engine, SessionKey};
+use rustls::ServerConfig;
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
@@ -32,6 +37,8 @@ pub struct Client {
 
 pub enum Stream {
     Tcp(TcpStream),
+    /// Before the handshake.
+    Tls(TcpStream, Arc<ServerConfig>),
     Unix(UnixStream),
 }
 
@@ -52,6 +59,7 @@ struct Moving {
 /// A socket that no thread watches.
 enum Unbound {
     Tcp(std::net::TcpStream),
+    Tls(std::net::TcpStream, Arc<ServerConfig>),
     Unix(std::os::unix::net::UnixStream),
 }
 
@@ -88,7 +96,7 @@ impl Crew {
     pub fn give(&self, berth: Berth, client: Client) {
         let Client { stream, who, mailbox } = client;
         let Some(other) = berth.thread.checked_sub(1) else {
-            tokio::task::spawn_local(attend(stream, self.door.clone(), who, mailbox, berth));
+            attend(stream, self.door.clone(), who, mailbox, berth);
             return;
         };
         let sent = stream.unbind().map(|stream| {
@@ -107,6 +115,8 @@ impl Stream {
     pub fn try_write(&self, text: &[u8]) {
         let _ = match self {
             Stream::Tcp(stream) => stream.try_write(text),
+            // It could not read that, and a handshake is too dear for one who is not served.
+            Stream::Tls(..) => return,
             Stream::Unix(stream) => stream.try_write(text),
         };
     }
@@ -114,6 +124,7 @@ impl Stream {
     fn unbind(self) -> io::Result<Unbound> {
         Ok(match self {
             Stream::Tcp(stream) => Unbound::Tcp(stream.into_std()?),
+            Stream::Tls(stream, config) => Unbound::Tls(stream.into_std()?, config),
             Stream::Unix(stream) => Unbound::Unix(stream.into_std()?),
         })
     }
@@ -123,6 +134,7 @@ impl Unbound {
     fn bind(self) -> io::Result<Stream> {
         Ok(match self {
             Unbound::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
+            Unbound::Tls(stream, config) => Stream::Tls(TcpStream::from_std(stream)?, config),
             Unbound::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
         })
     }
@@ -145,9 +157,7 @@ async fn work(door: Door, mut moving: UnboundedReceiver<Moving>) {
     start_chores(&door);
     while let Some(Moving { stream, who, mailbox, berth }) = moving.recv().await {
         match stream.bind() {
-            Ok(stream) => {
-                tokio::task::spawn_local(attend(stream, door.clone(), who, mailbox, berth));
-            }
+            Ok(stream) => attend(stream, door.clone(), who, mailbox, berth),
             Err(error) => {
                 tracing::warn!("Cannot serve a client: {error}");
                 door.soon(move |engine, _| engine.disconnect(who));
@@ -163,13 +173,100 @@ fn start_chores(door: &Door) {
     tokio::task::spawn_local(poll::spin(door.clone()));
 }
 
-/// A client from beginning to end, in a task of its own on its thread, with its session open already.
-/// Whatever a transport must agree on before requests are read, as the handshake of TLS, is awaited
-/// here: it holds up neither the listener nor any other client, and `serve` takes the stream that comes
-/// of it. While that goes on, the mailbox must be looked at, since the client can be killed.
-async fn attend(stream: Stream, door: Door, who: SessionKey, mailbox: Arc<Mailbox>, _berth: Berth) {
+/// Serves a client from beginning to end, in a task of its own on this thread, with its session open
+/// already. Each transport has its own kind of task, since the largest of them would be everybody's size.
+fn attend(stream: Stream, door: Door, who: SessionKey, mailbox: Arc<Mailbox>, berth: Berth) {
     match stream {
-        Stream::Tcp(stream) => connection::serve(stream, door, who, mailbox).await,
-        Stream::Unix(stream) => connection::serve(stream, door, who, mailbox).await,
+        Stream::Tcp(stream) => tokio::task::spawn_local(async move {
+            let _berth = berth;
+            connection::serve(stream, door, who, mailbox).await
+        }),
+        Stream::Unix(stream) => tokio::task::spawn_local(async move {
+            let _berth = berth;
+            connection::serve(stream, door, who, mailbox).await
+        }),
+        Stream::Tls(stream, config) => tokio::task::spawn_local(async move {
+            let _berth = berth;
+            // What the handshake needs is given back when it is over.
+            let greeted = Box::pin(greet(stream, config, &door, who, &mailbox)).await;
+            match greeted {
+                Some(stream) => connection::serve(stream, door, who, mailbox).await,
+                None => door.soon(move |engine, _| engine.disconnect(who)),
+            }
+        }),
+    };
+}
+
+/// Whatever TLS must agree on before requests are read. It holds up neither the listener nor any other
+/// client. None if nothing comes of it, or the client was killed meanwhile.
+async fn greet(
+    socket: TcpStream,
+    config: Arc<ServerConfig>,
+    door: &Door,
+    who: SessionKey,
+    mailbox: &Mailbox,
+) -> Option<tls::TlsStream> {
+    let rang = Cell::new(false);
+    let accepted = tokio::select! {
+        accepted = tls::accept(socket, config) => accepted,
+        () = killed(door, who, mailbox, &rang) => return None,
+    };
+    if rang.get() {
+        // Whatever it was, it is seen to later.
+        mailbox.ring();
+    }
+    let mut stream = match accepted {
+        Ok(stream) => stream,
+        Err(why) => {
+            door.soon(move |engine, _| {
+                let peer = engine.sessions.get(who).map(|session| session.peer.clone());
+                let peer = peer.unwrap_or_default();
+                tracing::debug!(
+                    "Error accepting a client connection: {why} (addr={} laddr={})",
+                    peer.addr,
+                    peer.laddr
+                );
+            });
+            return None;
+        }
+    };
+    let admit = move |engine: &mut Engine, _| {
+        let peer = engine.sessions.get(who)?.peer.clone();
+        Some(match listen::denial(engine, &peer) {
+            Some(denial) => Err(denial),
+            None => Ok(engine.config.tls_auth_clients_user),
+        })
+    };
+    match door.enter(admit).await? {
+        Ok(by) => {
+            if let Some(names) = stream.names_of_peer(by) {
+                door.enter(move |engine, _| engine.log_in_by_certificate(who, &names)).await;
+            }
+            Some(stream)
+        }
+        Err(denial) => {
+            stream.try_write(denial);
+            stream.part();
+            None
+        }
+    }
+}
+
+/// Waits until the client is to go. `rang` says that something else was brought to it.
+async fn killed(door: &Door, who: SessionKey, mailbox: &Mailbox, rang: &Cell<bool>) {
+    loop {
+        poll_fn(|cx| {
+            mailbox.register(cx.waker());
+            if mailbox.take() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        let is_gone = move |engine: &mut Engine, _| {
+            let session = engine.sessions.get(who);
+            session.is_none_or(|session| session.closing == Closing::Now)
+        };
+        if door.enter(is_gone).await {
+            return;
+        }
+        rang.set(true);
     }
 }

@@ -448,7 +448,8 @@ mod tests {
         let clock = Clock::start();
         let scribe = Scribe::new(clock, THREADS);
         let relisten = Box::new(|_: &Config| Ok(()));
-        let machine = Machine::new(clock, Facts::default(), relisten, scribe.clone());
+        let tls = crate::server::tls::Tls::default();
+        let machine = Machine::new(clock, Facts::default(), relisten, tls, scribe.clone());
         let engine = Engine::new(Config::default(), commands::TABLE, Box::new(machine), 1);
         Door::new(engine, clock, THREADS, scribe)
     }

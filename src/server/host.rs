@@ -3,8 +3,9 @@
 
 use super::disk::Files;
 use super::scribe::Scribe;
+use super::tls::{self, Tls};
 use super::{free, tally};
-use crate::world::host::{Coming, Cpu, Facts, Level, Memory};
+use crate::world::host::{Certificates, Coming, Cpu, Facts, Level, Memory};
 use crate::world::time::Now;
 use crate::world::{Disk, Host};
 use std::cell::Cell;
@@ -51,6 +52,7 @@ pub struct Machine {
     clock: Clock,
     facts: Facts,
     relisten: Relisten,
+    tls: Tls,
     /// The kernel is asked for memory figures at most once in this many microseconds.
     memory: Cell<(u64, Memory)>,
     disk: Arc<dyn Disk>,
@@ -64,10 +66,16 @@ pub type Relisten = Box<dyn FnMut(&crate::config::Config) -> io::Result<()> + Se
 const MEMORY_AGE_MAX_US: u64 = 1_000;
 
 impl Machine {
-    pub fn new(clock: Clock, facts: Facts, relisten: Relisten, scribe: Scribe) -> Machine {
+    pub fn new(
+        clock: Clock,
+        facts: Facts,
+        relisten: Relisten,
+        tls: Tls,
+        scribe: Scribe,
+    ) -> Machine {
         let disk = Arc::new(Files);
         tally::correct(allocated_now());
-        Machine { clock, facts, relisten, memory: Cell::default(), disk, scribe }
+        Machine { clock, facts, relisten, tls, memory: Cell::default(), disk, scribe }
     }
 }
 
@@ -155,6 +163,18 @@ impl Host for Machine {
 
     fn relisten(&mut self, config: &crate::config::Config) -> io::Result<()> {
         (self.relisten)(config)
+    }
+
+    fn configure_tls(&mut self, config: &crate::config::Config) -> Result<(), String> {
+        self.tls.configure(config)
+    }
+
+    fn certificates(&self) -> Certificates {
+        self.tls.certificates()
+    }
+
+    fn force_tls_write_errors(&self, fail: bool) {
+        tls::force_write_errors(fail);
     }
 
     fn give_socket(&self, path: &str, group: &str) -> io::Result<()> {

@@ -1,6 +1,7 @@
-//! Listening sockets: TCP on several addresses, and a Unix socket.
+//! Listening sockets: TCP on several addresses, with TLS or without, and a Unix socket.
 
 use super::crew::{Client, Crew, Stream};
+use super::tls::Tls;
 use crate::config::Config;
 use crate::engine::{Engine, Peer};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
@@ -26,10 +27,40 @@ NOTE: You only need to do one of the above things in order for the server to sta
 connections from the outside.\r\n";
 const FULL: &[u8] = b"-ERR max number of clients reached\r\n";
 
-/// Opens all addresses that the configuration names, or none.
-pub fn open_tcp(config: &Config) -> io::Result<Vec<std::net::TcpListener>> {
+/// A socket that listens, and what its clients speak.
+pub struct Listener {
+    pub socket: std::net::TcpListener,
+    pub tls: bool,
+}
+
+/// The port that could not be had.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct NotOpened {
+    pub port: u16,
+    pub tls: bool,
+    pub error: io::Error,
+}
+
+/// What the log calls listeners of that kind.
+pub fn kind(tls: bool) -> &'static str {
+    if tls { "tls" } else { "tcp" }
+}
+
+/// Opens both ports on all addresses that the configuration names, or none.
+pub fn open_tcp(config: &Config) -> Result<Vec<Listener>, NotOpened> {
     let mut listeners = Vec::new();
-    if config.port == 0 {
+    for (port, tls) in [(config.port, false), (config.tls_port, true)] {
+        let opened = open_port(port, config);
+        let sockets = opened.map_err(|error| NotOpened { port, tls, error })?;
+        listeners.extend(sockets.into_iter().map(|socket| Listener { socket, tls }));
+    }
+    Ok(listeners)
+}
+
+fn open_port(port: u16, config: &Config) -> io::Result<Vec<std::net::TcpListener>> {
+    let mut listeners = Vec::new();
+    if port == 0 {
         return Ok(listeners);
     }
     for name in &config.bind {
@@ -47,14 +78,13 @@ pub fn open_tcp(config: &Config) -> io::Result<Vec<std::net::TcpListener>> {
             .parse::<IpAddr>()
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "not an IP address"))
             .or_else(|error| resolve(addr).ok_or(error))
-            .and_then(|ip| open_one(SocketAddr::new(ip, config.port), config));
+            .and_then(|ip| open_one(SocketAddr::new(ip, port), config));
         match opened {
             Ok(listener) => listeners.push(listener),
             Err(error) if optional && is_missing_address(&error) => (),
             Err(error) => {
                 tracing::warn!(
-                    "Warning: Could not create server TCP listening socket {name}:{}: {error}",
-                    config.port
+                    "Warning: Could not create server TCP listening socket {name}:{port}: {error}"
                 );
                 return Err(error);
             }
@@ -102,9 +132,10 @@ pub fn give_to_group(path: &str, group: &str) -> io::Result<()> {
 }
 
 /// Accepts clients until the other end of `over` is dropped. A client that was accepted by then is
-/// welcomed all the same.
+/// welcomed all the same. With `tls` that is what they must speak.
 pub async fn accept_tcp(
     listener: std::net::TcpListener,
+    tls: Option<Tls>,
     crew: Rc<Crew>,
     mut over: oneshot::Receiver<()>,
 ) {
@@ -118,7 +149,7 @@ pub async fn accept_tcp(
             _ = &mut over => return,
         };
         match accepted {
-            Ok((stream, addr)) => welcome_tcp(stream, addr, &crew).await,
+            Ok((stream, addr)) => welcome_tcp(stream, addr, tls.as_ref(), &crew).await,
             Err(error) => not_accepted(error).await,
         }
     }
@@ -195,7 +226,7 @@ fn is_missing_address(error: &io::Error) -> bool {
     )
 }
 
-async fn welcome_tcp(stream: TcpStream, addr: SocketAddr, crew: &Crew) {
+async fn welcome_tcp(stream: TcpStream, addr: SocketAddr, tls: Option<&Tls>, crew: &Crew) {
     let local = stream.local_addr().ok();
     // An IPv4 address that came in through IPv6 is still an IPv4 address.
     let ip = addr.ip().to_canonical();
@@ -217,7 +248,13 @@ async fn welcome_tcp(stream: TcpStream, addr: SocketAddr, crew: &Crew) {
             .with_retries(3);
         let _ = socket.set_tcp_keepalive(&probes);
     }
-    welcome(Stream::Tcp(stream), peer, crew).await;
+    let stream = match tls.map(Tls::server_config) {
+        None => Stream::Tcp(stream),
+        Some(Some(config)) => Stream::Tls(stream, config),
+        // TLS was switched off while the client came.
+        Some(None) => return,
+    };
+    welcome(stream, peer, crew).await;
 }
 
 async fn welcome_unix(stream: UnixStream, path: &str, crew: &Crew) {
@@ -235,6 +272,12 @@ async fn welcome_unix(stream: UnixStream, path: &str, crew: &Crew) {
 async fn welcome(stream: Stream, peer: Peer, crew: &Crew) {
     let berth = crew.berth();
     let thread = berth.thread();
+    let is_tls = matches!(stream, Stream::Tls(..));
+    let refusal = move |engine: &mut Engine, peer: &Peer| match is_tls {
+        // Whether the machine of such a client is trusted it hears behind the handshake.
+        true => full(engine),
+        false => full(engine).or_else(|| denial(engine, peer)),
+    };
     let connect = move |engine: &mut Engine, now| match refusal(engine, &peer) {
         Some(refusal) => Err(refusal),
         None => {
@@ -250,18 +293,19 @@ async fn welcome(stream: Stream, peer: Peer, crew: &Crew) {
     }
 }
 
-/// What to tell a client that may not come in.
-fn refusal(engine: &mut Engine, peer: &Peer) -> Option<&'static [u8]> {
+/// What to tell a client that is one too many.
+fn full(engine: &mut Engine) -> Option<&'static [u8]> {
+    let is_full = engine.sessions.len() >= engine.config.maxclients as usize;
+    engine.stats.rejected_connections += is_full as u64;
+    is_full.then_some(FULL)
+}
+
+/// What to tell a client from elsewhere, while anybody could come.
+pub fn denial(engine: &mut Engine, peer: &Peer) -> Option<&'static [u8]> {
     let config = &engine.config;
-    let refused = if engine.sessions.len() >= config.maxclients as usize {
-        FULL
-    } else if config.protected_mode && engine.acl.is_open() && !peer.loopback {
-        DENIED.as_bytes()
-    } else {
-        return None;
-    };
-    engine.stats.rejected_connections += 1;
-    Some(refused)
+    let is_denied = config.protected_mode && engine.acl.is_open() && !peer.loopback;
+    engine.stats.rejected_connections += is_denied as u64;
+    is_denied.then_some(DENIED.as_bytes())
 }
 
 /// Out of file descriptors, most likely: trying again at once would only burn the processor.

@@ -24,4 +24,6 @@ pub mod signals;
 pub mod snapshots;
 pub mod tally;
 pub mod title;
+pub mod tls;
 pub mod tools;
+pub mod transport;

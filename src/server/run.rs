@@ -5,10 +5,11 @@ use super::alarm::Alarm;
 use super::crew::Crew;
 use super::door::Door;
 use super::host::{Clock, Machine};
+use super::listen::Listener;
 use super::scribe::Scribe;
 use super::{
     allocator, beat, crash, daemon, disk, listen, loading, log, migrate, poll, signals, snapshots,
-    title,
+    title, tls,
 };
 use crate::commands;
 use crate::config::{self, Config, Includes, Invocation};
@@ -114,10 +115,17 @@ async fn serve(
         log::raw(&logo(&config));
     }
     fit_clients(&mut config);
+    let tls = tls::Tls::default();
+    if let Err(why) = tls.configure(&config) {
+        tracing::warn!("{why}");
+        tracing::warn!("Failed to configure TLS. Check logs for more info.");
+        return Ok(1);
+    }
     let opened = match listen::open_tcp(&config) {
         Ok(listeners) => listeners,
-        Err(_) => {
-            tracing::warn!("Failed listening on port {} (tcp), aborting.", config.port);
+        Err(failed) => {
+            let kind = listen::kind(failed.tls);
+            tracing::warn!("Failed listening on port {} ({kind}), aborting.", failed.port);
             return Ok(1);
         }
     };
@@ -144,7 +152,7 @@ async fn serve(
         result
     });
     let scribe = Scribe::new(clock, config.io_threads as usize);
-    let machine = Machine::new(clock, facts(&config, file), relisten, scribe.clone());
+    let machine = Machine::new(clock, facts(&config, file), relisten, tls.clone(), scribe.clone());
     let seed = rand::random();
     let (pidfile, unixsocket) = (pidfile(&config), config.unixsocket.clone());
     let (supervised, purges_elsewhere) = (config.supervised, config.jemalloc_bg_thread);
@@ -186,14 +194,19 @@ async fn serve(
     tracing::info!("Server initialized");
     let accepting: Rc<RefCell<Vec<oneshot::Sender<()>>>> = Rc::default();
     let mut ready = Vec::new();
-    if !opened.is_empty() {
+    if opened.iter().any(|listener| !listener.tls) {
         ready.push("tcp");
     }
-    accept_all(opened, &crew, &accepting);
+    let speaks_tls = opened.iter().any(|listener| listener.tls);
+    accept_all(opened, &tls, &crew, &accepting);
     if let Some(listener) = unix {
         tokio::task::spawn_local(listen::accept_unix(listener, unixsocket.clone(), crew.clone()));
         ready.push("unix");
     }
+    if speaks_tls {
+        ready.push("tls");
+    }
+    tokio::task::spawn_local(tls::watch(tls.clone(), door.clone()));
     tokio::task::spawn_local(loading::load(door.clone(), disk.clone(), ready));
     allocator::give_back_elsewhere(purges_elsewhere);
     daemon::tell_supervisor(supervised);
@@ -218,7 +231,7 @@ async fn serve(
     tokio::task::spawn_local(async move {
         while let Some(fresh) = other_sockets.recv().await {
             accepting.borrow_mut().clear();
-            accept_all(fresh, &crew, &accepting);
+            accept_all(fresh, &tls, &crew, &accepting);
         }
     });
 
@@ -266,13 +279,15 @@ fn fit_clients(config: &mut Config) {
 }
 
 fn accept_all(
-    listeners: Vec<std::net::TcpListener>,
+    listeners: Vec<Listener>,
+    tls: &tls::Tls,
     crew: &Rc<Crew>,
     accepting: &RefCell<Vec<oneshot::Sender<()>>>,
 ) {
     for listener in listeners {
         let (end, over) = oneshot::channel();
-        tokio::task::spawn_local(listen::accept_tcp(listener, crew.clone(), over));
+        let tls = listener.tls.then(|| tls.clone());
+        tokio::task::spawn_local(listen::accept_tcp(listener.socket, tls, crew.clone(), over));
         accepting.borrow_mut().push(end);
     }
 }
@@ -280,10 +295,7 @@ fn accept_all(
 type Sockets = (Config, Vec<std::net::TcpListener>);
 
 /// Closes the sockets that are open and opens others; if those cannot be had, the old ones again.
-fn replace_sockets(
-    open: &mut Sockets,
-    config: &Config,
-) -> (Vec<std::net::TcpListener>, std::io::Result<()>) {
+fn replace_sockets(open: &mut Sockets, config: &Config) -> (Vec<Listener>, std::io::Result<()>) {
     // An address may stay, or be covered by a wider one, so the old sockets must go first.
     close_all(&mut open.1);
     let (listeners, result) = match listen::open_tcp(config) {
@@ -291,7 +303,7 @@ fn replace_sockets(
             open.0 = config.clone();
             (fresh, Ok(()))
         }
-        Err(error) => (listen::open_tcp(&open.0).unwrap_or_default(), Err(error)),
+        Err(failed) => (listen::open_tcp(&open.0).unwrap_or_default(), Err(failed.error)),
     };
     open.1 = duplicates(&listeners);
     (listeners, result)
@@ -304,8 +316,8 @@ fn close_all(listeners: &mut Vec<std::net::TcpListener>) {
     }
 }
 
-fn duplicates(listeners: &[std::net::TcpListener]) -> Vec<std::net::TcpListener> {
-    listeners.iter().filter_map(|listener| listener.try_clone().ok()).collect()
+fn duplicates(listeners: &[Listener]) -> Vec<std::net::TcpListener> {
+    listeners.iter().filter_map(|listener| listener.socket.try_clone().ok()).collect()
 }
 
 fn rename(engine: &mut Engine, loaded: &config::Loaded) -> Result<(), String> {

@@ -63,6 +63,9 @@ pub fn show(config: &Config, config_file: &str) {
 fn expand(config: &Config, config_file: &str) -> String {
     let name = PROGRAM.get().map_or("russet-server", String::as_str);
     let addr = match (config.port, config.bind.first()) {
+        (0, addr) if config.tls_port > 0 => {
+            format!("{}:{}", addr.map_or("*", String::as_str), config.tls_port)
+        }
         (0, _) => config.unixsocket.clone(),
         (port, Some(addr)) => format!("{addr}:{port}"),
         (port, None) => format!("*:{port}"),
@@ -73,7 +76,7 @@ fn expand(config: &Config, config_file: &str) -> String {
         .replace("{listen-addr}", &addr)
         .replace("{server-mode}", "")
         .replace("{port}", &config.port.to_string())
-        .replace("{tls-port}", "0")
+        .replace("{tls-port}", &config.tls_port.to_string())
         .replace("{unixsocket}", &config.unixsocket)
         .replace("{config-file}", config_file);
     title.trim_end().to_string()

@@ -31,6 +31,12 @@ pub trait Host: Send {
     fn set_log_level(&self, level: crate::config::LogLevel);
     /// Opens sockets as the configuration says now; on failure the old ones stay.
     fn relisten(&mut self, config: &crate::config::Config) -> io::Result<()>;
+    /// Takes over certificates, keys and settings of TLS, or says why not; then the old ones stay.
+    fn configure_tls(&mut self, config: &crate::config::Config) -> Result<(), String>;
+    /// Those in use.
+    fn certificates(&self) -> Certificates;
+    /// As if no socket with TLS took anything (DEBUG FORCE-TLS-WRITE-ERROR).
+    fn force_tls_write_errors(&self, fail: bool);
     /// Lets a group use the Unix socket.
     fn give_socket(&self, path: &str, group: &str) -> io::Result<()>;
     /// Shows in the list of processes what the configuration says now.
@@ -94,6 +100,22 @@ pub struct Cpu {
     pub user: f64,
     pub main_system: f64,
     pub main_user: f64,
+}
+
+/// The certificates of TLS: the server's, the one it shows to other servers, and that of those who vouch.
+#[derive(Clone, Debug, Default)]
+pub struct Certificates {
+    pub server: Option<Certificate>,
+    pub client: Option<Certificate>,
+    pub authority: Option<Certificate>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// In hexadecimal.
+    pub serial: String,
+    /// Seconds since 1970.
+    pub expires_at: i64,
 }
 
 #[derive(Clone, Debug, Default)]

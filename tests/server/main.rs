@@ -15,4 +15,5 @@ mod steps;
 #[path = "../support/mod.rs"]
 mod support;
 mod threads;
+mod tls;
 mod tracking;

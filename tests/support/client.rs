@@ -58,6 +58,11 @@ impl Client {
         Ok(client)
     }
 
+    /// A client over a stream that is connected already.
+    pub fn over(stream: Box<dyn Stream>) -> Client {
+        Client { stream, buffer: Vec::new(), taken: 0 }
+    }
+
     /// The replies in bytes that are here already: those of an engine without a socket.
     pub fn replies(bytes: Vec<u8>) -> io::Result<Vec<Value>> {
         let mut client = Client { stream: Box::new(Nowhere), buffer: bytes, taken: 0 };
@@ -236,7 +241,7 @@ pub fn encode<A: AsRef<[u8]>>(args: &[A], frame: &mut Vec<u8>) {
     }
 }
 
-trait Stream: Read + Write + Send {
+pub trait Stream: Read + Write + Send {
     fn set_patience(&self, patience: Duration) -> io::Result<()>;
 }
 

@@ -4,7 +4,7 @@
 use russet::config::{Config, LogLevel};
 use russet::engine::Outbox;
 use russet::world::disk::{Disk, File, Lock, Stat};
-use russet::world::host::{Cpu, Facts, Host, Level, Memory};
+use russet::world::host::{Certificates, Cpu, Facts, Host, Level, Memory};
 use russet::world::time::Now;
 use std::ffi::OsString;
 use std::io;
@@ -81,6 +81,16 @@ impl Host for Machine {
     fn relisten(&mut self, _: &Config) -> io::Result<()> {
         Ok(())
     }
+    fn configure_tls(&mut self, _: &Config) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn certificates(&self) -> Certificates {
+        Certificates::default()
+    }
+
+    fn force_tls_write_errors(&self, _: bool) {}
+
     fn give_socket(&self, _: &str, _: &str) -> io::Result<()> {
         Ok(())
     }

@@ -341,7 +341,7 @@ impl Engine {
         }
     }
 
-    fn log_denied(
+    pub(super) fn log_denied(
         &mut self,
         who: SessionKey,
         reason: &'static str,

@@ -1,0 +1,91 @@
+//! TLS: what the listener of `tls-port` speaks before requests can be read.
+//!
+//! What the directives and their files say becomes one value, `Setup`, which is made whole or not at all,
+//! and put in the place of the one before. A connection keeps the one it began with. The protocol itself
+//! is rustls', in the form that leaves every buffer to us, so that all connections of a thread share theirs.
+
+mod certificate;
+mod handshake;
+mod keys;
+mod reload;
+mod resumption;
+mod setup;
+mod stream;
+mod suites;
+
+pub use handshake::{Failure, accept};
+pub use reload::watch;
+pub use stream::{TlsStream, force_write_errors};
+
+use crate::config::Config;
+use crate::world::host::Certificates;
+use rustls::ServerConfig;
+use setup::Setup;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::Notify;
+
+/// What listeners, CONFIG SET and the reloader share.
+#[derive(Clone, Default)]
+pub struct Tls {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    present: Mutex<Present>,
+    /// Something was configured, perhaps how often to look at the files.
+    configured: Notify,
+}
+
+#[derive(Default)]
+struct Present {
+    setup: Option<Setup>,
+    /// Counts what CONFIG SET did, so that a reload that began before it is dropped.
+    generation: u64,
+    reload_seconds: u32,
+}
+
+impl Tls {
+    /// Takes over what the configuration says. On failure everything stays as it was.
+    pub fn configure(&self, config: &Config) -> Result<(), String> {
+        let setup = match config.tls_port {
+            0 => None,
+            _ => Some(Setup::load(config)?),
+        };
+        for remark in setup.iter().flat_map(|setup| &setup.remarks) {
+            tracing::warn!("{remark}");
+        }
+        let mut present = self.present();
+        // The same files and settings again: who has a session may go on resuming it.
+        if present.setup.as_ref().map(|setup| setup.fingerprint)
+            != setup.as_ref().map(|setup| setup.fingerprint)
+        {
+            present.setup = setup;
+        }
+        present.generation += 1;
+        present.reload_seconds = match config.tls_port {
+            0 => 0,
+            _ => config.tls_auto_reload_interval,
+        };
+        drop(present);
+        self.shared.configured.notify_one();
+        Ok(())
+    }
+
+    /// For a client that has just come; none if TLS was switched off meanwhile.
+    pub fn server_config(&self) -> Option<Arc<ServerConfig>> {
+        self.present().setup.as_ref().map(|setup| setup.server.clone())
+    }
+
+    /// For INFO.
+    pub fn certificates(&self) -> Certificates {
+        self.present()
+            .setup
+            .as_ref()
+            .map_or_else(Certificates::default, |it| it.certificates.clone())
+    }
+
+    fn present(&self) -> MutexGuard<'_, Present> {
+        self.shared.present.lock().expect("nothing in here panics")
+    }
+}
