@@ -132,7 +132,8 @@ fn server(engine: &Engine, text: &mut String) {
     field(text, "process_id", facts.pid);
     field(text, "process_supervised", &facts.supervised);
     field(text, "run_id", &facts.run_id);
-    field(text, "tcp_port", config.port);
+    let port = if config.port == 0 { config.tls_port } else { config.port };
+    field(text, "tcp_port", port);
     field(text, "server_time_usec", engine.now.wall_us);
     field(text, "uptime_in_seconds", uptime);
     field(text, "uptime_in_days", uptime / 86_400);

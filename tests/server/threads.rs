@@ -9,7 +9,7 @@ use crate::process::{Process, free_port, tcp, until};
 use crate::support::client::{Client, encode};
 use crate::support::server::{Server, with_args};
 use crate::support::value::Value;
-use crate::{hostile, pubsub, queues, scripts, startup};
+use crate::{hostile, pubsub, queues, scripts, startup, tls};
 
 macro_rules! hold_with {
     ($module:ident, $threads:literal) => {
@@ -35,6 +35,10 @@ macro_rules! hold_with {
             hold_with!($threads: startup, a_unix_socket_has_its_mode_and_goes_with_the_server);
             hold_with!($threads: startup, signals_end_the_server_in_order);
             hold_with!($threads: startup, a_port_can_be_changed_while_clients_are_there);
+            hold_with!($threads: tls, answers_are_the_same_over_tls);
+            hold_with!($threads: tls, messages_arrive_over_tls);
+            hold_with!($threads: tls, killing_clients_of_tls_is_safe_at_any_moment);
+            hold_with!($threads: tls, a_slow_reader_gets_everything_in_the_end);
 
             #[test]
             fn no_job_is_lost_or_done_twice_while_workers_and_producers_die() {

@@ -299,9 +299,9 @@ fn bytes_that_are_no_tls_end_that_connection_alone() {
         let _ = socket.write_all(noise);
         let _ = socket.shutdown(std::net::Shutdown::Write);
         let mut answer = Vec::new();
-        // An alert, or nothing, or a reset: what is no TLS is never answered in kind.
+        // Nothing, or a reset.
         let _ = socket.read_to_end(&mut answer);
-        assert!(answer.len() < 100 && !answer.contains(&b'+'), "{answer:?}");
+        assert!(answer.is_empty(), "{answer:?}");
         assert_eq!(client.call(&["PING"]), Value::simple("PONG"));
     }
     until("they are gone", || field(&site.clients(), "connected_clients") == "2");

@@ -12,7 +12,6 @@ use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
@@ -63,14 +62,22 @@ async fn shake_hands(socket: TcpStream, config: Arc<ServerConfig>) -> Result<Tls
         tokio::task::yield_now().await;
         drop(turn);
         match step {
-            Ok(true) => stream.flush().await?,
+            Ok(true) => poll_fn(|cx| stream.poll_unsent(cx)).await?,
             Ok(false) => return Err(Failure::Left),
             Err(error) => {
-                // The client is to know why, if its socket takes that.
-                stream.try_flush();
+                // The client is to know why, if its socket takes that, and if it speaks TLS at all: to others
+                // an alert would look like an answer.
+                if !is_another_protocol(&error) {
+                    stream.try_flush();
+                }
                 return Err(error.into());
             }
         }
     }
     Ok(stream)
+}
+
+fn is_another_protocol(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(error, Some(rustls::Error::InvalidMessage(_)))
 }

@@ -220,14 +220,11 @@ impl TlsStream {
     }
 
     /// Writes what is left of the time before; pending while the socket does not take all of it.
-    fn poll_unsent(&mut self, cx: &mut Context) -> Poll<io::Result<()>> {
+    pub(super) fn poll_unsent(&mut self, cx: &mut Context) -> Poll<io::Result<()>> {
         let mut sent = 0;
         let result = loop {
             if sent == self.unsent.len() {
                 break Poll::Ready(Ok(()));
-            }
-            if WRITES_FAIL.load(Ordering::Relaxed) {
-                break Poll::Pending;
             }
             match Pin::new(&mut self.socket).poll_write(cx, &self.unsent[sent..]) {
                 Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -370,10 +367,10 @@ impl AsyncWrite for TlsStream {
         cx: &mut Context,
         plain: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_unsent(cx))?;
         if WRITES_FAIL.load(Ordering::Relaxed) {
             return Poll::Pending;
         }
+        ready!(self.poll_unsent(cx))?;
         WIRE.with_borrow_mut(|wire| self.poll_seal(cx, plain, &mut wire.outgoing))
     }
 
@@ -382,10 +379,10 @@ impl AsyncWrite for TlsStream {
         cx: &mut Context,
         pieces: &[IoSlice],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_unsent(cx))?;
         if WRITES_FAIL.load(Ordering::Relaxed) {
             return Poll::Pending;
         }
+        ready!(self.poll_unsent(cx))?;
         let large = |piece: &&IoSlice| piece.len() >= RECORD_BYTES;
         WIRE.with_borrow_mut(|Wire { outgoing, pieces: together, .. }| {
             if let Some(first) = pieces.iter().find(|piece| !piece.is_empty()).filter(large) {

@@ -180,9 +180,7 @@ fn tls12(list: &str) -> Option<Vec<CipherSuite>> {
 impl Named {
     fn is(&self, word: &str) -> bool {
         let is = |known: &&str| known.eq_ignore_ascii_case(word);
-        is(&self.name)
-            || self.words.iter().any(|known| is(known))
-            || ALL.iter().any(|known| is(known))
+        is(&self.name) || self.words.iter().any(is) || ALL.iter().any(is)
     }
 }
 
