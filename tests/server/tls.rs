@@ -228,7 +228,7 @@ pub fn answers_are_the_same_over_tls() {
         }
         client.write_raw(&heap).unwrap();
         for number in 0..20_000 {
-            assert_eq!(client.read_reply().unwrap(), Value::bulk(&format!("number {number}")));
+            assert_eq!(client.read_reply().unwrap(), Value::bulk(format!("number {number}")));
         }
         // A byte for each record.
         let mut frame = Vec::new();
@@ -694,7 +694,7 @@ fn answers_wait_while_the_socket_takes_nothing() {
     waits_for(5_000_000);
     assert_eq!(control.call(&["DEBUG", "FORCE-TLS-WRITE-ERROR", "0"]), ok());
     for (letter, count) in [("s", 10_000), ("s", 10_000), ("l", 5_000_000)] {
-        assert_eq!(client.read_reply().unwrap(), Value::bulk(&letter.repeat(count)));
+        assert_eq!(client.read_reply().unwrap(), Value::bulk(letter.repeat(count)));
     }
 }
 
@@ -711,7 +711,7 @@ pub fn a_slow_reader_gets_everything_in_the_end() {
     client.write_raw(&heap).unwrap();
     std::thread::sleep(Duration::from_millis(200));
     for _ in 0..200 {
-        assert_eq!(client.read_reply().unwrap(), Value::bulk(&"v".repeat(100_000)));
+        assert_eq!(client.read_reply().unwrap(), Value::bulk("v".repeat(100_000)));
     }
     assert_eq!(client.call(&["PING"]), Value::simple("PONG"));
 }
