@@ -8,6 +8,8 @@ pub mod bytes;
 pub mod crc64;
 /// Patterns with `*`, `?` and classes.
 pub mod glob;
+/// The heaviest of many keys.
+pub mod heaviest;
 /// What is owned, or shared with a frozen twin.
 pub mod held;
 /// Durations, counted so that percentiles can be told.

@@ -83,10 +83,10 @@ pub const FAMILY: Family = Family {
             "Gives elements of lists a block to themselves from so many bytes on."
         ),
         debug!("CHANGE-REPL-ID", accept, 2, "Accepted, without effect."),
-        debug!("PANIC", panic, -2, "Crashes the server."),
-        debug!("ASSERT", panic, -2, "Crashes the server."),
-        debug!("SEGFAULT", panic, -2, "Crashes the server."),
-        debug!("OOM", panic, -2, "Crashes the server."),
+        debug!("PANIC", panic, -2, "Crashes the server by a panic."),
+        debug!("ASSERT", assert, -2, "Crashes the server by an assertion."),
+        debug!("SEGFAULT", segfault, -2, "Crashes the server by touching what it may not."),
+        debug!("OOM", oom, -2, "Crashes the server by asking for too much memory."),
         debug!("HELP", help, 2, "Lists the subcommands."),
     ],
 };
@@ -313,7 +313,7 @@ fn stringmatch(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
 }
 
 fn log(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
-    let text = String::from_utf8_lossy(args.get(2)).replace(['\r', '\n'], " ");
+    let text = String::from_utf8_lossy(args.get(2));
     engine.host.log(Level::Warning, &format!("DEBUG LOG: {text}"));
     out.ok()
 }
@@ -439,9 +439,33 @@ fn accept(_: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
 }
 
 fn panic(engine: &mut Engine, who: SessionKey, _: Args, _: Reply) -> Done {
+    announce(engine, who);
+    panic!("DEBUG PANIC asked for it");
+}
+
+fn assert(engine: &mut Engine, who: SessionKey, args: Args, _: Reply) -> Done {
+    announce(engine, who);
+    assert!(args.is_empty(), "assertion failed: args.is_empty()");
+    unreachable!("a command has a name");
+}
+
+fn segfault(engine: &mut Engine, who: SessionKey, _: Args, out: Reply) -> Done {
+    announce(engine, who);
+    engine.host.fault();
+    // Where there is no memory to be touched.
+    out.ok()
+}
+
+fn oom(engine: &mut Engine, who: SessionKey, _: Args, _: Reply) -> Done {
+    announce(engine, who);
+    // More than any machine has: the allocator refuses, which ends the process.
+    let bytes = vec![0u8; isize::MAX as usize - 4096];
+    unreachable!("{} bytes were there", bytes.len());
+}
+
+fn announce(engine: &Engine, who: SessionKey) {
     let line = engine.describe(who);
     engine.host.log(Level::Warning, &format!("A client asked for a crash: {line}"));
-    panic!("DEBUG asked for a crash");
 }
 
 fn help(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {

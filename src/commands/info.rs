@@ -66,6 +66,9 @@ const SECTIONS: &[Section] = &[
     section("cluster", "Cluster", Always, |_, text| field(text, "cluster_enabled", 0)),
     section("keyspace", "Keyspace", Always, keyspace),
     section("keysizes", "Keysizes", Always, keysizes),
+    section("hotkeys", "Hotkeys", ToAll, hotkeys),
+    section("scriptingengines", "Scripting Engines", ToAll, scripting_engines),
+    section("threadcpu", "Threadcpu", ToAll, thread_cpu),
     section("debug", "Debug", Never, debug),
 ];
 
@@ -124,6 +127,7 @@ fn server(engine: &Engine, text: &mut String) {
     field(text, "redis_git_dirty", 0);
     field(text, "redis_build_id", "0");
     field(text, "redis_mode", "standalone");
+    field(text, "server_mode", "standalone");
     field(text, "russet_version", env!("CARGO_PKG_VERSION"));
     field(text, "os", &facts.os);
     field(text, "arch_bits", usize::BITS);
@@ -140,6 +144,7 @@ fn server(engine: &Engine, text: &mut String) {
     let hz = setting(engine, "hz");
     field(text, "hz", &hz);
     field(text, "configured_hz", &hz);
+    field(text, "clients_hz", &hz);
     field(text, "lru_clock", engine.now.wall_us.div_euclid(1_000_000) & 0xff_ffff);
     field(text, "executable", &facts.executable);
     field(text, "config_file", &facts.config_file);
@@ -546,6 +551,46 @@ fn cpu(engine: &Engine, text: &mut String) {
     field(text, "used_active_time_main_thread", format_args!("{active:.6}"));
 }
 
+/// Ours: what each thread of the process has used.
+fn thread_cpu(engine: &Engine, text: &mut String) {
+    for (number, thread) in engine.host.thread_cpu().iter().enumerate() {
+        field(
+            text,
+            &format!("thread_{number}"),
+            format_args!(
+                "name={},used_cpu_sys={:.2},used_cpu_user={:.2}",
+                thread.name, thread.system, thread.user
+            ),
+        );
+    }
+}
+
+/// The session of HOTKEYS, if there is one.
+fn hotkeys(engine: &Engine, text: &mut String) {
+    let Some(session) = &engine.hot_keys else { return };
+    field(text, "tracking_active", session.is_active() as u8);
+    field(text, "used_memory", session.memory());
+    // Milliseconds that the counting itself took.
+    field(text, "cpu_time", session.own_micros / 1000);
+}
+
+/// As Valkey, where engines are modules: here there is one, and it is built in.
+fn scripting_engines(engine: &Engine, text: &mut String) {
+    let scripting = &engine.scripting;
+    let used = scripting.vm_memory(Which::Scripts) + scripting.vm_memory(Which::Functions);
+    let overhead = scripting.cache.memory() + engine.functions.memory();
+    field(text, "engines_count", 1);
+    field(text, "engines_total_used_memory", used);
+    field(text, "engines_total_memory_overhead", overhead);
+    field(
+        text,
+        "engine_0",
+        format_args!(
+            "name=LUA,module=built-in,abi_version=0,used_memory={used},memory_overhead={overhead}"
+        ),
+    );
+}
+
 fn commandstats(engine: &Engine, text: &mut String) {
     for (command, stat) in engine.table.all.iter().zip(&engine.stats.commands) {
         if stat.is_blank() {
@@ -601,8 +646,8 @@ fn latencystats(engine: &Engine, text: &mut String) {
 /// What only developers look for.
 fn debug(engine: &Engine, text: &mut String) {
     let cycles = &engine.stats.cycles;
-    // There is no append-only file yet, and so nothing that waits for it.
-    field(text, "eventloop_duration_aof_sum", 0);
+    // The log is written when a step is over, and mostly by another thread.
+    field(text, "eventloop_duration_aof_sum", engine.persistence.aof.progress.write_micros());
     field(text, "eventloop_duration_cron_sum", cycles.cron_micros);
     field(text, "eventloop_duration_max", cycles.micros_max);
     field(text, "eventloop_cmd_per_cycle_max", cycles.requests_max);
@@ -638,7 +683,8 @@ fn keyspace(engine: &Engine, text: &mut String) {
     }
 }
 
-/// How many values there are of each power of two: bytes of strings, elements of all others.
+/// How many values there are of each power of two: bytes of strings, elements of all others; and bytes of
+/// these too with `key-memory-histograms`.
 fn keysizes(engine: &Engine, text: &mut String) {
     for number in 0..engine.keyspace.databases() {
         let sizes = engine.keyspace.db(number).sizes();
@@ -652,12 +698,26 @@ fn keysizes(engine: &Engine, text: &mut String) {
                 // Redis tells nothing of streams here.
                 Type::Stream => continue,
             };
-            let bins: Vec<String> =
-                sizes.of(kind).map(|(least, count)| format!("{}={count}", short(least))).collect();
-            if !bins.is_empty() {
-                field(text, &format!("db{number}_distrib_{name}"), bins.join(","));
-            }
+            distribution(text, number, name, sizes.of(kind));
         }
+        for kind in Type::ALL {
+            let name = match kind {
+                Type::List => "lists_sizes",
+                Type::Set => "sets_sizes",
+                Type::ZSet => "zsets_sizes",
+                Type::Hash => "hashes_sizes",
+                Type::String | Type::Stream => continue,
+            };
+            distribution(text, number, name, sizes.memory_of(kind));
+        }
+    }
+}
+
+fn distribution(text: &mut String, db: usize, name: &str, bins: impl Iterator<Item = (u64, u64)>) {
+    let bins: Vec<String> =
+        bins.map(|(least, count)| format!("{}={count}", short(least))).collect();
+    if !bins.is_empty() {
+        field(text, &format!("db{db}_distrib_{name}"), bins.join(","));
     }
 }
 

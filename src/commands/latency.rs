@@ -247,6 +247,18 @@ fn advise(engine: &Engine, series: &Series, text: &mut String) {
             "- Many keys expire at the same moment, or large ones do. Deadlines that are spread by \
              some random seconds spread the work.\n",
         ),
+        "command-unblocking" => text.push_str(
+            "- Many clients were served at once that had waited for a key, or some of their commands \
+             are slow.\n",
+        ),
+        "aof-write" => text.push_str(
+            "- The system took long to take in what is written to the append-only file: its memory for \
+             unwritten data is full, or the disk is too slow for the load.\n",
+        ),
+        "aof-fsync-always" => text.push_str(
+            "- appendfsync always waits for the disk with each write. everysec does not, and loses a \
+             second at the most.\n",
+        ),
         _ => (),
     }
 }

@@ -64,6 +64,7 @@ pub mod acl;
 pub mod commandlog;
 pub mod config;
 pub mod debug;
+pub mod hotkeys;
 pub mod info;
 pub mod introspection;
 pub mod latency;
@@ -122,6 +123,7 @@ const FAMILIES: &[Family] = &[
     introspection::FAMILY,
     commandlog::FAMILY,
     latency::FAMILY,
+    hotkeys::FAMILY,
     process::FAMILY,
     persistence::FAMILY,
     persistence::WAITING,

@@ -1,21 +1,30 @@
 //! The server as a process: SHUTDOWN, and MONITOR, which watches it at work.
 
 use crate::engine::command::admin;
+use crate::engine::monitor::Filter;
 use crate::engine::persistence::Wishes;
 use crate::engine::{Engine, Family, SessionKey};
 use crate::error::Error;
 use crate::resp::{Args, Done, Reply};
-use crate::spec::{ADMIN, ALLOW_BUSY, Group, LOADING, NO_MULTI, NOSCRIPT, STALE, one_of, token};
+use crate::spec::{
+    ADMIN, ALLOW_BUSY, Group, LOADING, NO_MULTI, NOSCRIPT, STALE, integer, one_of, pattern, string,
+    token,
+};
 
 pub const FAMILY: Family = Family {
     group: Group::Server,
     commands: &[
         admin("MONITOR", monitor)
-            .arity(1)
+            .arity(-1)
             .flags(ADMIN | NOSCRIPT | LOADING | STALE)
             .since("1.0.0")
             .complexity("O(1), then a little for every command that runs")
-            .summary("Shows every command as the server runs it."),
+            .summary("Shows commands as the server runs them: all, or those that pass a filter.")
+            .args(&[
+                pattern("pattern").after("MATCH").optional().repeats_token(),
+                string("command").after("CMD").optional().repeats(),
+                integer("count").after("SAMPLE").optional(),
+            ]),
         admin("SHUTDOWN", shutdown)
             .arity(-1)
             .flags(ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY)
@@ -31,16 +40,64 @@ pub const FAMILY: Family = Family {
     ],
 };
 
-fn monitor(engine: &mut Engine, who: SessionKey, _: Args, out: Reply) -> Done {
+/// MONITOR [MATCH pattern]… [CMD name …] [SAMPLE count], of which Redis has the first word.
+fn monitor(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
     if engine.in_exec() {
         return Err(Error::Say("ERR MONITOR isn't allowed for DENY BLOCKING client").into());
     }
-    if engine.sessions[who].monitor {
+    let filter = match args.len() {
+        1 => None,
+        _ => Some(filter(engine, args)?),
+    };
+    match engine.start_monitor(who, filter) {
+        true => out.ok(),
         // Redis does not answer the second time, and an answer would look like a command.
-        return out.nothing();
+        false => out.nothing(),
     }
-    engine.start_monitor(who);
-    out.ok()
+}
+
+fn filter(engine: &Engine, args: Args) -> Result<Filter, Error> {
+    let mut filter = Filter::default();
+    let mut rest = args.after(0);
+    let mut names_follow = false;
+    while let Some(word) = rest.word() {
+        match &*word {
+            b"MATCH" if rest.left() > 1 => {
+                rest.skip();
+                filter.patterns.push(rest.bytes()?.to_vec());
+            }
+            b"SAMPLE" if rest.left() > 1 => {
+                rest.skip();
+                let count = rest.int()?;
+                filter.sample = u64::try_from(count).map_err(|_| Error::OutOfRange)?;
+                if count == 0 {
+                    return Err(Error::Say("ERR SAMPLE must be positive"));
+                }
+            }
+            b"CMD" if rest.left() > 1 => {
+                rest.skip();
+                filter.commands.push(named(engine, rest.bytes()?)?);
+                names_follow = true;
+                continue;
+            }
+            _ if names_follow => {
+                filter.commands.push(named(engine, rest.bytes()?)?);
+                continue;
+            }
+            _ if rest.index() == 1 => return Err(Error::Arity("MONITOR")),
+            _ => return Err(Error::Syntax),
+        }
+        names_follow = false;
+    }
+    Ok(filter)
+}
+
+/// The name of a command, by any that a client may call it.
+fn named(engine: &Engine, name: &[u8]) -> Result<&'static str, Error> {
+    let found = engine.look_up(name);
+    found
+        .map(|command| command.spec.name)
+        .ok_or_else(|| Error::quote("ERR unknown command '", name, "'"))
 }
 
 fn shutdown(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {

@@ -11,6 +11,11 @@ macro_rules! choices {
             pub const NAMES: &'static [&'static str] = &[$word $(, $other)*];
             const ALL: &'static [$name] = &[$name::$first $(, $name::$variant)*];
 
+            /// The choice at a place of the list; the first one behind its end.
+            pub fn at(place: u8) -> $name {
+                Self::ALL.get(usize::from(place)).copied().unwrap_or_default()
+            }
+
             /// The word the file uses.
             pub fn name(self) -> &'static str {
                 Self::NAMES[self as usize]

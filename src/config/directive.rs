@@ -80,7 +80,8 @@ pub enum Follow {
     MaxClients,
     /// The default user's password.
     Password,
-    LogLevel,
+    /// What is logged, and how.
+    Log,
     /// The clients' sweep: idle time, keep-alive, output and query limits.
     Clients,
     OutputLimits,
@@ -101,6 +102,8 @@ pub enum Follow {
     ReplicationBacklog,
     /// Count again how many replicas are good enough for writes.
     GoodReplicas,
+    /// Count the memory of keys, or do not; may fail.
+    KeyMemory,
     /// Forget all scripts, and give those that come another world.
     Scripts,
     /// Hold the keys that are due, or let them go.
@@ -121,6 +124,9 @@ impl Follow {
             Follow::Appendonly => "Unable to turn on AOF. Check server logs.",
             Follow::MaxClients => {
                 "The operating system is not able to handle the specified number of clients"
+            }
+            Follow::KeyMemory => {
+                "Keys that are there already were not counted, so this must be on from the start."
             }
             Follow::OomScore => {
                 "Failed to apply new oom_score_adj configuration, check server logs."

@@ -29,9 +29,9 @@ pub use kind::{Kind, Reason};
 pub use rewrite::{Rewrite, rewrite};
 pub use set::{Applied, SetError, Source, UNKNOWN};
 pub use value::{
-    Allowed, Amount, AppendFsync, EventClasses, LogLevel, MaxmemoryPolicy, OutputLimit,
-    OutputLimits, PubSubDefault, RdbVersion, SavePoint, ShutdownOn, Supervised, TlsAuth, TlsUser,
-    Value, VersionCheck,
+    Allowed, Amount, AppendFsync, EventClasses, LogFormat, LogLevel, LogTimestamp, MaxmemoryPolicy,
+    OutputLimit, OutputLimits, PubSubDefault, RdbVersion, SavePoint, ShutdownOn, Supervised,
+    SyslogFacility, TlsAuth, TlsUser, Value, VersionCheck,
 };
 
 /// Who is speaking when the configuration file is at fault.
@@ -115,6 +115,17 @@ config! {
     loglevel: LogLevel,
     /// Empty means standard output.
     logfile: String,
+    log_format: LogFormat,
+    log_timestamp_format: LogTimestamp,
+    hide_user_data_from_log: bool,
+    crash_log_enabled: bool,
+    /// Milliseconds; 0 means that nobody watches.
+    watchdog_period: u32,
+    use_exit_on_panic: bool,
+    debug_context: Vec<u8>,
+    syslog_enabled: bool,
+    syslog_ident: Vec<u8>,
+    syslog_facility: SyslogFacility,
     /// Empty means that nobody needs to know.
     availability_zone: Vec<u8>,
     always_show_logo: bool,
@@ -219,6 +230,7 @@ config! {
     commandlog_reply_larger_than: i64,
     commandlog_large_reply_max_len: u64,
 
+    key_memory_histograms: bool,
     latency_tracking: bool,
     latency_tracking_info_percentiles: Vec<f64>,
     /// Milliseconds; 0 means that nobody watches.
@@ -236,6 +248,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// `watchdog-period`, long enough for two ticks.
+    pub fn watchdog_ms(&self) -> u32 {
+        const LEAST_MS: u32 = 200;
+        if self.watchdog_period == 0 { 0 } else { self.watchdog_period.max(LEAST_MS) }
+    }
+
     /// The value of a directive, by any of its names in any case, as CONFIG GET shows it.
     pub fn get(&self, name: &[u8]) -> Option<Vec<u8>> {
         find(name).map(|directive| self.show(directive))

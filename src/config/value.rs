@@ -111,6 +111,20 @@ choices! {
     }
 }
 choices! {
+    /// The form of a line of the log.
+    pub enum LogFormat { Legacy = "legacy", Logfmt = "logfmt", Json = "json" }
+}
+choices! {
+    /// The form of the time in a line of the log.
+    pub enum LogTimestamp { Legacy = "legacy", Iso8601 = "iso8601", Milliseconds = "milliseconds" }
+}
+choices! {
+    pub enum SyslogFacility {
+        User = "user", Local0 = "local0", Local1 = "local1", Local2 = "local2", Local3 = "local3",
+        Local4 = "local4", Local5 = "local5", Local6 = "local6", Local7 = "local7"
+    }
+}
+choices! {
     pub enum Supervised { Upstart = "upstart", Systemd = "systemd", Auto = "auto", No = "no" }
 }
 choices! {

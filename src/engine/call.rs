@@ -1,5 +1,6 @@
 //! Run a command, and what follows: the one place, whoever asked for it.
 
+use super::doing::{self, Doing};
 use super::{Closing, acl, commandlog, gate};
 use super::{Command, Ctx, Engine, Flow, InMulti, Out, Replies, Run, SessionKey};
 use crate::error::Error;
@@ -137,6 +138,8 @@ impl Engine {
         let began_us = self.now.mono_us;
         let session = &self.sessions[who];
         let db = session.db;
+        let doing = Doing { command, args, client: session.id, db };
+        let outer = doing::begin(&doing);
         let reads_all_keys = session.unrestricted || self.reads_all_keys(who, command, args, db);
         self.keyspace.no_touch = session.no_touch && command.spec.name != "TOUCH";
         // Whoever replays a log did not find the key gone then.
@@ -164,7 +167,9 @@ impl Engine {
         #[cfg(debug_assertions)]
         watch.end(&self.keyspace, command, args, reads_all_keys);
         let outcome = self.settle_answer(result, start, out);
-        self.conclude(who, command, args, db, began_us, outcome, start, out)
+        let pending = self.conclude(who, command, args, db, began_us, outcome, start, out);
+        doing::end(outer);
+        pending
     }
 
     /// What follows when a handler has answered: its changes, and the statistics.
@@ -209,6 +214,9 @@ impl Engine {
         self.stats.processed += 1;
         self.stats.command_micros += if self.in_exec { 0 } else { micros };
         self.watch_latency_of(command, micros);
+        if self.counts_hot_keys {
+            self.count_hot_keys(command, args, micros, out.len() - start);
+        }
         self.log_if_remarkable(who, command, args, micros, out.len() - start);
         None
     }

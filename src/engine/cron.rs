@@ -30,6 +30,10 @@ impl Engine {
         if self.cron_paused {
             return Rhythm::Busy;
         }
+        if self.config.watchdog_period > 0 {
+            self.host.wind_watchdog(self.config.watchdog_ms());
+        }
+        self.end_hot_keys_in_time();
         self.obey_signal();
         self.stats.sample(span_us);
         self.note_memory();
@@ -59,6 +63,7 @@ impl Engine {
     fn rhythm(&self) -> Rhythm {
         let busy = !self.stats.instant.is_quiet()
             || self.paused.is_some()
+            || self.config.watchdog_period > 0
             || self.has_too_many_reads()
             || self.sessions.iter().any(|session| session.soft_limit_since_us.is_some());
         let peaks_age = self.reply_peaks.resizes && self.reply_peaks.reset_after_us.is_some();

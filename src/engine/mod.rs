@@ -13,12 +13,14 @@ pub mod cron;
 #[cfg(debug_assertions)]
 mod declared;
 pub mod describe;
+pub mod doing;
 pub mod effects;
 pub mod events;
 pub mod eviction;
 pub mod fieldsets;
 pub mod functions;
 pub mod gate;
+pub mod hot_keys;
 pub mod keys;
 pub mod latency;
 pub mod limits;
@@ -54,6 +56,7 @@ use crate::resp::parse::{Bounds, Parsed, Parser};
 use crate::resp::{Args, ArgsBuf};
 use crate::spec::{Begin, Find};
 use crate::world::Host;
+use crate::world::host::Level;
 use crate::world::time::Now;
 use blocking::Waiters;
 pub use effects::Effects;
@@ -83,7 +86,11 @@ pub struct Engine {
     pub acl: acl::Acl,
     pub watchers: Watchers,
     pub waiters: Waiters,
-    pub monitors: Vec<SessionKey>,
+    pub monitors: Vec<monitor::Monitor>,
+    /// The session of HOTKEYS, also when it is over.
+    pub hot_keys: Option<Box<hot_keys::HotKeys>>,
+    /// It is not over.
+    counts_hot_keys: bool,
     pub scripting: scripting::Scripting,
     pub functions: functions::Functions,
     pub pubsub: pubsub::PubSub,
@@ -215,6 +222,8 @@ impl Engine {
             watchers: Watchers::default(),
             waiters: Waiters::default(),
             monitors: Vec::new(),
+            hot_keys: None,
+            counts_hot_keys: false,
             scripting: Default::default(),
             functions: Default::default(),
             pubsub: Default::default(),
@@ -246,6 +255,7 @@ impl Engine {
         engine.note_memory();
         engine.apply_config();
         engine.begin_acl();
+        engine.keyspace.count_memory(engine.config.key_memory_histograms);
         engine.hold_expired();
         engine
     }
@@ -517,6 +527,7 @@ impl Engine {
                 }
             }
             if let Some(error) = malformed {
+                self.log_malformed(who, &error.0, &input[at..]);
                 let error = Error::text(format!("ERR {}", error.0));
                 self.count_error(&error);
                 out.error(&error);
@@ -540,6 +551,19 @@ impl Engine {
                 return at;
             }
         }
+    }
+
+    /// A client does not speak the protocol: the log says what it sent instead.
+    #[cold]
+    fn log_malformed(&self, who: SessionKey, why: &str, rest: &[u8]) {
+        const SHOWN_MAX: usize = 128;
+        let sent = match self.config.hide_user_data_from_log {
+            true => "*redacted*".to_string(),
+            false => describe::quoted(&rest[..rest.len().min(SHOWN_MAX)]),
+        };
+        let client = self.describe(who);
+        let text = format!("Protocol error ({why}) from client: {client}. Query buffer: {sent}");
+        self.host.log(Level::Verbose, &text);
     }
 
     fn inline(&mut self, who: SessionKey, words: ArgsBuf, out: &mut Out) -> Flow {
@@ -650,6 +674,8 @@ impl Engine {
         (self.limits.list.alone, self.limits.footer.any_checksum) = (alone, any_checksum);
         self.apply_events();
         self.configure_room();
+        let slow_us = self.config.latency_monitor_threshold.saturating_mul(1000);
+        self.persistence.aof.progress.set_slow_from(slow_us);
         let aging = &mut self.keyspace.aging;
         aging.log_factor = self.config.lfu_log_factor;
         aging.decay_minutes = self.config.lfu_decay_time;

@@ -185,9 +185,31 @@ pub struct LogProgress {
     delayed_syncs: AtomicU64,
     /// DEBUG AOF-FLUSH-SLEEP: so many microseconds pass before anything is written.
     write_delay_us: AtomicU64,
+    /// What takes so many microseconds is told to the latency monitor.
+    slow_from_us: AtomicU64,
+    /// Microseconds that writes and syncs of the log took.
+    write_us: AtomicU64,
 }
 
 impl LogProgress {
+    pub fn write_micros(&self) -> u64 {
+        self.write_us.load(Ordering::Relaxed)
+    }
+
+    pub fn count_write(&self, micros: u64) {
+        self.write_us.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// Zero stands for never.
+    pub fn set_slow_from(&self, micros: u64) {
+        self.slow_from_us.store(micros, Ordering::Relaxed);
+    }
+
+    pub fn is_slow(&self, micros: u64) -> bool {
+        let from = self.slow_from_us.load(Ordering::Relaxed);
+        from > 0 && micros >= from
+    }
+
     pub fn write_delay_us(&self) -> u64 {
         self.write_delay_us.load(Ordering::Relaxed)
     }

@@ -81,8 +81,8 @@ impl Engine {
                 self.host.purge_elsewhere(self.config.jemalloc_bg_thread);
                 Ok(())
             }
-            Follow::LogLevel => {
-                self.host.set_log_level(self.config.loglevel);
+            Follow::Log => {
+                self.host.follow_log(&self.config);
                 Ok(())
             }
             Follow::Slowlog => {
@@ -91,6 +91,12 @@ impl Engine {
                 logs.large_request.shorten(config.commandlog_large_request_max_len);
                 logs.large_reply.shorten(config.commandlog_large_reply_max_len);
                 Ok(())
+            }
+            Follow::KeyMemory => {
+                match self.keyspace.count_memory(self.config.key_memory_histograms) {
+                    true => Ok(()),
+                    false => Err(()),
+                }
             }
             Follow::Scripts => {
                 self.flush_scripts(true);

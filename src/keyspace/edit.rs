@@ -159,7 +159,7 @@ const BUFFER_KEPT: usize = 4096;
 impl<'a, T: Kind> Edit<'a, T> {
     pub(super) fn open(tools: Tools<'a>, db: usize, place: Place) -> Self {
         let record = tools.home.table.at(place).expect("an edit's record stays");
-        let (bin, apart) = (Bin::of(record), T::copy(record, tools.buffer));
+        let (bin, apart) = (tools.home.sizes.bin_of(record), T::copy(record, tools.buffer));
         Edit { tools, db, at: At::There { place, bin }, apart, touched: false, changed: false }
     }
 
@@ -228,7 +228,7 @@ impl<'a, T: Kind> Edit<'a, T> {
             At::New { key, .. } => key,
             At::There { place, bin } => {
                 let record = home.table.at(place).expect("an edit's record stays");
-                home.sizes.shift(bin, Bin::of(record));
+                home.sizes.shift(bin, home.sizes.bin_of(record));
                 record.key()
             }
         };

@@ -189,6 +189,20 @@ impl Keyspace {
         self.now
     }
 
+    /// Counts how many bytes collections take, or does not. Says whether it does: what is there already was
+    /// not counted, and is not looked at one by one.
+    pub fn count_memory(&mut self, counts: bool) -> bool {
+        for db in &mut self.dbs {
+            match counts {
+                false => db.sizes.forget_memory(),
+                true if db.sizes.counts_memory() => (),
+                true if db.is_empty() => db.sizes = Sizes::new(true),
+                true => return false,
+            }
+        }
+        true
+    }
+
     /// What hashes of keys and elements are seeded with.
     pub fn seed(&self) -> u64 {
         self.seed
@@ -421,7 +435,7 @@ impl Keyspace {
             Life::Until(deadline) => Some(deadline),
         };
         let was = record.kind();
-        home.sizes.shift(Bin::of(record), Bin::new(Type::String, value.len()));
+        home.sizes.shift(home.sizes.bin_of(record), Bin::of_text(value.len()));
         if was == Type::String {
             if let Some(walk) = &mut self.walk {
                 walk.take_over(db, record);
@@ -573,7 +587,8 @@ impl Keyspace {
     /// Empties a database; says how many keys were in it, and hands over what is left of them, to be freed
     /// where it holds nobody up.
     pub fn flush(&mut self, db: usize) -> (usize, Db) {
-        let fresh = Db::new(self.seed);
+        let mut fresh = Db::new(self.seed);
+        fresh.sizes = Sizes::new(self.dbs[db].sizes.counts_memory());
         let mut old = std::mem::replace(&mut self.dbs[db], fresh);
         let keys = old.len();
         self.emptied(db, &mut old);
@@ -767,7 +782,7 @@ impl Keyspace {
         let (now, home) = (self.now, &mut self.dbs[db]);
         let Some(record) = home.table.at(place) else { return 0 };
         let (hash, bin, kind) =
-            (table::hash(self.seed, record.key()), Bin::of(record), record.kind());
+            (table::hash(self.seed, record.key()), home.sizes.bin_of(record), record.kind());
         let event = Event::elements_expired(kind);
         let is_held = self.holds_expired || self.sees_expired;
         let interest = self.changes.interest;
@@ -801,7 +816,7 @@ impl Keyspace {
             });
         });
         let Some(record) = home.table.at(place) else { return gone };
-        home.sizes.shift(bin, Bin::of(record));
+        home.sizes.shift(bin, home.sizes.bin_of(record));
         self.counters.expired_elements += gone as u64;
         if gone > 0 {
             changes.note(db, record.key(), event, Cause::PartsExpiry);
@@ -990,7 +1005,7 @@ impl Db {
     /// As `remove_at`, without what follows.
     fn take_out(&mut self, place: Place) -> Option<Record> {
         let record = self.table.remove_at(place)?;
-        self.sizes.remove(Bin::of(&record));
+        self.sizes.remove(self.sizes.bin_of(&record));
         self.count(&record, false);
         if let Some(ticket) = record.ticket() {
             self.deadlines.remove(ticket);
@@ -1000,7 +1015,7 @@ impl Db {
 
     /// Takes in a record for which there is none yet. Says when the sweep should look at it.
     fn insert(&mut self, hash: u64, mut record: Record, now: Millis) -> Millis {
-        self.sizes.add(Bin::of(&record));
+        self.sizes.add(self.sizes.bin_of(&record));
         self.count(&record, true);
         let mut wake = NEVER;
         if let Some(wakes) = record.wakes() {

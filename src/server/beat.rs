@@ -1,10 +1,13 @@
 //! The heartbeat: what the engine does when nobody asks. It slows down while nothing happens, and stops
 //! once nothing can.
 
+use super::crash;
 use super::door::Door;
 use super::scribe::Scribe;
+use crate::commands::info;
 use crate::engine::Engine;
 use crate::engine::cron::Rhythm;
+use crate::resp::ArgsBuf;
 use crate::world::time::Now;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -32,6 +35,10 @@ pub async fn keep(door: Door) {
 }
 
 fn tick(engine: &mut Engine, scribe: &Scribe, now: Now) -> Rhythm {
+    if crash::is_enabled() && crash::wants_info(now.mono_us) {
+        let sections = ArgsBuf::of(&[b"default", b"commandstats"]);
+        crash::remember_info(info::report(engine, sections.args()), now.mono_us);
+    }
     engine.persistence.aof.wants_rewrite = engine.is_free_to_rewrite() && scribe.wants_rewrite();
     engine.tick(now)
 }

@@ -73,6 +73,7 @@ impl Door {
         scribe: Scribe,
     ) -> Door {
         engine.persistence.aof.progress = scribe.progress();
+        engine.apply_config();
         Door {
             room: Arc::new(Room {
                 inside: Mutex::new(Inside { engine, freer: Freer::default(), errands: Vec::new() }),

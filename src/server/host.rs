@@ -5,7 +5,7 @@ use super::disk::Files;
 use super::scribe::Scribe;
 use super::tls::{self, Tls};
 use super::{free, tally};
-use crate::world::host::{Certificates, Coming, Cpu, Facts, Level, Memory};
+use crate::world::host::{Certificates, Coming, Cpu, Facts, Level, Memory, ThreadCpu};
 use crate::world::time::Now;
 use crate::world::{Disk, Host};
 use std::cell::Cell;
@@ -128,6 +128,24 @@ impl Host for Machine {
         Cpu { system: all.1, user: all.0, main_system: main.1, main_user: main.0 }
     }
 
+    fn thread_cpu(&self) -> Vec<ThreadCpu> {
+        let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
+        let mut threads: Vec<(u32, ThreadCpu)> = tasks
+            .flatten()
+            .filter_map(|task| {
+                let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+                let id = task.file_name().to_str()?.parse().ok()?;
+                let name = stat.split_once('(')?.1.rsplit_once(')')?.0;
+                // Names are ours, but for what could break a line of INFO.
+                let name = name.replace([',', ':', '\r', '\n'], "_");
+                let (user, system) = ticks_of(&stat);
+                Some((id, ThreadCpu { name, system, user }))
+            })
+            .collect();
+        threads.sort_unstable_by_key(|(id, _)| *id);
+        threads.into_iter().map(|(_, thread)| thread).collect()
+    }
+
     fn replace_file(&self, path: &str, content: &[u8]) -> io::Result<()> {
         let path = Path::new(path);
         let folder = match path.parent() {
@@ -157,8 +175,18 @@ impl Host for Machine {
         super::log::note(level, text);
     }
 
-    fn set_log_level(&self, level: crate::config::LogLevel) {
-        super::log::set_level(level);
+    fn follow_log(&self, config: &crate::config::Config) {
+        super::log::follow(config);
+        super::crash::follow(config);
+        super::crash::wind_watchdog(config.watchdog_ms());
+    }
+
+    fn wind_watchdog(&self, period_ms: u32) {
+        super::crash::wind_watchdog(period_ms);
+    }
+
+    fn fault(&self) {
+        super::crash::fault();
     }
 
     fn relisten(&mut self, config: &crate::config::Config) -> io::Result<()> {
@@ -294,12 +322,19 @@ fn page_size() -> u64 {
 /// the system tells only ticks.
 fn main_thread_usage(pid: u32) -> (f64, f64) {
     #[expect(unsafe_code, reason = "plain questions to libc")]
-    // SAFETY: neither has preconditions.
-    let (thread, ticks) = unsafe { (libc::gettid(), libc::sysconf(libc::_SC_CLK_TCK)) };
+    // SAFETY: it has no preconditions.
+    let thread = unsafe { libc::gettid() };
     if thread as u32 == pid {
         return usage(libc::RUSAGE_THREAD);
     }
-    let stat = std::fs::read_to_string(format!("/proc/self/task/{pid}/stat")).unwrap_or_default();
+    ticks_of(&std::fs::read_to_string(format!("/proc/self/task/{pid}/stat")).unwrap_or_default())
+}
+
+/// User and system seconds as the kernel's file about a thread has them.
+fn ticks_of(stat: &str) -> (f64, f64) {
+    #[expect(unsafe_code, reason = "a plain question to libc")]
+    // SAFETY: sysconf has no preconditions.
+    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
     // The name, in parentheses, may hold anything; what follows is numbers from the third on.
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let seconds = |field: usize| {

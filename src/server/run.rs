@@ -40,11 +40,11 @@ pub fn run(run: config::Run) -> anyhow::Result<i32> {
     if config.daemonize {
         daemon::detach().context("cannot daemonize")?;
     }
-    if let Err(error) = log::start(&config.logfile, config.loglevel) {
+    if let Err(error) = log::start(&config) {
         eprintln!("Can't open the log file: {error}");
         return Ok(1);
     }
-    crash::report_panics();
+    crash::report(&config);
     tracing::info!("oO0OoO0OoO0Oo Russet is starting oO0OoO0OoO0Oo");
     tracing::info!(
         "Russet version={}, bits=64, commit=00000000, modified=0, pid={}, just started",

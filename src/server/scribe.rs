@@ -10,9 +10,9 @@
 //! Which job is next is decided by `persist::log`.
 
 use super::door::Door;
-use crate::engine::Effects;
 use crate::engine::persistence::{LogProgress, Sizes};
 use crate::engine::session::Mailbox;
+use crate::engine::{Effects, Engine};
 use crate::persist::log::{Done, Event, Job, Log};
 use crate::world::time::Now;
 use std::collections::VecDeque;
@@ -44,6 +44,8 @@ struct Desk {
     alarm: Notify,
     /// What the log has to tell the engine.
     news: Mutex<Vec<News>>,
+    /// What took long, for the latency monitor, and how many microseconds.
+    slow: Mutex<Vec<(&'static str, u64)>>,
     told: Notify,
     progress: Arc<LogProgress>,
 }
@@ -81,6 +83,7 @@ impl Scribe {
                 alarm_at: AtomicU64::new(u64::MAX),
                 alarm: Notify::new(),
                 news: Mutex::default(),
+                slow: Mutex::default(),
                 told: Notify::new(),
                 progress: Arc::default(),
             }),
@@ -218,23 +221,23 @@ impl Scribe {
         }
     }
 
-    /// Tells the engine what became of the log, for ever.
+    /// Tells the engine what became of the log, and what of it took long, for ever.
     pub async fn report(self, door: Door) {
         loop {
-            for (event, trouble) in self.news().await {
+            let news = std::mem::take(&mut *lock(&self.desk.news));
+            let slow = std::mem::take(&mut *lock(&self.desk.slow));
+            if news.is_empty() && slow.is_empty() {
+                self.desk.told.notified().await;
+                continue;
+            }
+            for (event, trouble) in news {
                 door.enter(move |engine, now| engine.hear_log(&event, trouble, now)).await;
             }
-        }
-    }
-
-    /// What the log has to tell, when there is something.
-    async fn news(&self) -> Vec<News> {
-        loop {
-            let news = std::mem::take(&mut *lock(&self.desk.news));
-            if !news.is_empty() {
-                return news;
-            }
-            self.desk.told.notified().await;
+            let tell = move |engine: &mut Engine, now| {
+                engine.set_now(now);
+                slow.into_iter().for_each(|(event, micros)| engine.watch_latency(event, micros));
+            };
+            door.enter(tell).await;
         }
     }
 
@@ -278,7 +281,16 @@ impl Desk {
             )]
             std::thread::sleep(std::time::Duration::from_micros(delay_us));
         }
-        job.run()
+        let event = job.latency_event();
+        let began_us = self.clock.mono_us();
+        let done = job.run();
+        let micros = self.clock.mono_us().saturating_sub(began_us) + delay_us;
+        self.progress.count_write(micros);
+        if let Some(event) = event.filter(|_| self.progress.is_slow(micros)) {
+            lock(&self.slow).push((event, micros));
+            self.told.notify_one();
+        }
+        done
     }
 
     /// Waits until a job is done.

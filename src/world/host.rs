@@ -23,12 +23,21 @@ pub trait Host: Send {
         self.memory().system
     }
     fn cpu(&self) -> Cpu;
+    /// The same of each thread; nothing where there are none.
+    fn thread_cpu(&self) -> Vec<ThreadCpu> {
+        Vec::new()
+    }
     /// Replaces the configuration file as a whole (CONFIG REWRITE).
     fn replace_file(&self, path: &str, content: &[u8]) -> io::Result<()>;
     fn read_file(&self, path: &str) -> io::Result<Vec<u8>>;
     /// Appends a line to the log.
     fn log(&self, level: Level, text: &str);
-    fn set_log_level(&self, level: crate::config::LogLevel);
+    /// Writes the log as the configuration says now.
+    fn follow_log(&self, config: &crate::config::Config);
+    /// Logs where the server is, unless this is called again within so many milliseconds; 0 ends that.
+    fn wind_watchdog(&self, period_ms: u32);
+    /// Touches memory that may not be touched (DEBUG SEGFAULT).
+    fn fault(&self);
     /// Opens sockets as the configuration says now; on failure the old ones stay.
     fn relisten(&mut self, config: &crate::config::Config) -> io::Result<()>;
     /// Takes over certificates, keys and settings of TLS, or says why not; then the old ones stay.
@@ -116,6 +125,14 @@ pub struct Certificate {
     pub serial: String,
     /// Seconds since 1970.
     pub expires_at: i64,
+}
+
+/// Seconds of a thread's processor time.
+#[derive(Clone, Debug, Default)]
+pub struct ThreadCpu {
+    pub name: String,
+    pub system: f64,
+    pub user: f64,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -2,9 +2,12 @@
 //! them.
 
 mod acl;
+mod crash;
 mod elements;
 mod hostile;
 mod idle;
+mod info;
+mod logs;
 mod memory;
 mod process;
 mod pubsub;

@@ -1,7 +1,7 @@
 //! The machine that an engine without sockets stands on: a clock that moves when it is told to, no
 //! files, no memory to speak of.
 
-use russet::config::{Config, LogLevel};
+use russet::config::Config;
 use russet::engine::Outbox;
 use russet::world::disk::{Disk, File, Lock, Stat};
 use russet::world::host::{Certificates, Cpu, Facts, Host, Level, Memory};
@@ -77,7 +77,9 @@ impl Host for Machine {
         Err(io::ErrorKind::NotFound.into())
     }
     fn log(&self, _: Level, _: &str) {}
-    fn set_log_level(&self, _: LogLevel) {}
+    fn follow_log(&self, _: &Config) {}
+    fn wind_watchdog(&self, _: u32) {}
+    fn fault(&self) {}
     fn relisten(&mut self, _: &Config) -> io::Result<()> {
         Ok(())
     }

@@ -56,9 +56,10 @@ pub(super) const MEMORY: &[Directive] = &[
         "key-memory-histograms",
         Kind::Switch,
         "no",
-        Home::Later("size histograms"),
-        "Keep count of how large keys are.",
-    ),
+        at!(key_memory_histograms),
+        "Count how much memory collections take, for INFO keysizes; on from the start, or never.",
+    )
+    .then(Follow::KeyMemory),
     live(
         "jemalloc-bg-thread",
         Kind::Switch,

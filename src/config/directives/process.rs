@@ -3,7 +3,10 @@
 use super::{INT, LONG};
 use crate::config::directive::{Directive, Follow, Home, at, fixed, live};
 use crate::config::kind::{Kind, Reason};
-use crate::config::value::{Allowed, LogLevel, PubSubDefault, ShutdownOn, Supervised, Value};
+use crate::config::value::{
+    Allowed, LogFormat, LogLevel, LogTimestamp, PubSubDefault, ShutdownOn, Supervised,
+    SyslogFacility, Value,
+};
 
 pub(super) const PROCESS: &[Directive] = &[
     fixed("daemonize", Kind::Switch, "no", at!(daemonize), "Go to the background after start."),
@@ -201,55 +204,57 @@ pub(super) const LOG: &[Directive] = &[
         at!(loglevel),
         "The least important messages to log.",
     )
-    .then(Follow::LogLevel),
+    .then(Follow::Log),
     fixed("logfile", Kind::Text, "", at!(logfile), "The file to log to; standard output if empty."),
     live(
         "log-format",
-        Kind::Choice(&["legacy", "logfmt", "json"]),
+        Kind::Choice(LogFormat::NAMES),
         "legacy",
-        Home::Later("other log formats"),
+        at!(log_format),
         "The form of a log line.",
-    ),
+    )
+    .then(Follow::Log),
     live(
         "log-timestamp-format",
-        Kind::Choice(&["legacy", "iso8601", "milliseconds"]),
+        Kind::Choice(LogTimestamp::NAMES),
         "legacy",
-        Home::Later("other log formats"),
+        at!(log_timestamp_format),
         "The form of the time in a log line.",
-    ),
+    )
+    .then(Follow::Log),
     live(
         "hide-user-data-from-log",
         Kind::Switch,
         "yes",
-        Home::Idle("the log never holds keys or values"),
+        at!(hide_user_data_from_log),
         "Keep keys and values out of the log, even in reports of a crash.",
     )
+    .then(Follow::Log)
     .because("that of Valkey, where Redis says no: a log is read by more people than the data"),
-    fixed("syslog-enabled", Kind::Switch, "no", Home::Later("syslog"), "Log to syslog as well."),
+    fixed("syslog-enabled", Kind::Switch, "no", at!(syslog_enabled), "Log to syslog as well."),
     fixed(
         "syslog-ident",
         Kind::Text,
         "russet",
-        Home::Later("syslog"),
+        at!(syslog_ident),
         "The name of this server in syslog.",
     )
     .because("our own name, as with the others"),
     fixed(
         "syslog-facility",
-        Kind::Choice(&[
-            "user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
-        ]),
+        Kind::Choice(SyslogFacility::NAMES),
         "local0",
-        Home::Later("syslog"),
+        at!(syslog_facility),
         "The facility to log to.",
     ),
     live(
         "crash-log-enabled",
         Kind::Switch,
         "yes",
-        Home::Later("crash reports"),
+        at!(crash_log_enabled),
         "Write a report when the server crashes.",
-    ),
+    )
+    .then(Follow::Log),
     live(
         "crash-memcheck-enabled",
         Kind::Switch,
@@ -314,18 +319,29 @@ pub(super) const ACCESS: &[Directive] = &[
     ),
 ];
 
-const TESTS: Home = Home::Later("test hooks");
+const CLUSTER: Home = Home::Later("cluster mode");
+const COPIES: Home =
+    Home::Idle("replies are written where they are sent from, and messages are shared");
 
 pub(super) const TESTING: &[Directive] = &[
     live(
         "watchdog-period",
         Kind::Number(0, INT),
         "0",
-        TESTS,
-        "Milliseconds after which a stuck server reports itself.",
+        at!(watchdog_period),
+        "Milliseconds after which a stuck server logs where it is, at least 200; 0 means never.",
     )
+    .then(Follow::Log)
     .hidden(),
-    live("use-exit-on-panic", Kind::Switch, "no", TESTS, "Exit instead of aborting.").hidden(),
+    live(
+        "use-exit-on-panic",
+        Kind::Switch,
+        "no",
+        at!(use_exit_on_panic),
+        "Exit instead of aborting.",
+    )
+    .then(Follow::Log)
+    .hidden(),
     live(
         "rdb-key-save-delay",
         Kind::Number(-INT - 1, INT),
@@ -363,7 +379,7 @@ pub(super) const TESTING: &[Directive] = &[
         "cluster-ping-interval",
         Kind::Number(0, LONG),
         "0",
-        TESTS,
+        CLUSTER,
         "Milliseconds between pings of the cluster bus; 0 means the usual.",
     )
     .hidden(),
@@ -371,7 +387,7 @@ pub(super) const TESTING: &[Directive] = &[
         "cluster-message-gossip-perc",
         Kind::Number(1, 100),
         "10",
-        TESTS,
+        CLUSTER,
         "The share of nodes that a bus message tells about.",
     )
     .hidden(),
@@ -379,7 +395,7 @@ pub(super) const TESTING: &[Directive] = &[
         "repl-rdb-channel",
         Kind::Switch,
         "yes",
-        TESTS,
+        Home::Later("replication"),
         "Send a snapshot to a replica over a connection of its own.",
     )
     .hidden(),
@@ -394,12 +410,14 @@ pub(super) const TESTING: &[Directive] = &[
     .hidden()
     .protected()
     .aka(&["lua-enable-deprecated-api"]),
-    live("debug-context", Kind::Text, "", TESTS, "A note for reports of a crash.").hidden(),
+    live("debug-context", Kind::Text, "", at!(debug_context), "A note for reports of a crash.")
+        .then(Follow::Log)
+        .hidden(),
     fixed(
         "enable-debug-assert",
         Kind::Switch,
         "no",
-        TESTS,
+        Home::Idle("a build for development checks them always, one for production never"),
         "Check invariants that are too slow for production.",
     )
     .hidden(),
@@ -407,7 +425,7 @@ pub(super) const TESTING: &[Directive] = &[
         "io-threads-always-active",
         Kind::Switch,
         "no",
-        TESTS,
+        Home::Idle("every thread serves its own clients, whatever the load"),
         "Use every I/O thread even without load.",
     )
     .hidden(),
@@ -415,7 +433,7 @@ pub(super) const TESTING: &[Directive] = &[
         "min-io-threads-avoid-copy-reply",
         Kind::Number(0, INT),
         "7",
-        TESTS,
+        COPIES,
         "Threads from which on big replies are not copied.",
     )
     .hidden(),
@@ -423,7 +441,7 @@ pub(super) const TESTING: &[Directive] = &[
         "min-string-size-avoid-copy-reply",
         Kind::Number(0, INT),
         "16384",
-        TESTS,
+        COPIES,
         "The size from which on a reply is not copied.",
     )
     .hidden(),
@@ -431,7 +449,7 @@ pub(super) const TESTING: &[Directive] = &[
         "min-string-size-avoid-copy-reply-threaded",
         Kind::Number(0, INT),
         "65536",
-        TESTS,
+        COPIES,
         "The same, with I/O threads.",
     )
     .hidden(),

@@ -722,6 +722,18 @@ impl Record {
             )
     }
 
+    /// Bytes of the elements of a collection and what holds them, without key and deadlines of the record.
+    pub fn memory_of_value(&self) -> usize {
+        match self.small() {
+            Some(small) => small.bytes.len(),
+            None => whatever_it_holds!(
+                self,
+                T => self.large::<T>().map_or(0, |value| size_class(size_of::<T>()) + value.memory()),
+                text => 0
+            ),
+        }
+    }
+
     /// Starts loading the record, which will be wanted soon.
     #[inline]
     pub fn prefetch(&self) {

@@ -98,6 +98,15 @@ impl Job {
         !matches!(self.task, Task::Write { sync: false, .. })
     }
 
+    /// What the latency monitor calls it, if clients may have waited for it.
+    pub fn latency_event(&self) -> Option<&'static str> {
+        match self.task {
+            Task::Write { sync: false, .. } => Some("aof-write"),
+            Task::Write { sync: true, .. } => Some("aof-fsync-always"),
+            _ => None,
+        }
+    }
+
     /// One sync, with or without a write before it: what a policy is about.
     pub fn is_sync(&self) -> bool {
         matches!(self.task, Task::Write { sync: true, .. } | Task::Sync(_))

@@ -81,7 +81,7 @@ impl World {
                     db.expires()
                 ));
             }
-            if *db.sizes() != db.records().collect() {
+            if !db.sizes().agrees_with(db.records()) {
                 return Err(format!("db {number} counts other sizes than its values have"));
             }
             let average = sum.checked_div(expires as i128).unwrap_or(now.0 as i128) - now.0 as i128;
@@ -124,7 +124,7 @@ impl World {
         if (tracking.len(), prefixes.len()) != (trackers.clients(), trackers.prefixes()) {
             return Err("those who track are not those who are known to".into());
         }
-        match self.engine.monitors.iter().copied().collect::<BTreeSet<_>>() == flagged {
+        match self.engine.monitors.iter().map(|it| it.who).collect::<BTreeSet<_>>() == flagged {
             true => self.check_subscriptions(),
             false => Err("the list of monitors is not that of the sessions".into()),
         }
