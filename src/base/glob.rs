@@ -6,7 +6,8 @@
 //!
 //! Every part of a pattern but `*` takes exactly one byte. Hence, when a match fails, only the last
 //! `*` met needs to be tried longer: whatever an earlier one could still give up, the last one can
-//! take as well. So nothing nests, and the work is at most pattern times text.
+//! take as well. So nothing nests. What is read again and again is the part between two `*`, and what is
+//! read again is counted: the work is at most a multiple of pattern and text together.
 //!
 //! Patterns were matched by C code for many years, and its corners have become the definition: the
 //! empty text is matched by the empty pattern alone, not by `*`; and each corner of a class is told
@@ -14,12 +15,28 @@
 
 use memchr::memchr;
 
+/// How often each byte may be read again, on average. A part between two `*` that is no longer than this never
+/// comes to it; a longer one only by matching most of itself at most places of the text, which is as good as no
+/// pattern at all. It matches nothing.
+const AGAIN_MAX: usize = 64;
+
 /// How many runs may be followed by more pattern. No one needs as many; a pattern that does is an
 /// attempt to keep the server busy, and matches nothing.
 const RUNS_MAX: usize = 1000;
 
 /// Does the pattern match the whole text? With `nocase`, ASCII letters are equal in either case.
 pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
+    matches_within(pattern, text, nocase, &mut allowed(pattern, text))
+}
+
+/// How many bytes of the pattern may be read again while it is matched.
+pub fn allowed(pattern: &[u8], text: &[u8]) -> usize {
+    AGAIN_MAX.saturating_mul(pattern.len().saturating_add(text.len()))
+}
+
+/// The same with an allowance of the caller's, from which is taken what was read again. What is over when it is
+/// used up does not match.
+pub fn matches_within(pattern: &[u8], text: &[u8], nocase: bool, allowed: &mut usize) -> bool {
     if text.is_empty() {
         return pattern.is_empty();
     }
@@ -39,11 +56,14 @@ pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
             }
             retry = Some((rest, at));
         }
-        if let Some(after) = take_one(rest, text[at], nocase) {
+        let (found, after) = take_one(rest, text[at], nocase);
+        if found {
             (rest, at) = (after, at + 1);
             continue;
         }
         let Some((after_run, tried)) = retry else { return false };
+        let Some(left) = allowed.checked_sub(after_run.len() - after.len()) else { return false };
+        *allowed = left;
         let next = tried + 1;
         // A plain byte after the run says at once where to try again.
         let skip = match after_run[0] {
@@ -74,16 +94,15 @@ fn skip_stars(pattern: &[u8]) -> &[u8] {
     &pattern[stars..]
 }
 
-/// Matches one byte with the part that the pattern begins with; returns the pattern after it.
-fn take_one(pattern: &[u8], byte: u8, nocase: bool) -> Option<&[u8]> {
-    let (found, after) = match pattern {
-        [] => return None,
+/// Matches one byte with the part that the pattern begins with; also returns the pattern after it.
+fn take_one(pattern: &[u8], byte: u8, nocase: bool) -> (bool, &[u8]) {
+    match pattern {
+        [] => (false, pattern),
         [b'?', after @ ..] => (true, after),
         [b'[', class @ ..] => take_class(class, byte, nocase),
         [b'\\', escaped, after @ ..] => (same(*escaped, byte, nocase), after),
         [plain, after @ ..] => (same(*plain, byte, nocase), after),
-    };
-    found.then_some(after)
+    }
 }
 
 /// Looks a byte up in the class whose `[` has just been read; also returns the pattern after it.
@@ -148,7 +167,8 @@ mod tests {
             ([b'*', rest @ ..], _) => (0..=text.len()).any(|run| model(rest, &text[run..])),
             (_, []) => false,
             (_, [byte, left @ ..]) => {
-                take_one(pattern, *byte, false).is_some_and(|rest| model(rest, left))
+                let (found, rest) = take_one(pattern, *byte, false);
+                found && model(rest, left)
             }
         }
     }
@@ -224,6 +244,32 @@ mod tests {
         assert!(!matches("*?".repeat(50_000).as_bytes(), text.as_bytes(), false));
         assert!(matches("*?".repeat(RUNS_MAX).as_bytes(), text.as_bytes(), false));
         assert!(!matches(format!("{}b", "a*".repeat(900)).as_bytes(), text.as_bytes(), false));
+    }
+
+    #[test]
+    fn what_is_read_again_is_counted() {
+        let text = "a".repeat(10_000);
+        for (pattern, again) in [
+            // What fails at once is one byte at each place, and a byte that is nowhere is looked for once.
+            ("*?b".into(), 2 * 9_999),
+            ("*b".into(), 1),
+            // A part that is found at the first place is never read again, however long it is.
+            (format!("*{}*", "a".repeat(5_000)), 0),
+            ("a*".repeat(500), 0),
+            (format!("*{}b", "a".repeat(63)), 64 * (10_000 - 63)),
+        ] {
+            let allowed = allowed(pattern.as_bytes(), text.as_bytes());
+            let mut left = allowed;
+            matches_within(pattern.as_bytes(), text.as_bytes(), false, &mut left);
+            let used = allowed - left;
+            assert!(used.abs_diff(again) <= 64 * 64, "{used} of {pattern:.20}");
+        }
+        // Parts of this length are matched whatever the text looks like.
+        let end = format!("*{}b", "a".repeat(AGAIN_MAX - 1));
+        assert!(matches(end.as_bytes(), format!("{text}b").as_bytes(), false));
+        // A class is as long as it is.
+        let class = format!("*[{}]b", "a".repeat(5_000));
+        assert!(!matches(class.as_bytes(), text.as_bytes(), false));
     }
 
     #[test]

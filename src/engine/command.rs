@@ -232,6 +232,10 @@ pub struct Limits {
     pub footer: Footer,
 }
 
+/// No string gets longer, whatever `proto-max-bulk-len` says: a request cannot bring more at once, and what SETRANGE
+/// or SETBIT would make of a large number alone is more than any machine has.
+const STRING_BYTES_MAX: u64 = u32::MAX as u64;
+
 impl Limits {
     /// What decides the form of a value that is read from a dump.
     pub fn shapes(&self) -> Shapes {
@@ -244,7 +248,7 @@ impl Limits {
         let packed =
             |entries, value| PackedLimits { entries: bound(entries), value: bound(value), seed };
         Limits {
-            string_bytes_max: config.proto_max_bulk_len,
+            string_bytes_max: config.proto_max_bulk_len.min(STRING_BYTES_MAX),
             list: ListLimits::of_directive(config.list_max_listpack_size),
             set: SetLimits {
                 intset_entries: bound(config.set_max_intset_entries),

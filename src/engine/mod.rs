@@ -252,6 +252,7 @@ impl Engine {
         };
         engine.set_now(now);
         engine.persistence.rdb.last_save = engine.now_seconds();
+        engine.persistence.rdb.last_save_us = now.mono_us;
         engine.note_memory();
         engine.apply_config();
         engine.begin_acl();
@@ -611,7 +612,8 @@ impl Engine {
         }
         self.now = now;
         self.keyspace.begin(now.wall());
-        let seconds = now.wall_us.div_euclid(1_000_000) as u32;
+        // Ages are spans, so they are by the clock that nobody sets.
+        let seconds = (now.mono_us / 1_000_000) as u32;
         self.keyspace.aging.set_clock(seconds);
     }
 

@@ -142,8 +142,10 @@ pub enum SliceState {
 /// How snapshots went.
 #[derive(Clone, Debug)]
 pub struct Rdb {
-    /// Seconds since 1970.
+    /// Seconds since 1970, which is what clients are told.
     pub last_save: i64,
+    /// The same by the clock that nobody sets, which is what save points go by.
+    pub last_save_us: u64,
     pub last_try_us: Option<u64>,
     pub last_ok: bool,
     pub last_seconds: Option<u64>,
@@ -316,6 +318,7 @@ impl Default for Persistence {
             snapshot: None,
             rdb: Rdb {
                 last_save: 0,
+                last_save_us: 0,
                 last_try_us: None,
                 last_ok: true,
                 last_seconds: None,
@@ -872,6 +875,7 @@ impl Engine {
         let rdb = &mut self.persistence.rdb;
         rdb.last_ok = true;
         rdb.last_save = now.wall_us.div_euclid(1_000_000);
+        rdb.last_save_us = now.mono_us;
         rdb.saves += 1;
         self.persistence.saved_changes = changes;
     }
@@ -991,7 +995,8 @@ impl Engine {
             return None;
         }
         let changes = self.unsaved_changes();
-        let age = now.wall_us.div_euclid(1_000_000) - self.persistence.rdb.last_save;
+        let since = now.mono_us.saturating_sub(self.persistence.rdb.last_save_us);
+        let age = i64::try_from(since / 1_000_000).unwrap_or(i64::MAX);
         let is_due =
             |point: &&SavePoint| changes >= point.changes.max(0) as u64 && age > point.seconds;
         self.config.save.iter().find(is_due).copied().filter(|_| changes > 0)

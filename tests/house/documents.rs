@@ -31,3 +31,34 @@ fn is_path(word: &str) -> bool {
     let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
     plain && folders.iter().any(|folder| word.starts_with(folder))
 }
+
+/// The table of what has happened to others names each test, and the tests each case.
+#[test]
+fn each_case_of_the_security_page_has_its_test() {
+    let page = std::fs::read_to_string(root().join("docs/security.md")).expect("the page is there");
+    let mut tests = Vec::new();
+    for (_, text) in files("tests/server/cve", ".rs") {
+        let names = text.lines().filter_map(|line| line.trim().strip_prefix("fn cve_"));
+        tests.extend(names.map(|name| format!("cve_{}", name.split('(').next().unwrap_or(name))));
+    }
+    let named: Vec<&str> = page.split('`').filter(|word| word.starts_with("cve_")).collect();
+    let mut wrong = Vec::new();
+    for test in &tests {
+        if !named.contains(&&**test) {
+            wrong.push(format!("docs/security.md lacks {test}"));
+        }
+    }
+    for name in named {
+        if !tests.iter().any(|test| test == name) {
+            wrong.push(format!("{name} is named by docs/security.md and is not there"));
+        }
+        // cve_2025_49844_… stands in the row of CVE-2025-49844.
+        let words: Vec<&str> = name.split('_').collect();
+        let case = format!("| CVE-{}-{} |", words[1], words[2]);
+        let line = page.lines().find(|line| line.contains(&format!("`{name}`")));
+        if !line.is_some_and(|line| line.starts_with(&case)) {
+            wrong.push(format!("{name} is not in the row of its case"));
+        }
+    }
+    none("docs/security.md and tests/server/cve agree", wrong);
+}

@@ -2,7 +2,10 @@
 //! them.
 
 mod acl;
+mod clock;
 mod crash;
+mod cve;
+mod drills;
 mod elements;
 mod hostile;
 mod idle;

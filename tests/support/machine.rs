@@ -19,16 +19,24 @@ const BEGINNING_US: i64 = 1_800_000_000_000_000;
 #[derive(Clone)]
 pub struct Clock {
     passed_us: Arc<AtomicI64>,
+    /// How far somebody has set the wall clock.
+    set_us: Arc<AtomicI64>,
 }
 
 impl Clock {
     pub fn new() -> Clock {
-        Clock { passed_us: Arc::default() }
+        Clock { passed_us: Arc::default(), set_us: Arc::default() }
     }
 
     pub fn now(&self) -> Now {
         let passed = self.passed_us.load(Ordering::Relaxed);
-        Now { wall_us: BEGINNING_US + passed, mono_us: 1_000_000 + passed as u64 }
+        let set = self.set_us.load(Ordering::Relaxed);
+        Now { wall_us: BEGINNING_US + passed + set, mono_us: 1_000_000 + passed as u64 }
+    }
+
+    /// The wall clock is set, forwards or back, and no time passes.
+    pub fn set_wall(&self, micros: i64) {
+        self.set_us.fetch_add(micros, Ordering::Relaxed);
     }
 
     pub fn pass(&self, micros: u64) {

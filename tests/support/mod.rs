@@ -8,5 +8,6 @@
 pub mod client;
 pub mod dice;
 pub mod machine;
+pub mod recount;
 pub mod server;
 pub mod value;

@@ -50,7 +50,12 @@ fuzz_target!(|bytes: &[u8]| {
         }
         if vm.desk().outcome.is_ok() {
             let answer = &vm.desk().answer.out.bytes;
-            assert_eq!(end_of(answer, 0), Some(answer.len()), "{:?}", answer.escape_ascii().to_string());
+            assert_eq!(
+                end_of(answer, 0),
+                Some(answer.len()),
+                "{:?}",
+                answer.escape_ascii().to_string()
+            );
         }
     });
 });

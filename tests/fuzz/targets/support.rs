@@ -6,5 +6,7 @@ pub mod client;
 pub mod dice;
 #[path = "../../support/machine.rs"]
 pub mod machine;
+#[path = "../../support/recount.rs"]
+pub mod recount;
 #[path = "../../support/value.rs"]
 pub mod value;

@@ -2,6 +2,7 @@
 
 use super::{EVE, World, peer};
 use crate::support::client::{Client, encode};
+use crate::support::recount::recount;
 use crate::support::value::Value;
 use russet::commands::debug::digest_of_all;
 use russet::engine::pubsub::Space;
@@ -15,7 +16,7 @@ impl World {
     /// Looks without leaving a trace.
     pub(super) fn audit(&mut self) -> Result<(), String> {
         self.compare_with_twin()?;
-        self.recount()?;
+        recount(&self.engine)?;
         self.roll_call()
     }
 
@@ -50,52 +51,6 @@ impl World {
             left.difference(right).next().cloned().unwrap_or_else(|| "nothing".into())
         };
         format!("we have {}; the twin has {}", only(&ours, &twins), only(&twins, &ours))
-    }
-
-    /// What is kept as a sum or an index agrees with what it was made from.
-    fn recount(&self) -> Result<(), String> {
-        let keyspace = &self.engine.keyspace;
-        let now = keyspace.now();
-        let mut earliest = None;
-        for number in 0..keyspace.databases() {
-            let db = keyspace.db(number);
-            let (mut keys, mut expires, mut sum) = (0, 0, 0i128);
-            for record in db.records() {
-                keys += 1;
-                if let Some(deadline) = record.deadline() {
-                    expires += 1;
-                    sum += deadline.0 as i128;
-                }
-                let of_elements = record.earliest_of_value();
-                earliest = [earliest, record.deadline(), of_elements].into_iter().flatten().min();
-                let found = keyspace.record(number, record.key()).is_some();
-                let is_gone = record.is_due(now) || record.spent(now).is_some();
-                if found == is_gone {
-                    return Err(format!("db {number}: {:?} cannot be found", record.key()));
-                }
-            }
-            if (keys, expires) != (db.len(), db.expires()) {
-                return Err(format!(
-                    "db {number} counts {} keys and {} deadlines, and has {keys} and {expires}",
-                    db.len(),
-                    db.expires()
-                ));
-            }
-            if !db.sizes().agrees_with(db.records()) {
-                return Err(format!("db {number} counts other sizes than its values have"));
-            }
-            let average = sum.checked_div(expires as i128).unwrap_or(now.0 as i128) - now.0 as i128;
-            if db.average_ttl(now) as i128 != average.max(0) {
-                return Err(format!("db {number}: the average time to live is not {average}"));
-            }
-        }
-        // The sweep must wake in time for the first key; it sleeps only when it is told to.
-        match (earliest, keyspace.next_deadline()) {
-            (Some(first), Some(next)) if next > first => {
-                Err(format!("something is due at {first:?} and the sweep looks only at {next:?}"))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Who is here, who watches keys, and who watches the server.

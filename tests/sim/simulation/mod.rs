@@ -51,6 +51,8 @@ pub struct World {
     trace: Option<Trace>,
     /// Look at everything after each event, to find the first that went wrong.
     closely: bool,
+    /// In some worlds somebody sets the wall clock now and then.
+    clock_is_set: bool,
 }
 
 /// How often what happens in this run, as weights.
@@ -94,6 +96,29 @@ impl Habits {
 
 impl World {
     pub fn new(dice: &mut Dice, trace: Option<Trace>) -> World {
+        World::of(Vocabulary::rolled, Habits::rolled, dice, trace)
+    }
+
+    /// Clients who say more about themselves than about data: who they are, what they wait for, watch and follow,
+    /// and what is to become of others.
+    #[allow(dead_code)] // The targets of tests/fuzz say what they need.
+    pub fn of_sessions(dice: &mut Dice) -> World {
+        let habits = |dice: &mut Dice| Habits {
+            transaction_percent: *dice.pick(&[0, 20, 60]),
+            come: 4,
+            go: 2,
+            walk: 0,
+            ..Habits::rolled(dice)
+        };
+        World::of(Vocabulary::of_sessions, habits, dice, None)
+    }
+
+    fn of(
+        vocabulary: impl Fn(&mut Dice) -> Vocabulary,
+        habits: impl Fn(&mut Dice) -> Habits,
+        dice: &mut Dice,
+        trace: Option<Trace>,
+    ) -> World {
         let clock = Clock::new();
         let seed = dice.next();
         let mut engine = new_engine(&clock, seed);
@@ -112,11 +137,12 @@ impl World {
             clients: Vec::new(),
             walk: None,
             snapshots: Snapshots::rolled(seed),
-            vocabulary: Vocabulary::rolled(dice),
-            habits: Habits::rolled(dice),
+            vocabulary: vocabulary(dice),
+            habits: habits(dice),
             echoes: 0,
             trace,
             closely,
+            clock_is_set: seed.is_multiple_of(5),
         }
     }
 
@@ -176,6 +202,14 @@ impl World {
                 return self.bring(at, most);
             }
             2 => self.clock.pass(dice.of_bits(1, 21)),
+            // Whoever sees a key come back that was due has been told the truth both times; but a snapshot that has
+            // begun cannot have it both ways.
+            3 if self.clock_is_set && self.snapshots.is_idle() => {
+                let micros = dice.of_bits(10, 36) as i64;
+                let micros = if dice.percent(60) { -micros } else { micros };
+                self.note(|| format!("the clock is set by {micros} us"));
+                self.clock.set_wall(micros);
+            }
             3 => self.clock.pass(dice.of_bits(20, 34)),
             4 => {
                 self.note(|| "tick".into());

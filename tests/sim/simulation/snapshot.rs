@@ -49,6 +49,10 @@ impl Snapshots {
         let (slice, often) = (1 + dice.of_bits(1, 14) as usize, [5, 30, 100][dice.below(3)]);
         Snapshots { dice, under_way: None, slice, often }
     }
+
+    pub fn is_idle(&self) -> bool {
+        self.under_way.is_none()
+    }
 }
 
 impl World {
