@@ -28,4 +28,5 @@ pub mod engine;
 
 pub mod commands;
 
+pub mod cli;
 pub mod server;

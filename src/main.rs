@@ -9,7 +9,9 @@ fn main() {
     let mut args = std::env::args_os().map(OsStringExt::into_vec);
     let program = args.next().unwrap_or_default();
     let args: Vec<Vec<u8>> = args.collect();
-    if let Some(code) = russet::server::tools::run(&program, &args) {
+    let tool = russet::cli::run(&program, &args)
+        .or_else(|| russet::server::tools::run(&program, &args));
+    if let Some(code) = tool {
         std::process::exit(code);
     }
     match russet::server::run::main(&args) {
