@@ -30,3 +30,5 @@ pub mod commands;
 
 pub mod cli;
 pub mod server;
+
+pub mod container;

@@ -1,4 +1,5 @@
-//! `russet-server`: reads its arguments and runs; or is a tool, if it was called by the name of one.
+//! `russet-server`: reads its arguments and runs; or is a tool, a client or a container's entrypoint, if it was
+//! called by the name of one.
 
 use std::os::unix::ffi::OsStringExt;
 
@@ -10,7 +11,8 @@ fn main() {
     let program = args.next().unwrap_or_default();
     let args: Vec<Vec<u8>> = args.collect();
     let tool = russet::cli::run(&program, &args)
-        .or_else(|| russet::server::tools::run(&program, &args));
+        .or_else(|| russet::server::tools::run(&program, &args))
+        .or_else(|| russet::container::run(&program, &args));
     if let Some(code) = tool {
         std::process::exit(code);
     }

@@ -123,9 +123,9 @@ pub fn reason(error: &io::Error) -> String {
 
 fn connect(host: &str, port: u16, timeout: Option<Duration>) -> io::Result<TcpStream> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "Name or service not known");
-    let found = (host, port).to_socket_addrs().map_err(|_| {
-        io::Error::new(io::ErrorKind::NotFound, "Name or service not known")
-    })?;
+    let found = (host, port)
+        .to_socket_addrs()
+        .map_err(|_| io::Error::new(io::ErrorKind::NotFound, "Name or service not known"))?;
     for address in found {
         let connected = match timeout {
             Some(timeout) if !timeout.is_zero() => TcpStream::connect_timeout(&address, timeout),

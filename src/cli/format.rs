@@ -125,7 +125,9 @@ fn csv(reply: &Reply, out: &mut Vec<u8>) {
             out.extend(b"ERROR,");
             quote(text, out);
         }
-        Reply::Integer(text) | Reply::Double(text) | Reply::Big(text) => out.extend_from_slice(text),
+        Reply::Integer(text) | Reply::Double(text) | Reply::Big(text) => {
+            out.extend_from_slice(text)
+        }
         Reply::Switch(on) => out.extend_from_slice(on.to_string().as_bytes()),
         Reply::Status(text) | Reply::Text(text) | Reply::Verbatim(text) => quote(text, out),
         Reply::Array(items) | Reply::Set(items) | Reply::Push(items) => {
@@ -156,9 +158,13 @@ fn json(reply: &Reply, ascii: bool, out: &mut Vec<u8>) {
             out.extend(b"error:");
             json_text(text, ascii, out);
         }
-        Reply::Integer(text) | Reply::Double(text) | Reply::Big(text) => out.extend_from_slice(text),
+        Reply::Integer(text) | Reply::Double(text) | Reply::Big(text) => {
+            out.extend_from_slice(text)
+        }
         Reply::Switch(on) => out.extend_from_slice(on.to_string().as_bytes()),
-        Reply::Status(text) | Reply::Text(text) | Reply::Verbatim(text) => json_text(text, ascii, out),
+        Reply::Status(text) | Reply::Text(text) | Reply::Verbatim(text) => {
+            json_text(text, ascii, out)
+        }
         Reply::Array(items) | Reply::Set(items) | Reply::Push(items) => {
             out.push(b'[');
             for (at, item) in items.iter().enumerate() {

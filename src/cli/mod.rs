@@ -106,7 +106,9 @@ fn take_input(options: &mut Options) -> Result<(), String> {
 fn eval_words(script: Vec<u8>, words: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let keys = words.iter().position(|word| word == b",").unwrap_or(words.len());
     let mut all = vec![b"EVAL".to_vec(), script, keys.to_string().into_bytes()];
-    all.extend(words.iter().enumerate().filter(|(at, _)| *at != keys).map(|(_, word)| word.clone()));
+    all.extend(
+        words.iter().enumerate().filter(|(at, _)| *at != keys).map(|(_, word)| word.clone()),
+    );
     all
 }
 

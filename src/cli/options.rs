@@ -160,7 +160,8 @@ fn read(args: &[Vec<u8>]) -> Result<Parsed, String> {
             }
             "-p" => {
                 let (host, _) = tcp(&options.target);
-                let port = text(value()?)?.parse().map_err(|_| "Invalid server port.".to_string())?;
+                let port =
+                    text(value()?)?.parse().map_err(|_| "Invalid server port.".to_string())?;
                 options.target = Target::Tcp { host, port };
             }
             "-s" => options.target = Target::Unix(value()?),
@@ -406,14 +407,20 @@ mod tests {
             assert_eq!(it.tls.on, uri.starts_with("rediss"), "{uri}");
         }
         let it = options(&["-u", "redis://u:p%40ss@h"]);
-        assert_eq!((it.user.as_deref(), it.password.as_deref()), (Some(&b"u"[..]), Some(&b"p@ss"[..])));
+        assert_eq!(
+            (it.user.as_deref(), it.password.as_deref()),
+            (Some(&b"u"[..]), Some(&b"p@ss"[..]))
+        );
         assert!(it.warns_of_password);
         assert_eq!(refusal(&["-u", "http://h"]), "Invalid URI scheme");
     }
 
     #[test]
     fn what_is_not_here_is_said() {
-        assert_eq!(refusal(&["--bogus"]), "Unrecognized option or bad number of args for: '--bogus'");
+        assert_eq!(
+            refusal(&["--bogus"]),
+            "Unrecognized option or bad number of args for: '--bogus'"
+        );
         assert_eq!(refusal(&["-n"]), "Unrecognized option or bad number of args for: '-n'");
         assert!(refusal(&["--cluster", "info"]).contains("not in this small client"));
     }

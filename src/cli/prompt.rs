@@ -41,7 +41,8 @@ pub fn run(mut session: Session) -> i32 {
             ),
             b"connect" if words.len() == 3 => connect(&mut session, &words),
             _ => {
-                let times = std::str::from_utf8(first).ok().and_then(|word| word.parse::<u64>().ok());
+                let times =
+                    std::str::from_utf8(first).ok().and_then(|word| word.parse::<u64>().ok());
                 match times.filter(|_| words.len() > 1) {
                     Some(times) => {
                         words.remove(0);

@@ -144,7 +144,9 @@ mod tests {
 
     #[test]
     fn what_is_declared_is_not_allocated() {
-        for frame in ["$9223372036854775807\r\nx", "*9223372036854775807\r\n", "%9000000000\r\n+x\r\n"] {
+        for frame in
+            ["$9223372036854775807\r\nx", "*9223372036854775807\r\n", "%9000000000\r\n+x\r\n"]
+        {
             assert!(Reply::read(&mut frame.as_bytes()).is_err(), "{frame}");
         }
         let deep = "*1\r\n".repeat(100_000);

@@ -1,5 +1,8 @@
 //! Watching a server: `--latency` and `--stat`.
-#![expect(clippy::disallowed_methods, reason = "these look at the clock, and wait, because that is what they are for")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "these look at the clock, and wait, because that is what they are for"
+)]
 
 use super::connection::{Connection, reason};
 use super::options::{Options, Output};

@@ -24,6 +24,8 @@ pub struct Run {
     /// Also the file that CONFIG REWRITE writes.
     pub file: Option<Vec<u8>>,
     pub stdin: bool,
+    /// Directives that stand between the file and the command line, from the environment of a container.
+    pub environment: Vec<u8>,
     /// The directives of the command line.
     pub lines: Vec<u8>,
 }
@@ -31,7 +33,11 @@ pub struct Run {
 impl Run {
     /// The one text to load. Lines are counted over the whole of it, as in Redis.
     pub fn text(&self, file: &[u8], stdin: &[u8]) -> Vec<u8> {
-        [file, stdin, b"\n", &self.lines].concat()
+        let environment = match self.environment.is_empty() {
+            true => Vec::new(),
+            false => [b"\n", self.environment.as_slice()].concat(),
+        };
+        [file, stdin, &environment, b"\n", &self.lines].concat()
     }
 }
 

@@ -30,7 +30,7 @@ pub use rewrite::{Rewrite, rewrite};
 pub use set::{Applied, SetError, Source, UNKNOWN};
 pub use value::{
     Allowed, Amount, AppendFsync, EventClasses, LogFormat, LogLevel, LogTimestamp, MaxmemoryPolicy,
-    OutputLimit, OutputLimits, PubSubDefault, RdbVersion, SavePoint, ShutdownOn, Supervised,
+    OutputLimit, OutputLimits, Peers, PubSubDefault, RdbVersion, SavePoint, ShutdownOn, Supervised,
     SyslogFacility, TlsAuth, TlsUser, Value, VersionCheck,
 };
 
@@ -64,6 +64,8 @@ config! {
     unixsocketperm: u32,
     unixsocketgroup: String,
     protected_mode: bool,
+    protected_mode_serves: Peers,
+    health_socket: bool,
     tcp_backlog: u32,
     /// Threads that have sockets, the first one included.
     io_threads: u32,

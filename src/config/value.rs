@@ -106,6 +106,10 @@ choices! {
     pub enum PubSubDefault { AllChannels = "allchannels", ResetChannels = "resetchannels" }
 }
 choices! {
+    /// Whom a server without a password serves: this machine alone, or also private networks.
+    pub enum Peers { Loopback = "loopback", Private = "private" }
+}
+choices! {
     pub enum LogLevel {
         Debug = "debug", Verbose = "verbose", Notice = "notice", Warning = "warning", Nothing = "nothing"
     }

@@ -20,6 +20,7 @@ pub mod eviction;
 pub mod fieldsets;
 pub mod functions;
 pub mod gate;
+pub mod health;
 pub mod hot_keys;
 pub mod keys;
 pub mod latency;

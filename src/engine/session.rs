@@ -99,6 +99,8 @@ pub struct Peer {
     pub fd: i32,
     pub unix: bool,
     pub loopback: bool,
+    /// Its address is of a network that no route of the internet leads to.
+    pub private: bool,
 }
 
 /// What a client is to the server; limits and filters tell them apart.

@@ -2,7 +2,7 @@
 
 use super::crew::{Client, Crew, Stream};
 use super::tls::Tls;
-use crate::config::Config;
+use crate::config::{Config, Peers};
 use crate::engine::{Engine, Peer};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
@@ -25,6 +25,11 @@ restarting the server. 3) If you started the server manually just for testing, r
 the '--protected-mode no' option. 4) Set up an authentication password for the default user. \
 NOTE: You only need to do one of the above things in order for the server to start accepting \
 connections from the outside.\r\n";
+const DENIED_BUT_PRIVATE: &str = "-DENIED Russet is running in protected mode and no password is set for the \
+default user. In this mode connections are only accepted from the loopback interface and from private \
+networks, which your address is not part of. Set a password (in a container REDIS_PASSWORD or \
+REDIS_PASSWORD_FILE, else requirepass), or, if everybody who can reach this port may use the server, set \
+protected-mode to no.\r\n";
 const FULL: &[u8] = b"-ERR max number of clients reached\r\n";
 
 /// A socket that listens, and what its clients speak.
@@ -236,6 +241,7 @@ async fn welcome_tcp(stream: TcpStream, addr: SocketAddr, tls: Option<&Tls>, cre
         fd: stream.as_raw_fd(),
         unix: false,
         loopback: ip.is_loopback(),
+        private: is_private(ip),
     };
     let keepalive = crew.door().enter(|engine, _| engine.config.tcp_keepalive).await;
     let socket = SockRef::from(&stream);
@@ -264,6 +270,7 @@ async fn welcome_unix(stream: UnixStream, path: &str, crew: &Crew) {
         fd: stream.as_raw_fd(),
         unix: true,
         loopback: true,
+        private: true,
     };
     welcome(Stream::Unix(stream), peer, crew).await;
 }
@@ -303,13 +310,54 @@ fn full(engine: &mut Engine) -> Option<&'static [u8]> {
 /// What to tell a client from elsewhere, while anybody could come.
 pub fn denial(engine: &mut Engine, peer: &Peer) -> Option<&'static [u8]> {
     let config = &engine.config;
-    let is_denied = config.protected_mode && engine.acl.is_open() && !peer.loopback;
-    engine.stats.rejected_connections += is_denied as u64;
-    is_denied.then_some(DENIED.as_bytes())
+    let serves_private = config.protected_mode_serves == Peers::Private;
+    let is_near = peer.loopback || (serves_private && peer.private);
+    if !config.protected_mode || !engine.acl.is_open() || is_near {
+        return None;
+    }
+    engine.stats.rejected_connections += 1;
+    Some(if serves_private { DENIED_BUT_PRIVATE.as_bytes() } else { DENIED.as_bytes() })
+}
+
+/// Addresses that no route of the internet leads to, as other containers and their host have. Those that
+/// providers share among customers (100.64.0.0/10) are not among them.
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local() || ip.is_loopback(),
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback(),
+    }
 }
 
 /// Out of file descriptors, most likely: trying again at once would only burn the processor.
 async fn not_accepted(error: io::Error) {
     tracing::warn!("Accepting client connection: {error}");
     tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_networks_are_known() {
+        for (address, expected) in [
+            ("127.0.0.1", true),
+            ("10.1.2.3", true),
+            ("172.17.0.1", true),
+            ("172.32.0.1", false),
+            ("192.168.65.1", true),
+            ("169.254.1.1", true),
+            ("100.64.0.1", false),
+            ("8.8.8.8", false),
+            ("::1", true),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("2001:db8::1", false),
+            ("::ffff:192.168.0.1", true),
+            ("::ffff:8.8.8.8", false),
+        ] {
+            let ip: IpAddr = address.parse().expect("an address");
+            assert_eq!(is_private(ip.to_canonical()), expected, "{address}");
+        }
+    }
 }

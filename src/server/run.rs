@@ -8,8 +8,8 @@ use super::host::{Clock, Machine};
 use super::listen::Listener;
 use super::scribe::Scribe;
 use super::{
-    allocator, beat, crash, daemon, disk, listen, loading, log, migrate, poll, signals, snapshots,
-    title, tls,
+    allocator, beat, crash, daemon, disk, health, listen, loading, log, migrate, poll, signals,
+    snapshots, title, tls,
 };
 use crate::commands;
 use crate::config::{self, Config, Includes, Invocation};
@@ -28,15 +28,33 @@ use tokio::task::LocalSet;
 /// The version of Redis whose commands and replies this server has.
 pub use crate::commands::info::REDIS_VERSION;
 
+/// A configuration that was read, and the folder gone to that it names.
+pub struct Configured {
+    pub config: Config,
+    loaded: config::Loaded,
+    file: Option<String>,
+    /// Nobody configured anything.
+    is_bare: bool,
+}
+
+/// What a container has to do between reading the configuration and serving: it is run once there is a log,
+/// and says why the server must not start.
+pub type Preparation<'a> = &'a mut dyn FnMut(&Config) -> Result<(), String>;
+
 /// Reads the configuration of a run and serves until somebody stops the server.
 pub fn run(run: config::Run) -> anyhow::Result<i32> {
-    let (config, loaded, file) = match configure(&run)? {
-        Ok(configured) => configured,
+    match configure(&run, Config::default())? {
+        Ok(configured) => start(configured, &mut |_| Ok(())),
         Err(fatal) => {
             eprint!("{fatal}");
-            return Ok(1);
+            Ok(1)
         }
-    };
+    }
+}
+
+/// Serves until somebody stops the server.
+pub fn start(configured: Configured, prepare: Preparation) -> anyhow::Result<i32> {
+    let Configured { config, loaded, file, is_bare } = configured;
     if config.daemonize {
         daemon::detach().context("cannot daemonize")?;
     }
@@ -53,7 +71,7 @@ pub fn run(run: config::Run) -> anyhow::Result<i32> {
     );
     match &file {
         Some(_) => tracing::info!("Configuration loaded"),
-        None if run.lines.is_empty() && !run.stdin => tracing::warn!(
+        None if is_bare => tracing::warn!(
             "Warning: no config file specified, using the default config. In order to specify a \
              config file use russet-server /path/to/redis.conf"
         ),
@@ -61,6 +79,10 @@ pub fn run(run: config::Run) -> anyhow::Result<i32> {
     }
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
+    }
+    if let Err(why) = prepare(&config) {
+        tracing::warn!("{why}");
+        return Ok(1);
     }
     title::prepare();
     title::show(&config, file.as_deref().unwrap_or_default());
@@ -70,10 +92,11 @@ pub fn run(run: config::Run) -> anyhow::Result<i32> {
     Ok(code)
 }
 
-type Configured = (Config, config::Loaded, Option<String>);
-
-fn configure(run: &config::Run) -> anyhow::Result<Result<Configured, config::Fatal>> {
-    let mut config = Config::default();
+/// Reads all that configures a run, over `config`, and goes to the folder of the data.
+pub fn configure(
+    run: &config::Run,
+    mut config: Config,
+) -> anyhow::Result<Result<Configured, config::Fatal>> {
     let mut file_text = Vec::new();
     let mut path = None;
     if let Some(file) = &run.file {
@@ -103,7 +126,8 @@ fn configure(run: &config::Run) -> anyhow::Result<Result<Configured, config::Fat
             .with_context(|| format!("Can't chdir to '{}'", config.dir))?;
     }
     config.dir = std::env::current_dir()?.to_string_lossy().into_owned();
-    Ok(Ok((config, loaded, path)))
+    let is_bare = run.lines.is_empty() && run.environment.is_empty() && !run.stdin;
+    Ok(Ok(Configured { config, loaded, file: path, is_bare }))
 }
 
 async fn serve(
@@ -207,6 +231,10 @@ async fn serve(
         ready.push("tls");
     }
     tokio::task::spawn_local(tls::watch(tls.clone(), door.clone()));
+    let health = door.try_fetch(|engine| engine.config.health_socket).unwrap_or_default();
+    if health {
+        health::listen(door.clone()).context("cannot listen for who asks about health")?;
+    }
     tokio::task::spawn_local(loading::load(door.clone(), disk.clone(), ready));
     allocator::give_back_elsewhere(purges_elsewhere);
     daemon::tell_supervisor(supervised);
@@ -404,6 +432,7 @@ pub fn help() -> String {
      \u{20}      russet-server - (read the configuration from standard input)\n\
      \u{20}      russet-server -v or --version\n\
      \u{20}      russet-server -h or --help\n\
+     \u{20}      russet-server healthcheck (of a running one with health-socket yes)\n\
      \n\
      Examples:\n\
      \u{20}      russet-server (port 6379, with the default configuration)\n\

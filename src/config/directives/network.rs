@@ -3,6 +3,7 @@
 use super::{INT, LONG, SIZE, UINT};
 use crate::config::directive::{Directive, Follow, Home, at, fixed, live};
 use crate::config::kind::Kind;
+use crate::config::value::Peers;
 
 pub(super) const NETWORK: &[Directive] = &[
     live("port", Kind::Number(0, 65535), "6379", at!(port), "The TCP port; 0 means no TCP at all.")
@@ -51,6 +52,23 @@ pub(super) const NETWORK: &[Directive] = &[
         at!(protected_mode),
         "While the default user has no password, serve only clients of this machine.",
     ),
+    fixed(
+        "protected-mode-serves",
+        Kind::Choice(Peers::NAMES),
+        "loopback",
+        at!(protected_mode_serves),
+        "Whom protected-mode serves: clients of this machine, or of private networks as well.",
+    )
+    .because("no peer has it; the container's entrypoint sets private, or no other container could connect"),
+    fixed(
+        "health-socket",
+        Kind::Switch,
+        "no",
+        at!(health_socket),
+        "Tell processes of this machine by an abstract Unix socket whether the server serves, and nothing \
+         else: what `russet-server healthcheck` asks.",
+    )
+    .because("no peer has it; the container's entrypoint sets yes"),
     fixed(
         "tcp-backlog",
         Kind::Number(0, INT),

@@ -86,7 +86,7 @@ pub(super) const SNAPSHOTS: &[Directive] = &[
         "backupdirname",
         Kind::Text,
         "backupdir",
-        Home::Later("backups of loaded files"),
+        Home::Later("the BACKUP commands"),
         "The folder of backups, inside dir.",
     )
     .hidden(),
@@ -94,7 +94,7 @@ pub(super) const SNAPSHOTS: &[Directive] = &[
         "preload-file",
         Kind::Text,
         "",
-        Home::Later("preloaded files"),
+        Home::Later("the BACKUP commands"),
         "A file to load before anything else.",
     )
     .hidden(),

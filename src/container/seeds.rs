@@ -1,0 +1,251 @@
+//! Seeds: files from which a server that has no data yet gets its first.
+//!
+//! They are sown before there is a socket, into an engine of its own, whose snapshot the server then loads like
+//! any other. So nobody sees a half of them, and a start that fails leaves nothing behind; it is begun anew the
+//! next time. Files are taken in the order of their names, and what their ending says of them:
+//!
+//! | ending | what it is |
+//! |---|---|
+//! | `.redis` | commands, one a line, in quotes where redis-cli would need them; `#` begins a remark |
+//! | `.resp` | commands as clients send them, or as an append-only file has them |
+//! | `.json` | an array of commands, each an array of its words |
+//! | `.lua` | a script, which EVAL runs without keys and arguments |
+//! | `.rdb` | a snapshot of Redis or Valkey |
+
+use crate::base::bytes::split_line;
+use crate::cli::Reply;
+use crate::commands;
+use crate::config::Config;
+use crate::engine::{Engine, Peer, SessionKey};
+use crate::persist::files::said;
+use crate::persist::load::{self, Commands, Found, Source};
+use crate::resp::{ArgsBuf, Out, Proto};
+use crate::server::disk::Files;
+use crate::server::host::{Clock, Machine};
+use crate::server::scribe::Scribe;
+use crate::world::host::Facts;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+pub const FOLDER: &str = "/docker-entrypoint-initdb.d";
+
+/// The words of commands, as strings: a number in JSON is what a client would have sent for it.
+const FROM_JSON: &str = "
+local commands = cjson.decode(ARGV[1])
+if type(commands) ~= 'table' then return {err = 'ERR it is no array of commands'} end
+for place, command in ipairs(commands) do
+    if type(command) ~= 'table' or #command == 0 then
+        return {err = 'ERR command ' .. place .. ' is no array of words'}
+    end
+    for at, word in ipairs(command) do
+        if type(word) == 'number' then
+            command[at] = string.format('%.17g', word)
+        elseif type(word) ~= 'string' then
+            return {err = 'ERR command ' .. place .. ' has a word that is neither a string nor a number'}
+        end
+    end
+end
+return commands";
+
+/// Sows what is in the folder, if there is a folder, and no data yet. The error is why the server must not start.
+pub fn sow(config: &Config, folder: &Path) -> Result<(), String> {
+    let seeds = list(folder)?;
+    if seeds.is_empty() {
+        return Ok(());
+    }
+    let mut garden = Garden::new(config);
+    let names = garden.engine.names();
+    let planned = load::plan(&Files, &names, config.appendonly);
+    let planned = planned.map_err(|refused| refused.lines.join("; "))?;
+    if planned.source != Source::Nothing {
+        tracing::info!(
+            "There is data already, so the seeds in {} are left alone",
+            folder.display()
+        );
+        return Ok(());
+    }
+    for seed in &seeds {
+        let shown = seed.display();
+        tracing::info!("Sowing {shown}");
+        garden.sow(seed).map_err(|why| format!("The seed {shown} cannot be sown: {why}"))?;
+    }
+    garden.harvest().map_err(|why| format!("The seeds cannot be saved: {why}"))?;
+    tracing::info!("{} seeds were sown: {} keys", seeds.len(), garden.keys());
+    Ok(())
+}
+
+/// The seeds in the order of their names.
+fn list(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(why) => return Err(format!("{}: {}", folder.display(), said(&why))),
+    };
+    let mut seeds = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|why| format!("{}: {}", folder.display(), said(&why)))?.path();
+        match kind(&path) {
+            Some(_) => seeds.push(path),
+            None => tracing::warn!(
+                "{} is no seed: it ends in none of .redis, .resp, .json, .lua, .rdb",
+                path.display()
+            ),
+        }
+    }
+    seeds.sort();
+    Ok(seeds)
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Lines,
+    Protocol,
+    Json,
+    Script,
+    Snapshot,
+}
+
+fn kind(path: &Path) -> Option<Kind> {
+    Some(match path.extension()?.to_str()? {
+        "redis" => Kind::Lines,
+        "resp" => Kind::Protocol,
+        "json" => Kind::Json,
+        "lua" => Kind::Script,
+        "rdb" => Kind::Snapshot,
+        _ => return None,
+    })
+}
+
+/// An engine in which seeds grow, and the one client that it has.
+struct Garden {
+    engine: Engine,
+    clock: Clock,
+    who: SessionKey,
+}
+
+impl Garden {
+    fn new(config: &Config) -> Garden {
+        let mut config = config.clone();
+        // It is saved when all of it is there, and by nobody else; and its one client needs no password.
+        config.appendonly = false;
+        config.save = Vec::new();
+        config.requirepass = Vec::new();
+        // Nobody waits for a script to be over but the start.
+        config.busy_reply_threshold = 0;
+        let clock = Clock::start();
+        let facts = Facts { pid: std::process::id(), ..Facts::default() };
+        let machine = Machine::new(clock, facts, Box::new(|_| Ok(())), Scribe::new(clock, 1));
+        let mut engine = Engine::new(config, commands::TABLE, Box::new(machine), 0);
+        let peer = Peer { unix: true, loopback: true, ..Peer::default() };
+        let who = engine.connect(peer, clock.now());
+        Garden { engine, clock, who }
+    }
+
+    fn sow(&mut self, seed: &Path) -> Result<(), String> {
+        let read = || std::fs::read(seed).map_err(|why| said(&why));
+        // Each file begins where a connection would.
+        self.ask(&["SELECT", "0"])?;
+        match kind(seed) {
+            Some(Kind::Lines) => self.sow_lines(&read()?),
+            Some(Kind::Protocol) => self.sow_protocol(seed),
+            Some(Kind::Json) => self.sow_json(&read()?),
+            Some(Kind::Script) => self.ask(&[b"EVAL".as_slice(), &read()?, b"0"]).map(drop),
+            Some(Kind::Snapshot) => self.sow_snapshot(seed),
+            None => Ok(()),
+        }
+    }
+
+    fn sow_lines(&mut self, text: &[u8]) -> Result<(), String> {
+        for (at, line) in text.split(|byte| *byte == b'\n').enumerate() {
+            if line.trim_ascii().starts_with(b"#") {
+                continue;
+            }
+            let place = |why: String| format!("line {}: {why}", at + 1);
+            let words = split_line(line);
+            let words = words.ok_or_else(|| place("a quote is not closed".into()))?;
+            if !words.is_empty() {
+                self.ask(&words).map_err(place)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sow_protocol(&mut self, seed: &Path) -> Result<(), String> {
+        let file = File::open(seed).map_err(|why| said(&why))?;
+        let size = file.metadata().map_err(|why| said(&why))?.len();
+        let mut commands = Commands::new(file, Vec::new(), 0, size);
+        let mut words = ArgsBuf::default();
+        loop {
+            let from = commands.offset();
+            words.clear();
+            let place = |why: String| format!("at byte {from}: {why}");
+            match commands.next(&mut words).map_err(|fault| place(fault.what))? {
+                Found::Command => {
+                    let words: Vec<&[u8]> = words.args().iter().collect();
+                    self.ask(&words).map_err(place)?;
+                }
+                Found::Remark(_) => (),
+                Found::End => return Ok(()),
+            }
+        }
+    }
+
+    fn sow_json(&mut self, text: &[u8]) -> Result<(), String> {
+        let Reply::Array(lines) =
+            self.ask(&[b"EVAL".as_slice(), FROM_JSON.as_bytes(), b"0", text])?
+        else {
+            return Err("it is no array of commands".into());
+        };
+        for (at, line) in lines.iter().enumerate() {
+            let Reply::Array(words) = line else { return Err("it is no array of commands".into()) };
+            let words: Vec<&[u8]> = words.iter().map(Reply::text).collect();
+            self.ask(&words).map_err(|why| format!("command {}: {why}", at + 1))?;
+        }
+        Ok(())
+    }
+
+    /// The engine loads what its configuration names.
+    fn sow_snapshot(&mut self, seed: &Path) -> Result<(), String> {
+        let path = std::path::absolute(seed).map_err(|why| said(&why))?;
+        let path = path.to_str().ok_or("the name of the file is not UTF-8")?;
+        let own = std::mem::replace(&mut self.engine.config.dbfilename, path.to_string());
+        self.engine.set_now(self.clock.now());
+        let loaded = self.engine.load_now(&Source::Snapshot, false);
+        self.engine.config.dbfilename = own;
+        loaded
+    }
+
+    /// Runs a command; an error of the command is one here.
+    fn ask<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result<Reply, String> {
+        let mut request = Out::new(Proto::Resp2);
+        request.open_list(words.len());
+        words.iter().for_each(|word| request.bulk(word.as_ref()));
+        let mut answer = Vec::new();
+        self.engine.receive(self.who, &request.bytes, &mut answer, self.clock.now());
+        let reply = Reply::read(&mut answer.as_slice());
+        let reply = reply.map_err(|_| "a command that waits has no place in a seed".to_string())?;
+        match error_in(&reply) {
+            Some(error) => Err(String::from_utf8_lossy(error).into_owned()),
+            None => Ok(reply),
+        }
+    }
+
+    fn harvest(&mut self) -> Result<(), String> {
+        self.engine.lock_snapshot()?;
+        self.ask(&["SAVE"]).map(drop)
+    }
+
+    fn keys(&self) -> usize {
+        let keyspace = &self.engine.keyspace;
+        (0..keyspace.databases()).map(|db| keyspace.db(db).len()).sum()
+    }
+}
+
+/// An error, be it in the answer of an EXEC.
+fn error_in(reply: &Reply) -> Option<&[u8]> {
+    match reply {
+        Reply::Error(text) => Some(text),
+        Reply::Array(items) => items.iter().find_map(error_in),
+        _ => None,
+    }
+}
