@@ -279,6 +279,7 @@ fn peer(client: usize) -> Peer {
         fd: 8 + client as i32,
         unix: false,
         loopback: true,
+        private: true,
     }
 }
 

@@ -1,5 +1,6 @@
 """A container without an engine: namespaces of its own, the image's tree for a root, and a program in it."""
 
+import ctypes
 import fcntl
 import os
 import shutil
@@ -62,8 +63,9 @@ class Image:
 
 
 class Container:
-    def __init__(self, image, *args, env=None, user=None, volume=None, seeds=None, files=None, secret=None):
-        """`volume` is a folder that is kept; `seeds` and `files` are texts by their names, of which `secret` is root's alone."""
+    def __init__(self, image, *args, env=None, user=None, volume=None, seeds=None, files=None, secret=None, tight=False):
+        """`volume` is a folder that is kept; `seeds` and `files` are texts by their names, of which `secret` is root's alone. `tight`
+        is a root without capabilities, on a disk that is for reading but for the volume."""
         self.folder = Path(tempfile.mkdtemp(prefix="russet-container-"))
         self.folder.chmod(0o755)
         self.root = self.folder / "root"
@@ -77,7 +79,7 @@ class Container:
         if secret:
             (self.root / secret).chmod(0o600)
         self.log_path = self.folder / "log"
-        command = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", sys.executable, HERE / "container.py", self.root, str(volume or ""), str(user or 0), *args]
+        command = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", sys.executable, HERE / "container.py", self.root, str(volume or ""), str(user or 0), "tight" if tight else "", *args]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(command, env={"PATH": PATH, **(env or {})}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.pid = None
@@ -150,17 +152,27 @@ def until(is_so, why):
         time.sleep(0.05)
 
 
-def enter(root, volume, user, *args):
+def enter(root, volume, user, tight, *args):
     """Inside of the namespaces: what an engine does before it runs the entrypoint."""
     os.umask(0o022)
     put_addresses()
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     os.makedirs(root + "/proc", exist_ok=True)
     subprocess.run(["mount", "-t", "proc", "proc", root + "/proc"], check=True)
+    if tight:
+        subprocess.run(["mount", "--rbind", root, root], check=True)
     if volume:
         subprocess.run(["mount", "--bind", volume, root + "/data"], check=True)
+    if tight:
+        subprocess.run(["mount", "--bind", "-o", "remount,ro", root], check=True)
     os.chroot(root)
     os.chdir("/data")
+    if tight:
+        PR_CAPBSET_DROP, CAPABILITIES = 24, 64
+        libc = ctypes.CDLL(None)
+        # Those that the kernel does not have are refused.
+        for number in range(CAPABILITIES):
+            libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
     if user != "0":
         os.setgroups([])
         os.setgid(int(user))

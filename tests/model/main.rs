@@ -256,6 +256,7 @@ impl Server {
             fd: 8,
             unix: false,
             loopback: true,
+            private: true,
         };
         let who = engine.connect(peer, clock.now());
         let mut server = Server { clock, engine, who };

@@ -461,6 +461,7 @@ fn peer(number: usize) -> Peer {
         fd: 8 + number as i32,
         unix: false,
         loopback: true,
+        private: true,
     }
 }
 
