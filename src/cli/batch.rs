@@ -73,7 +73,6 @@ fn try_pipe(options: &Options, patience: Option<Duration>) -> Result<u64, String
 }
 
 /// No input holds the mark by chance.
-#[expect(clippy::disallowed_methods, reason = "dice of a client are no matter of repeating a run")]
 fn mark_letter() -> u8 {
     rand::random_range(b'a'..=b'z')
 }

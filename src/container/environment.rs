@@ -378,10 +378,10 @@ impl Reader<'_> {
 
 /// Of all variables those that concern us.
 fn is_meant(name: &str) -> bool {
-    let of_family = |family: &&str| {
-        name.strip_prefix(*family).is_some_and(|rest| rest.starts_with('_') && rest.len() > 1)
+    let of_family = |family: &str| {
+        name.strip_prefix(family).is_some_and(|rest| rest.starts_with('_') && rest.len() > 1)
     };
-    name == "ALLOW_EMPTY_PASSWORD" || FAMILIES.iter().any(|family| of_family(&family))
+    name == "ALLOW_EMPTY_PASSWORD" || FAMILIES.iter().any(|family| of_family(family))
 }
 
 /// Orchestrators tell containers where services are, in variables that begin with the names of the services.
