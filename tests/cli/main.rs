@@ -76,8 +76,7 @@ fn run(program: &PathBuf, port: u16, case: &Case) -> String {
     let output = process.wait_with_output().expect("it ends");
     let mut shown = String::new();
     for (mark, bytes) in [('|', &output.stdout), ('!', &output.stderr)] {
-        let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').peekable();
-        while let Some(line) = lines.next() {
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (line, end) = match line.strip_suffix(b"\n") {
                 Some(line) => (line, ""),
                 None => (line, "\\"),
