@@ -23,6 +23,7 @@ use crate::resp::{ArgsBuf, Out, Proto};
 use crate::server::disk::Files;
 use crate::server::host::{Clock, Machine};
 use crate::server::scribe::Scribe;
+use crate::server::tls::Tls;
 use crate::world::host::Facts;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -134,7 +135,8 @@ impl Garden {
         config.busy_reply_threshold = 0;
         let clock = Clock::start();
         let facts = Facts { pid: std::process::id(), ..Facts::default() };
-        let machine = Machine::new(clock, facts, Box::new(|_| Ok(())), Scribe::new(clock, 1));
+        let machine =
+            Machine::new(clock, facts, Box::new(|_| Ok(())), Tls::default(), Scribe::new(clock, 1));
         let mut engine = Engine::new(config, commands::TABLE, Box::new(machine), 0);
         let peer = Peer { unix: true, loopback: true, ..Peer::default() };
         let who = engine.connect(peer, clock.now());
