@@ -167,8 +167,7 @@ fn server(engine: &Engine, text: &mut String) {
 fn clients(engine: &Engine, text: &mut String) {
     let sessions = || engine.sessions.iter();
     let watching = sessions().filter(|session| !session.watched.is_empty()).count();
-    let input = sessions().map(|session| session.input.peak).max().unwrap_or(0);
-    let output = sessions().map(|session| session.reply_peak).max().unwrap_or(0);
+    let (input, output) = engine.recent_peaks.largest(engine.now.mono_us);
     field(text, "connected_clients", engine.sessions.len());
     field(text, "cluster_connections", 0);
     field(text, "maxclients", engine.config.maxclients);
@@ -418,7 +417,7 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "expired_lateness_ms_p99", lateness.percentile_ms(99.0));
     field(text, "expired_lateness_ms_max", lateness.max_ms);
     field(text, "evicted_keys", counters.evicted);
-    field(text, "evicted_clients", 0);
+    field(text, "evicted_clients", stats.evicted_clients);
     field(text, "evicted_scripts", engine.scripting.cache.evicted);
     let (exceeded_ms, current_ms) = engine.exceeded_ms();
     field(text, "total_eviction_exceeded_time", exceeded_ms);

@@ -30,8 +30,8 @@ pub use rewrite::{Rewrite, rewrite};
 pub use set::{Applied, SetError, Source, UNKNOWN};
 pub use value::{
     Allowed, Amount, AppendFsync, EventClasses, LogFormat, LogLevel, LogTimestamp, MaxmemoryPolicy,
-    OutputLimit, OutputLimits, Peers, PubSubDefault, RdbVersion, SavePoint, ShutdownOn, Supervised,
-    SyslogFacility, TlsAuth, TlsUser, Value, VersionCheck,
+    OomScoreAdj, OutputLimit, OutputLimits, Peers, PubSubDefault, RdbVersion, SavePoint,
+    ShutdownOn, Supervised, SyslogFacility, TlsAuth, TlsUser, Value, VersionCheck,
 };
 
 /// Who is speaking when the configuration file is at fault.
@@ -75,6 +75,15 @@ config! {
     /// Seconds; 0 means never.
     timeout: u32,
     maxclients: u32,
+    max_new_connections_per_cycle: u32,
+    max_new_tls_connections_per_cycle: u32,
+    /// Seconds; 0 means never.
+    unauthenticated_timeout: u32,
+    /// 0 means no limit.
+    unauthenticated_per_address: u32,
+    /// 0 means none.
+    socket_mark_id: u32,
+    mptcp: bool,
 
     /// 0 means that nobody listens for TLS.
     tls_port: u16,
@@ -130,6 +139,14 @@ config! {
     syslog_facility: SyslogFacility,
     /// Empty means that nobody needs to know.
     availability_zone: Vec<u8>,
+    oom_score_adj: OomScoreAdj,
+    /// Of a primary, a replica and a background child.
+    oom_score_adj_values: [i32; 3],
+    disable_thp: bool,
+    server_cpulist: String,
+    bio_cpulist: String,
+    aof_rewrite_cpulist: String,
+    bgsave_cpulist: String,
     always_show_logo: bool,
     set_proc_title: bool,
     proc_title_template: String,
@@ -173,6 +190,8 @@ config! {
     shutdown_on_sigterm: ShutdownOn,
 
     client_output_buffer_limit: OutputLimits,
+    /// What all clients may take together; 0 means no limit.
+    maxmemory_clients: Amount,
     /// Bytes.
     client_query_buffer_limit: u64,
     /// Bytes.

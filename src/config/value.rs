@@ -151,6 +151,11 @@ choices! {
     pub enum TlsUser { Cn = "CN", Uri = "URI", Off = "off" }
 }
 choices! {
+    /// Whether the kernel is told whom to end first, and whether scores are added to what there was.
+    pub enum OomScoreAdj { No = "no", Yes = "yes", Relative = "relative", Absolute = "absolute" }
+}
+
+choices! {
     /// When the log is flushed to disk.
     pub enum AppendFsync { Everysec = "everysec", Always = "always", No = "no" }
 }
@@ -224,7 +229,7 @@ macro_rules! variants {
     )*};
 }
 variants!(
-    Vec<u8> => Text, Vec<String> => Words, Vec<f64> => Percentiles, Vec<SavePoint> => Save
+    Vec<u8> => Text, Vec<String> => Words, Vec<f64> => Percentiles, [i32; 3] => Scores, Vec<SavePoint> => Save
 );
 
 impl Typed for OutputLimits {

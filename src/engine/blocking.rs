@@ -8,6 +8,7 @@
 //! handler like any other.
 
 use super::call::{Outcome, Pending};
+use super::memory::NAME_BYTES;
 use super::{Closing, Command, Engine, Out, SessionKey};
 use crate::base::map::Map;
 use crate::error::Error;
@@ -19,6 +20,8 @@ use std::collections::{BTreeSet, VecDeque};
 pub struct Blocked {
     command: &'static Command,
     line: ArgsBuf,
+    /// Bytes of the line and of the keys.
+    bytes: usize,
     db: usize,
     wait: Box<Wait>,
     /// On the monotonic clock.
@@ -29,7 +32,7 @@ pub struct Blocked {
 
 impl Blocked {
     pub fn memory(&self) -> usize {
-        self.line.memory() + self.wait.keys.iter().map(|key| key.len()).sum::<usize>()
+        self.bytes + size_of::<Blocked>()
     }
 }
 
@@ -146,8 +149,11 @@ impl Engine {
         // It counts once it is answered.
         session.commands -= 1;
         self.keyspace.changes.interest |= change::BLOCKED;
+        // The keys stand in the index of all that are waited for as well.
+        let names = wait.keys.iter().map(|key| 2 * key.len() + NAME_BYTES);
+        let bytes = line.memory() + names.sum::<usize>();
         session.blocked =
-            Some(Box::new(Blocked { command, line, db, wait, deadline_us, again_us }));
+            Some(Box::new(Blocked { command, line, bytes, db, wait, deadline_us, again_us }));
     }
 
     /// A session waits no longer, for whatever reason.
@@ -277,6 +283,7 @@ impl Engine {
             self.answer_waiting(who, out);
         }
         self.end_request(who);
+        self.weigh(who);
     }
 
     /// A waiting client gets its answer, and goes on with what it sent meanwhile.
@@ -293,6 +300,7 @@ impl Engine {
         session.commands += 1;
         session.mailbox.ring();
         self.push_to(who, &out.bytes);
+        self.weigh(who);
     }
 
     /// Those whose time is up are told so.

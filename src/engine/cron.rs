@@ -43,6 +43,7 @@ impl Engine {
         }
         self.bound_reads();
         self.close_idle();
+        self.close_strangers();
         self.save_by_itself(now);
         let peaks = self.reply_peaks;
         let mut slow: Vec<SessionKey> = Vec::new();
@@ -53,6 +54,8 @@ impl Engine {
             }
         }
         slow.into_iter().for_each(|who| self.bound_output(who));
+        self.look_at_outputs_again();
+        debug_assert!(self.weights_are_right(), "somebody has changed and was not weighed");
         let micros = self.host.mono_us().saturating_sub(now.mono_us);
         self.stats.cycles.cron_micros += micros;
         let rhythm = self.rhythm();
@@ -71,6 +74,7 @@ impl Engine {
         if busy {
             Rhythm::Busy
         } else if self.may_save_by_itself()
+            || !self.strangers.is_empty()
             || self.sessions.iter().any(|it| self.config.timeout > 0 || ages(it))
         {
             Rhythm::Slow
@@ -127,12 +131,14 @@ impl Engine {
         let idle = |session: &super::Session| {
             !session.monitor
                 && session.subscriptions.is_none()
-                && !session.is_waiting()
+                && (!session.is_waiting() || session.stalled)
                 && now_us.saturating_sub(session.last_used_us) > timeout_us
         };
-        for session in self.sessions.iter_mut().filter(|session| idle(session)) {
-            session.kill();
+        let silent = self.sessions.iter().filter(|session| idle(session));
+        let silent: Vec<SessionKey> = silent.map(|session| session.key).collect();
+        for who in silent {
             self.host.log(Level::Verbose, "Closing idle client");
+            self.kill(who);
         }
     }
 }

@@ -22,22 +22,23 @@ impl Engine {
         );
         let multi = session.multi.as_ref();
         let multi_memory = multi.map_or(0, |transaction| transaction.memory());
+        let input = &session.input;
         // What is being run was taken out of the buffer, but it is not done with yet. With several
         // threads Redis has let go of it by then, and so says this.
         let running = if self.config.io_threads > 1 { 0 } else { session.input.running };
-        let held = session.input.partial.len() + running;
-        let room = session.input.partial.capacity().saturating_sub(session.input.partial.len());
+        // The words that have arrived of a frame are its arguments, and no longer unread input.
+        let held = input.partial.len().saturating_sub(input.parser.read()) + running;
+        let room = input.partial.capacity() - input.partial.len();
+        let arguments = session.argument_bytes + input.parser.word_bytes();
         let unread = session.unread();
-        let tracking = session.tracking.as_ref().map_or(0, |tracking| tracking.memory());
-        let kept = multi_memory + tracking + session.fieldsets.memory();
-        let total = size_of::<Session>() + held + room + unread + kept;
+        let total = session.memory() + running + session.argument_bytes;
         let command = session
             .last_command
             .map_or("NULL".to_string(), |last| self.known(last).spec.lower_name());
         format!(
             "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={} db={} sub={} \
              psub={} ssub={} multi={} watch={} qbuf={held} qbuf-free={} argv-mem={} \
-             multi-mem={multi_memory} rbs={} rbp={} obl=0 oll={} omem={unread} tot-mem={} events={} \
+             multi-mem={multi_memory} rbs={} rbp={} obl=0 oll={} omem={unread} tot-mem={total} events={} \
              cmd={command} user={} redir={} resp={} lib-name={lib_name} lib-ver={lib_ver} \
              io-thread={} tot-net-in={} tot-net-out={} tot-cmds={} capa={}",
             session.id,
@@ -54,11 +55,10 @@ impl Engine {
             multi.map_or(-1, |transaction| transaction.len() as i64),
             session.watched.len(),
             room,
-            session.argument_bytes,
+            arguments,
             session.reply_buffer(),
             session.reply_peak,
-            (unread > 0) as u8,
-            total + session.argument_bytes,
+            if unread > 0 { session.outbox.pieces().max(1) } else { 0 },
             if unread > 0 { "rw" } else { "r" },
             String::from_utf8_lossy(&session.user.name),
             session.redirect(),

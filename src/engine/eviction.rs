@@ -232,7 +232,7 @@ impl Engine {
     /// Bytes that go by themselves: what clients have not read, up to a share of the limit, what the log has not
     /// written, and what a snapshot has gathered.
     pub fn not_counted(&self) -> u64 {
-        let unread = self.sessions.unread() as u64;
+        let unread = self.outputs_memory() as u64;
         let unread = match self.room.limit {
             0 => unread,
             limit => unread.min(limit / UNREAD_SHARE),

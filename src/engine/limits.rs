@@ -1,14 +1,50 @@
-//! Bounds on what a client may make us keep for it: input that is not a request yet, output that
-//! it does not read.
+//! Bounds on what clients may make us keep for them: input that is not a request yet, output that
+//! they do not read; each by itself, and all together.
+//!
+//! Where `maxmemory-clients` is set it bounds all that clients take, and the largest are ended first. Where it is
+//! not, what lies in outputs is bounded all the same, by a share of the memory there is: a client that does not
+//! read its answers is not read from, which holds up nobody else; and if all that do not read hold more than the
+//! share together, those who hold most are ended, before any key has to make room for them.
 
+use super::heavies::Heavies;
 use super::session::ClientType;
 use super::{Closing, Engine, Outbox, Session, SessionKey};
-use crate::config::{Config, OutputLimit};
+use crate::base::memory_size::share_of;
+use crate::config::{Amount, Config, OutputLimit};
 use crate::world::host::Level;
 
-/// What a client that has not logged in may leave lying about.
-const STRANGER_INPUT_MAX: usize = 16 * 1024 + 1024;
+/// What a client that has not logged in may leave lying about. How many words it may send, and how long they may
+/// be, is in the parser.
+const STRANGER_INPUT_MAX: usize = 64 * 1024;
 const STRANGER_OUTPUT_MAX: usize = 1024;
+/// The share of the memory there is that outputs may take, and what they may take however little that is.
+const OUTPUTS_SHARE: u64 = 4;
+const OUTPUTS_LEAST: u64 = 32 << 20;
+/// The share of that which one client may have unread and still be read from.
+const PAUSE_SHARE: usize = 16;
+const PAUSE_MOST: usize = 64 << 20;
+/// Nobody can speak to a server that ends every client: less is taken for this.
+const CLIENTS_LEAST: usize = 128 << 10;
+
+/// Bounds on all clients together, in bytes; 0 means that there is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClientBounds {
+    /// What clients may take, all in all: `maxmemory-clients`.
+    all: usize,
+    /// What lies in outputs.
+    outputs: usize,
+    /// Outputs hold more than they should and nobody could be ended: beyond this it is looked into again.
+    look_again: usize,
+}
+
+impl ClientBounds {
+    /// Are clients ended because they take too much all in all?
+    #[inline]
+    pub fn evicts(&self) -> bool {
+        self.all > 0
+    }
+}
+
 /// What an answer counts as while DEBUG CLIENT-ENFORCE-REPLY-LIST is on.
 const BLOCK_BYTES: usize = 16 * 1024;
 
@@ -24,19 +60,127 @@ impl Session {
 }
 
 impl Engine {
-    /// The socket's owner holds so many bytes that the client has not read.
-    pub fn set_in_flight(&mut self, who: SessionKey, bytes: usize) {
+    /// The socket's owner holds what the client has not read, some of it in records of TLS.
+    pub fn set_in_flight(&mut self, who: SessionKey, unsent: &Outbox, sealed: usize) {
         let Some(session) = self.sessions.get_mut(who) else { return };
-        session.mailbox.set_in_flight(bytes);
+        session.mailbox.set_in_flight(unsent, sealed);
         self.bound_output(who);
+    }
+
+    /// Takes over what the configuration says of clients' memory.
+    pub(super) fn bound_clients_anew(&mut self) {
+        let limit = self.room.limit;
+        let all = match self.config.maxmemory_clients {
+            Amount::Bytes(bytes) => bytes,
+            Amount::Percent(percent) => share_of(limit, percent),
+        };
+        let all = if all > 0 { bytes(all).max(CLIENTS_LEAST) } else { 0 };
+        let memory = if limit > 0 { limit } else { self.host.memory_at_hand() };
+        let outputs = match memory {
+            0 => 0,
+            memory => bytes((memory / OUTPUTS_SHARE).max(OUTPUTS_LEAST)),
+        };
+        // Who alone takes all that clients may take is ended by that, and not held up: it goes on below half.
+        let pause_at = match outputs {
+            0 => usize::MAX,
+            outputs => (outputs / PAUSE_SHARE).min(PAUSE_MOST).max(all.saturating_mul(2)),
+        };
+        self.ledger.set_pause_at(pause_at);
+        let evicted = self.client_bounds.evicts();
+        self.client_bounds = ClientBounds { all, outputs, look_again: 0 };
+        if evicted != self.client_bounds.evicts() {
+            let everybody: Vec<SessionKey> = self.sessions.iter().map(|it| it.key).collect();
+            for who in everybody {
+                match evicted {
+                    true => self.unfile(who),
+                    false => self.file_by_weight(who),
+                }
+            }
+        }
+    }
+
+    /// Ends clients if all together take more than they may.
+    #[inline]
+    pub(super) fn bound_clients(&mut self) {
+        let bounds = &self.client_bounds;
+        if bounds.all > 0 {
+            if self.clients_memory() > bounds.all {
+                self.evict_clients();
+            }
+        } else if bounds.outputs > 0
+            && self.outputs_memory() > bounds.outputs.max(bounds.look_again)
+        {
+            self.cut_slowest_readers();
+        }
+    }
+
+    #[cold]
+    fn evict_clients(&mut self) {
+        while self.clients_memory() > self.client_bounds.all
+            && let Some(who) = self.heaviest_client()
+        {
+            let line = self.describe(who);
+            self.host.log(Level::Notice, &format!("Evicting client: {line}"));
+            self.stats.evicted_clients += 1;
+            self.kill(who);
+        }
+    }
+
+    /// One of the largest that may be ended.
+    fn heaviest_client(&mut self) -> Option<SessionKey> {
+        loop {
+            let memory = |who: &&SessionKey| self.sessions.get(**who).map_or(0, Session::memory);
+            let who = self.heavies.highest().iter().max_by_key(memory).copied()?;
+            let class = Heavies::class_of(self.sessions[who].memory());
+            if self.sessions[who].place.is_some_and(|place| place.class == class) {
+                return Some(who);
+            }
+            // It has read what it was told since it was filed.
+            self.file_by_weight(who);
+        }
+    }
+
+    /// Outputs hold more than their share: those who hold most are ended until there is some room.
+    #[cold]
+    fn cut_slowest_readers(&mut self) {
+        let limit = self.client_bounds.outputs;
+        let holders =
+            self.sessions.iter().filter(|it| it.closing != Closing::Now && it.unread() > 0);
+        let mut holders: Vec<(usize, SessionKey)> =
+            holders.map(|session| (session.output_memory(), session.key)).collect();
+        holders.sort_unstable_by(|one, other| other.cmp(one));
+        if let [(_, alone)] = holders[..] {
+            // It is one answer that is so long, since nobody reads from who has not read the last one.
+            let session = &self.sessions[alone];
+            if !session.monitor && session.subscriptions.is_none() && session.tracking.is_none() {
+                holders.clear();
+            }
+        }
+        for (held, who) in holders {
+            if self.outputs_memory() <= limit - limit / 8 {
+                break;
+            }
+            self.cut_slow_reader(who, held);
+        }
+        self.client_bounds.look_again = match self.outputs_memory() {
+            held if held > limit => held + limit / 8,
+            _ => 0,
+        };
+    }
+
+    /// Called by the clock.
+    pub(super) fn look_at_outputs_again(&mut self) {
+        self.client_bounds.look_again = 0;
+        self.bound_clients();
     }
 
     /// Hands the outbox to the socket's owner, who holds nothing else of this client.
     pub fn take_outbox(&mut self, who: SessionKey) -> Outbox {
         let Some(session) = self.sessions.get_mut(who) else { return Outbox::default() };
-        let outbox = session.change_outbox(std::mem::take);
-        session.mailbox.set_in_flight(outbox.len());
+        let outbox = std::mem::take(&mut session.outbox);
+        session.mailbox.set_in_flight(&outbox, 0);
         self.stats.threads[session.thread].writes += !outbox.is_empty() as u64;
+        self.weigh(who);
         outbox
     }
 
@@ -46,9 +190,10 @@ impl Engine {
         if session.unread() == 0 || answers.is_empty() {
             return;
         }
-        session.change_outbox(|outbox| outbox.copy(answers));
+        session.outbox.copy(answers);
         answers.clear();
         session.mailbox.ring();
+        self.weigh(who);
         self.bound_output(who);
     }
 
@@ -65,6 +210,7 @@ impl Engine {
         if let Some(session) = self.sessions.get_mut(who) {
             session.push(bytes);
             self.count_answered(who, bytes.len());
+            self.weigh(who);
             self.bound_output(who);
         }
     }
@@ -77,9 +223,9 @@ impl Engine {
         if !stranger && held as u64 <= self.config.client_query_buffer_limit {
             return;
         }
-        session.closing = Closing::Now;
         self.stats.query_limit_disconnections += 1;
         let line = self.describe(who);
+        self.kill(who);
         self.host.log(
             Level::Warning,
             &format!("Closing client that reached max query buffer length: {line}"),
@@ -119,7 +265,7 @@ impl Engine {
 
     /// A stranger who has never logged in. One that did, and logged out with RESET, is trusted to
     /// read what it is told.
-    fn is_unknown(&self, who: SessionKey) -> bool {
+    pub(super) fn is_unknown(&self, who: SessionKey) -> bool {
         self.is_stranger(who)
             && self.sessions.get(who).is_none_or(|session| !session.was_authenticated)
     }
@@ -137,7 +283,10 @@ impl Engine {
             ),
         );
         self.stats.output_limit_disconnections += 1;
-        self.sessions[who].change_outbox(std::mem::take);
         self.kill(who);
     }
+}
+
+fn bytes(wide: u64) -> usize {
+    usize::try_from(wide).unwrap_or(usize::MAX)
 }

@@ -334,7 +334,7 @@ impl Engine {
 
     pub fn begin_replay(&mut self) -> Replay {
         let peer = Peer { unix: true, loopback: true, ..Peer::default() };
-        let who = self.sessions.open(peer, self.now.mono_us).key;
+        let who = self.sessions.open(peer, self.now.mono_us, self.ledger.clone()).key;
         self.trust(who);
         Replay { who, out: Vec::new(), empty_keys: 0 }
     }

@@ -21,9 +21,11 @@ pub mod fieldsets;
 pub mod functions;
 pub mod gate;
 pub mod health;
+pub mod heavies;
 pub mod hot_keys;
 pub mod keys;
 pub mod latency;
+pub mod ledger;
 pub mod limits;
 pub mod loading;
 pub mod locks;
@@ -38,6 +40,7 @@ pub mod redact;
 pub mod scripting;
 pub mod session;
 pub mod stats;
+pub mod strangers;
 pub mod tasks;
 pub mod tracking;
 pub mod transaction;
@@ -108,6 +111,13 @@ pub struct Engine {
     /// DEBUG PAUSE-CRON.
     pub cron_paused: bool,
     pub reply_peaks: ReplyPeaks,
+    pub recent_peaks: memory::RecentPeaks,
+    /// What lies in the outputs of clients, as far as other threads change it.
+    pub ledger: ledger::Ledger,
+    weights: memory::Weights,
+    heavies: heavies::Heavies,
+    client_bounds: limits::ClientBounds,
+    strangers: strangers::Strangers,
     /// DEBUG CLIENT-ENFORCE-REPLY-LIST: every answer counts as a whole block.
     pub answers_fill_blocks: bool,
     pub room: eviction::Room,
@@ -237,6 +247,12 @@ impl Engine {
             startup_memory,
             cron_paused: false,
             reply_peaks: ReplyPeaks::default(),
+            recent_peaks: Default::default(),
+            ledger: Default::default(),
+            weights: Default::default(),
+            heavies: Default::default(),
+            client_bounds: Default::default(),
+            strangers: Default::default(),
             answers_fill_blocks: false,
             room: Default::default(),
             paused: None,
@@ -293,8 +309,10 @@ impl Engine {
     pub fn connect(&mut self, peer: Peer, now: Now) -> SessionKey {
         self.set_now(now);
         self.stats.connections += 1;
-        let who = self.sessions.open(peer, now.mono_us).key;
+        let who = self.sessions.open(peer, now.mono_us, self.ledger.clone()).key;
         self.welcome(who);
+        self.weigh(who);
+        self.note_stranger(who);
         who
     }
 
@@ -306,15 +324,22 @@ impl Engine {
             self.stop_monitor(who);
             self.unsubscribe_from_all(who);
             self.forget_tracker(who);
-            self.sessions.close(who);
+            self.unfile(who);
+            if let Some(gone) = self.sessions.close(who) {
+                self.weigh_out(&gone);
+            }
         }
     }
 
     /// Ends a client's connection without another word. It counts as gone from here on.
     pub fn kill(&mut self, who: SessionKey) {
+        self.unblock(who);
+        self.unwatch(who);
         self.unsubscribe_from_all(who);
         self.forget_tracker(who);
         self.sessions[who].kill();
+        self.unfile(who);
+        self.weigh(who);
     }
 
     /// RESET: nothing of what the client asked for is left.
@@ -341,34 +366,42 @@ impl Engine {
             return;
         }
         if session.is_waiting() {
-            session.input.partial.extend_from_slice(fresh);
-            return self.bound_input(who);
+            append(&mut session.input.partial, fresh, 0);
+            self.weigh(who);
+            self.bound_input(who);
+            return self.bound_clients();
         }
+        let mut needed = fresh.len();
         let mut parser = std::mem::take(&mut session.input.parser);
         let mut out = Out { bytes: std::mem::take(answers), proto: session.proto };
         if session.input.partial.is_empty() {
             let done = self.run(who, fresh, &mut parser, &mut out);
-            if let Some(session) = self.sessions.get_mut(who) {
+            if let Some(session) = self.sessions.get_mut(who)
+                && session.closing != Closing::Now
+            {
                 session.input.parser = parser;
                 session.input.partial.extend_from_slice(&fresh[done..]);
             }
         } else {
             let mut input = std::mem::take(&mut session.input.partial);
-            input.extend_from_slice(fresh);
-            session.input.peak = session.input.peak.max(input.len());
+            append(&mut input, fresh, parser.wanted());
             // What is too long stays where it is, and the bound on it ends the connection.
             let too_long = input.len() as u64 > self.config.client_query_buffer_limit;
             let done = match input.len() >= parser.wanted() && !too_long {
                 true => self.run(who, &input, &mut parser, &mut out),
                 false => 0,
             };
-            if let Some(session) = self.sessions.get_mut(who) {
+            needed = input.len();
+            if let Some(session) = self.sessions.get_mut(who)
+                && session.closing != Closing::Now
+            {
                 session.input.parser = parser;
                 session.input.partial = leftover(input, done);
             }
         }
         *answers = out.bytes;
         self.bound_input(who);
+        self.recent_peaks.note(now.mono_us, needed, answers.len());
         if let Some(session) = self.sessions.get(who) {
             let thread = &mut self.stats.threads[session.thread];
             thread.reads += 1;
@@ -379,6 +412,8 @@ impl Engine {
             self.bound_block(who, answers);
         }
         self.queue_behind_unsent(who, answers);
+        self.weigh(who);
+        self.bound_clients();
     }
 
     /// The socket's owner looks in: it was rung for, or holds more unsent bytes than before. Answers
@@ -388,16 +423,19 @@ impl Engine {
             self.bound_output(who);
         }
         self.resume(who, answers, now);
+        self.weigh(who);
+        self.bound_clients();
     }
 
     /// Goes on with what was put off, if it may.
     pub fn resume(&mut self, who: SessionKey, answers: &mut Vec<u8>, now: Now) {
         if let Some(session) = self.sessions.get_mut(who)
-            && (session.postponed || session.woken)
+            && (session.postponed || session.woken || session.may_go_on())
             && session.closing == Closing::No
         {
             session.postponed = false;
             session.woken = false;
+            session.stalled = false;
             self.receive(who, &[], answers, now);
         }
     }
@@ -428,6 +466,8 @@ impl Engine {
         batch.spans.clear();
         batch.spans.shrink_to(SPANS_KEPT);
         let mut at = 0;
+        // What a pipeline is answered must be sent before more of it runs.
+        let pause_at = self.ledger.pause_at();
         // A pipeline is mostly one command over and over, which need not be looked up each time.
         let mut last: Option<(&[u8], &'static Command)> = None;
         loop {
@@ -498,7 +538,14 @@ impl Engine {
             for request in &batch.requests {
                 let args = Args::new(input, &batch.spans[request.spans.clone()]);
                 match self.request(who, request.found.clone(), args, out) {
-                    Flow::Continue => (),
+                    Flow::Continue if out.len() < pause_at || request.end == input.len() => (),
+                    Flow::Continue => {
+                        *parser = Parser::default();
+                        self.sessions[who].stalled = true;
+                        let end = request.end;
+                        self.batch = batch;
+                        return end;
+                    }
                     flow => {
                         *parser = Parser::default();
                         let (start, end) = (request.start, request.end);
@@ -679,10 +726,22 @@ impl Engine {
         self.configure_room();
         let slow_us = self.config.latency_monitor_threshold.saturating_mul(1000);
         self.persistence.aof.progress.set_slow_from(slow_us);
+        self.bound_clients_anew();
         let aging = &mut self.keyspace.aging;
         aging.log_factor = self.config.lfu_log_factor;
         aging.decay_minutes = self.config.lfu_decay_time;
     }
+}
+
+/// Puts bytes behind those that are held for a frame that is `wanted` bytes long as far as is known. Room is made
+/// for as much again at the most, whatever was declared, and for no more than the frame needs.
+fn append(held: &mut Vec<u8>, fresh: &[u8], wanted: usize) {
+    let needed = held.len() + fresh.len();
+    if needed > held.capacity() && wanted >= needed {
+        let room = needed.max(2 * held.capacity()).min(wanted);
+        held.reserve_exact(room - held.len());
+    }
+    held.extend_from_slice(fresh);
 }
 
 /// What is left of a buffer, without keeping a large one for a little.

@@ -5,7 +5,7 @@
 //! sent takes no memory. The socket takes all pieces with one vectored write.
 
 use bytes::{Buf, Bytes, BytesMut};
-use bytes_utils::SegmentedBuf;
+use std::collections::VecDeque;
 use std::io::IoSlice;
 
 /// From this length on a message is held by reference, behind others. Measured with 16 messages waiting for each of
@@ -23,18 +23,38 @@ const PIECE_BYTES: usize = 16 * 1024;
 pub struct Outbox {
     /// A message of others that nothing is behind. Else it is empty.
     only: Bytes,
-    pieces: SegmentedBuf<Bytes>,
+    pieces: VecDeque<Piece>,
+    /// Bytes of the pieces together.
+    queued: usize,
+    /// Of these, the bytes that nobody else holds.
+    own: usize,
     /// Behind all pieces, and still growing.
     tail: BytesMut,
 }
 
+#[derive(Debug)]
+struct Piece {
+    bytes: Bytes,
+    shared: bool,
+}
+
 impl Outbox {
     pub fn len(&self) -> usize {
-        self.only.len() + self.pieces.remaining() + self.tail.len()
+        self.only.len() + self.queued + self.tail.len()
     }
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Bytes of memory that are held for this client alone.
+    pub fn own_memory(&self) -> usize {
+        self.own + self.tail.capacity() + self.pieces.capacity() * size_of::<Piece>()
+    }
+
+    /// How many pieces wait.
+    pub fn pieces(&self) -> usize {
+        self.pieces.len() + !self.only.is_empty() as usize + !self.tail.is_empty() as usize
     }
 
     /// Puts bytes behind what waits; O(bytes), whatever waits.
@@ -44,7 +64,7 @@ impl Outbox {
             self.end_tail();
         }
         if bytes.len() > PIECE_BYTES {
-            return self.pieces.push(Bytes::copy_from_slice(bytes));
+            return self.push(Bytes::copy_from_slice(bytes), false);
         }
         if self.tail.capacity() == 0 {
             self.tail.reserve(TAIL_BYTES.max(bytes.len()));
@@ -63,7 +83,7 @@ impl Outbox {
             return self.copy(message);
         }
         self.end_tail();
-        self.pieces.push(message.clone());
+        self.push(message.clone(), true);
     }
 
     /// Puts behind what waits all that waits in another.
@@ -75,10 +95,9 @@ impl Outbox {
         self.no_longer_only();
         other.no_longer_only();
         self.end_tail();
-        while other.pieces.has_remaining() {
-            let len = other.pieces.chunk().len();
-            self.pieces.push(other.pieces.copy_to_bytes(len));
-        }
+        self.queued += other.queued;
+        self.own += other.own;
+        self.pieces.append(&mut other.pieces);
         self.tail = other.tail;
     }
 
@@ -86,8 +105,8 @@ impl Outbox {
     pub fn front(&self) -> &[u8] {
         if !self.only.is_empty() {
             &self.only
-        } else if self.pieces.has_remaining() {
-            self.pieces.chunk()
+        } else if let Some(first) = self.pieces.front() {
+            &first.bytes
         } else {
             &self.tail
         }
@@ -95,22 +114,19 @@ impl Outbox {
 
     /// The first pieces, as many as there is room for; says how many.
     pub fn slices<'a>(&'a self, room: &mut [IoSlice<'a>]) -> usize {
-        if let [only, ..] = &mut *room
-            && !self.only.is_empty()
-        {
-            *only = IoSlice::new(&self.only);
-            return 1;
-        }
-        let mut filled = self.pieces.chunks_vectored(room);
-        if filled < room.len() && !self.tail.is_empty() {
-            room[filled] = IoSlice::new(&self.tail);
+        let only = (!self.only.is_empty()).then_some(&self.only[..]);
+        let tail = (!self.tail.is_empty()).then_some(&self.tail[..]);
+        let pieces = self.pieces.iter().map(|piece| &piece.bytes[..]);
+        let mut filled = 0;
+        for (place, piece) in room.iter_mut().zip(only.into_iter().chain(pieces).chain(tail)) {
+            *place = IoSlice::new(piece);
             filled += 1;
         }
         filled
     }
 
     /// So many bytes from the front have been sent. An outbox that is empty holds no memory.
-    pub fn advance(&mut self, bytes: usize) {
+    pub fn advance(&mut self, mut bytes: usize) {
         if bytes == self.len() {
             *self = Outbox::default();
             return;
@@ -118,16 +134,24 @@ impl Outbox {
         if !self.only.is_empty() {
             return self.only.advance(bytes);
         }
-        let whole = bytes.min(self.pieces.remaining());
-        self.pieces.advance(whole);
-        self.tail.advance(bytes - whole);
+        while let Some(first) = self.pieces.front_mut().filter(|_| bytes > 0) {
+            let sent = bytes.min(first.bytes.len());
+            first.bytes.advance(sent);
+            bytes -= sent;
+            self.queued -= sent;
+            self.own -= if first.shared { 0 } else { sent };
+            if first.bytes.is_empty() {
+                self.pieces.pop_front();
+            }
+        }
+        self.tail.advance(bytes);
     }
 
     /// Something comes behind the only message.
     fn no_longer_only(&mut self) {
         let only = std::mem::take(&mut self.only);
         if only.len() >= SHARED_FROM {
-            self.pieces.push(only);
+            self.push(only, true);
         } else if !only.is_empty() {
             self.copy(&only);
         }
@@ -135,8 +159,15 @@ impl Outbox {
 
     fn end_tail(&mut self) {
         if !self.tail.is_empty() {
-            self.pieces.push(std::mem::take(&mut self.tail).freeze());
+            let tail = std::mem::take(&mut self.tail).freeze();
+            self.push(tail, false);
         }
+    }
+
+    fn push(&mut self, bytes: Bytes, shared: bool) {
+        self.queued += bytes.len();
+        self.own += if shared { 0 } else { bytes.len() };
+        self.pieces.push_back(Piece { bytes, shared });
     }
 }
 
@@ -210,6 +241,9 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(outbox.len(), model.len());
+                let pieces = &outbox.pieces;
+                let own = pieces.iter().filter(|piece| !piece.shared);
+                prop_assert_eq!(outbox.own, own.map(|piece| piece.bytes.len()).sum::<usize>());
             }
             let mut rest = Vec::new();
             while !outbox.is_empty() {

@@ -4,6 +4,8 @@
 //! the list of each, so that leaving costs the same however many listen. A message is built once for
 //! each protocol and shared by all who are sent it.
 
+use super::ledger::Ledger;
+use super::memory::NAME_BYTES;
 use super::{Closing, Engine, Out, SessionKey};
 use crate::base::glob;
 use crate::base::map::Map;
@@ -37,6 +39,8 @@ pub struct PubSub {
 pub struct Subscriptions {
     /// The place of the client in the list of each name.
     places: [Map<Name, u32>; SPACES.len()],
+    /// Bytes of the names.
+    bytes: usize,
 }
 
 impl PubSub {
@@ -77,10 +81,10 @@ impl Subscriptions {
         self.places.iter().all(Map::is_empty)
     }
 
-    /// Bytes, without the names, which belong to all who listen to them.
+    /// Bytes. The names belong to all who listen to them, and count for each: anybody may be the only one.
     pub fn memory(&self) -> usize {
-        let entries: usize = self.places.iter().map(Map::capacity).sum();
-        size_of::<Subscriptions>() + entries * size_of::<(Name, u32)>()
+        let names: usize = self.places.iter().map(Map::len).sum();
+        size_of::<Subscriptions>() + self.bytes + names * NAME_BYTES
     }
 }
 
@@ -124,6 +128,7 @@ impl Engine {
             let known = index.get_key_value(name).map(|(name, _)| name.clone());
             let name = known.unwrap_or_else(|| name.into());
             let listeners = Arc::make_mut(index.entry(name.clone()).or_default());
+            own.bytes += name.len();
             own.places[space as usize].insert(name, listeners.len() as u32);
             listeners.push(who);
         }
@@ -135,6 +140,7 @@ impl Engine {
         if let Some(own) = &mut self.sessions[who].subscriptions
             && let Some(place) = own.places[space as usize].remove(name)
         {
+            own.bytes -= name.len();
             if own.is_empty() {
                 self.sessions[who].subscriptions = None;
                 self.pubsub.clients -= 1;
@@ -236,7 +242,8 @@ impl Engine {
         let Some(listeners) = self.pubsub.listeners[space as usize].get(name).cloned() else {
             return 0;
         };
-        let mut frame = Frame { words, resp2: None, resp3: None };
+        let ledger = self.ledger.clone();
+        let mut frame = Frame { words, ledger, resp2: None, resp3: None };
         for listener in &*listeners {
             self.send_frame(*listener, &mut frame);
         }
@@ -275,6 +282,7 @@ impl Engine {
         }
         session.share(message);
         self.count_answered(who, message.len());
+        self.weigh(who);
         self.bound_output(who);
     }
 }
@@ -288,6 +296,7 @@ pub(super) struct Outer {
 /// A message as it goes over the wire, built when the first receiver of a protocol is met.
 struct Frame<'a> {
     words: &'a [&'a [u8]],
+    ledger: Ledger,
     resp2: Option<Bytes>,
     resp3: Option<Bytes>,
 }
@@ -303,7 +312,7 @@ impl Frame<'_> {
             let mut push = out.push(self.words.len());
             self.words.iter().for_each(|word| push.bulk(word));
             push.close();
-            out.bytes.into()
+            self.ledger.message(out.bytes)
         })
     }
 }

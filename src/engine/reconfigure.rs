@@ -35,6 +35,8 @@ impl Engine {
         }
         self.apply_config();
         self.tell_options();
+        // Amid a transaction too: who has to go shall not be served any more.
+        self.bound_clients();
         Ok(())
     }
 
@@ -73,6 +75,7 @@ impl Engine {
                 self.host.show_title(&self.config);
                 Ok(())
             }
+            Follow::OomScore => self.host.set_oom_score(&self.config).map_err(drop),
             Follow::BusyPoll => {
                 self.host.busy_poll(self.config.busy_poll_us as u64);
                 Ok(())

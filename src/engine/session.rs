@@ -6,6 +6,9 @@
 use super::acl::user::User;
 use super::blocking::Blocked;
 use super::fieldsets::Fieldsets;
+use super::heavies::Place;
+use super::ledger::Ledger;
+use super::memory::Weight;
 use super::pubsub::{Space, Subscriptions};
 use super::tracking::Tracking;
 use super::transaction::Transaction;
@@ -40,6 +43,8 @@ pub struct Session {
     pub multi: Option<Transaction>,
     /// Keys of WATCH, with their database.
     pub watched: Vec<(u32, Box<[u8]>)>,
+    /// Bytes of these keys.
+    pub watched_bytes: usize,
     /// A watched key was touched: EXEC will do nothing.
     pub watch_broken: bool,
     pub replies: Replies,
@@ -64,6 +69,8 @@ pub struct Session {
     pub awaits_script: bool,
     /// Waits no longer, and will go on with what it sent meanwhile.
     pub woken: bool,
+    /// It has read too little of its answers: the rest of its requests waits until it has.
+    pub stalled: bool,
     pub input: Input,
     /// What the socket's owner has not taken yet.
     pub outbox: Outbox,
@@ -80,6 +87,10 @@ pub struct Session {
     pub commands: u64,
     /// Bytes of the arguments of the request that is running.
     pub argument_bytes: usize,
+    /// As the accounts of memory know it.
+    pub(super) weight: Weight,
+    /// Where it stands among those that can be evicted, while that is wanted.
+    pub(super) place: Option<Place>,
     /// The largest reply since `reply_peak_since_us`; for CLIENT LIST's `rbp`.
     pub reply_peak: usize,
     pub reply_peak_since_us: u64,
@@ -96,11 +107,11 @@ pub struct Session {
 pub struct Peer {
     pub addr: String,
     pub laddr: String,
+    /// Without the port; a Unix socket has none.
+    pub ip: Option<std::net::IpAddr>,
     pub fd: i32,
     pub unix: bool,
     pub loopback: bool,
-    /// Its address is of a network that no route of the internet leads to.
-    pub private: bool,
 }
 
 /// What a client is to the server; limits and filters tell them apart.
@@ -151,8 +162,6 @@ pub struct Input {
     pub parser: Parser,
     /// Bytes of the buffer whose requests are running right now.
     pub running: usize,
-    /// The most `partial` held of late, for CLIENT LIST.
-    pub peak: usize,
 }
 
 /// What the engine and the task that owns the socket share, whichever threads they run on: the engine
@@ -162,25 +171,20 @@ pub struct Mailbox {
     waker: AtomicWaker,
     mail: AtomicBool,
     in_flight: AtomicUsize,
-    /// What all clients have not read.
-    unread: Arc<AtomicUsize>,
-}
-
-impl Drop for Mailbox {
-    fn drop(&mut self) {
-        self.set_in_flight(0);
-    }
+    /// Of that, the memory that is held for this client alone.
+    held: AtomicUsize,
+    /// The client counts as gone, and so does what is held for it.
+    closed: AtomicBool,
+    ledger: Ledger,
 }
 
 impl Mailbox {
-    /// One whose bytes are part of a sum.
-    fn counting(unread: Arc<AtomicUsize>) -> Mailbox {
-        Mailbox {
-            waker: AtomicWaker::new(),
-            mail: AtomicBool::new(false),
-            in_flight: AtomicUsize::new(0),
-            unread,
-        }
+    pub fn new(ledger: Ledger) -> Mailbox {
+        Mailbox { ledger, ..Mailbox::default() }
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     pub fn ring(&self) {
@@ -202,10 +206,33 @@ impl Mailbox {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Whoever holds more than before must tell the engine as well, which has bounds on it.
-    pub fn set_in_flight(&self, bytes: usize) {
-        let before = self.in_flight.swap(bytes, Ordering::Relaxed);
-        self.unread.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+    /// The socket's owner holds this now, and so many bytes that are records of TLS already. Whoever holds more than before must tell the engine as well, which
+    /// has bounds on it.
+    pub fn set_in_flight(&self, unsent: &Outbox, sealed: usize) {
+        self.in_flight.store(unsent.len() + sealed, Ordering::Relaxed);
+        self.set_held(unsent.own_memory() + sealed);
+        // The engine may have written it off in between.
+        if self.closed.load(Ordering::SeqCst) {
+            self.write_off();
+        }
+    }
+
+    /// Whatever is held for the client will be dropped without being written.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.write_off();
+    }
+
+    fn write_off(&self) {
+        self.in_flight.store(0, Ordering::Relaxed);
+        self.set_held(0);
+    }
+
+    fn set_held(&self, bytes: usize) {
+        if self.held.load(Ordering::SeqCst) != bytes {
+            let before = self.held.swap(bytes, Ordering::SeqCst);
+            self.ledger.held(before, bytes);
+        }
     }
 
     /// Takes the mark that there is mail.
@@ -222,7 +249,7 @@ impl Session {
         peer: Peer,
         now_us: u64,
         user: Arc<User>,
-        unread: &Arc<AtomicUsize>,
+        ledger: Ledger,
     ) -> Session {
         Session {
             key,
@@ -238,6 +265,7 @@ impl Session {
             authenticated: false,
             multi: None,
             watched: Vec::new(),
+            watched_bytes: 0,
             watch_broken: false,
             replies: Replies::On,
             monitor: false,
@@ -253,10 +281,11 @@ impl Session {
             blocked: None,
             awaits_script: false,
             woken: false,
+            stalled: false,
             input: Input::default(),
             outbox: Outbox::default(),
             thread: 0,
-            mailbox: Arc::new(Mailbox::counting(unread.clone())),
+            mailbox: Arc::new(Mailbox::new(ledger)),
             last_command: None,
             created_us: now_us,
             last_used_us: now_us,
@@ -265,6 +294,8 @@ impl Session {
             net_out: 0,
             commands: 0,
             argument_bytes: 0,
+            weight: Weight::default(),
+            place: None,
             reply_peak: 0,
             log_offset: 0,
             replays: false,
@@ -290,25 +321,20 @@ impl Session {
         }
         // Whoever takes an outbox takes all of it, so only the first message need ring.
         let first = self.outbox.is_empty();
-        self.change_outbox(put);
+        put(&mut self.outbox);
         if first {
             self.mailbox.ring();
         }
     }
 
-    /// Changes what waits to be taken. All changes go through here, because what clients have not read is
-    /// counted.
-    pub(super) fn change_outbox<R>(&mut self, change: impl FnOnce(&mut Outbox) -> R) -> R {
-        let before = self.outbox.len();
-        let result = change(&mut self.outbox);
-        let more = self.outbox.len().wrapping_sub(before);
-        self.mailbox.unread.fetch_add(more, Ordering::Relaxed);
-        result
-    }
-
     /// Is what the client sends kept for later?
     pub fn is_waiting(&self) -> bool {
-        self.postponed || self.blocked.is_some() || self.awaits_script || self.woken
+        self.postponed || self.blocked.is_some() || self.awaits_script || self.woken || self.stalled
+    }
+
+    /// The rest of its requests waited until it had read some of its answers, and it has.
+    pub fn may_go_on(&self) -> bool {
+        self.stalled && self.unread() <= self.mailbox.ledger().pause_at() / 2
     }
 
     /// Does the client want to be told anything at the moment?
@@ -366,9 +392,16 @@ impl Session {
         self.import_source = false;
     }
 
-    /// Its socket is closed as soon as its owner looks; until then it counts as gone.
+    /// Its socket is closed as soon as its owner looks; until then it counts as gone. What it holds is
+    /// dropped at once, since memory may be why it has to go.
     pub(super) fn kill(&mut self) {
         self.closing = Closing::Now;
+        self.outbox = Outbox::default();
+        self.input = Input { running: self.input.running, ..Input::default() };
+        self.multi = None;
+        self.fieldsets = Fieldsets::default();
+        self.stalled = false;
+        self.mailbox.close();
         self.mailbox.ring();
     }
 }
@@ -381,24 +414,22 @@ pub struct Sessions {
     last_id: u64,
     /// Whose rights a session has that nobody welcomed.
     nobody: Arc<User>,
-    unread: Arc<AtomicUsize>,
 }
 
 impl Sessions {
-    pub fn open(&mut self, peer: Peer, now_us: u64) -> &mut Session {
+    pub fn open(&mut self, peer: Peer, now_us: u64, ledger: Ledger) -> &mut Session {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() as u32 - 1
         });
         self.last_id += 1;
-        let (nobody, unread) = (self.nobody.clone(), &self.unread);
-        let session = Session::new(SessionKey(slot), self.last_id, peer, now_us, nobody, unread);
+        let (key, nobody) = (SessionKey(slot), self.nobody.clone());
+        let session = Session::new(key, self.last_id, peer, now_us, nobody, ledger);
         self.slots[slot as usize].insert(Box::new(session))
     }
 
     pub fn close(&mut self, key: SessionKey) -> Option<Box<Session>> {
-        let mut session = self.slots[key.0 as usize].take()?;
-        session.change_outbox(std::mem::take);
+        let session = self.slots[key.0 as usize].take()?;
         self.free.push(key.0);
         Some(session)
     }
@@ -409,11 +440,6 @@ impl Sessions {
 
     pub fn get_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
         self.slots.get_mut(key.0 as usize)?.as_deref_mut()
-    }
-
-    /// Bytes that clients have not read, all together.
-    pub fn unread(&self) -> usize {
-        self.unread.load(Ordering::Relaxed)
     }
 
     pub fn len(&self) -> usize {

@@ -71,6 +71,7 @@ pub struct Stats {
     pub peak_memory: u64,
     pub query_limit_disconnections: u64,
     pub output_limit_disconnections: u64,
+    pub evicted_clients: u64,
     pub acl_denied: AclDenied,
     /// One for each thread that has sockets.
     pub threads: Vec<IoThread>,
@@ -119,6 +120,7 @@ impl Stats {
             peak_memory: 0,
             query_limit_disconnections: 0,
             output_limit_disconnections: 0,
+            evicted_clients: 0,
             acl_denied: AclDenied::default(),
             threads: vec![IoThread::default(); threads],
             given_away: 0,
@@ -147,6 +149,7 @@ impl Stats {
         self.net_out = 0;
         self.query_limit_disconnections = 0;
         self.output_limit_disconnections = 0;
+        self.evicted_clients = 0;
         self.acl_denied = AclDenied::default();
         self.threads.fill(IoThread::default());
         self.given_away = 0;

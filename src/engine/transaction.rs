@@ -9,6 +9,8 @@ use crate::resp::{Args, ArgsBuf, Done, Reply, Stop};
 #[derive(Debug, Default)]
 pub struct Transaction {
     steps: Vec<Step>,
+    /// Bytes of the lines.
+    bytes: usize,
     /// A request was refused while it was to be queued: EXEC will refuse all.
     pub spoiled: bool,
     /// One of the requests could change data.
@@ -42,7 +44,9 @@ impl Transaction {
         self.may_grow |= may_grow;
         // Nothing of a spoiled transaction will run, so nothing of it need be kept.
         if !self.spoiled {
-            self.steps.push(Step { command, line: args.to_buf() });
+            let line = args.to_buf();
+            self.bytes += line.memory();
+            self.steps.push(Step { command, line });
         }
     }
 
@@ -55,8 +59,7 @@ impl Transaction {
     }
 
     pub fn memory(&self) -> usize {
-        let lines: usize = self.steps.iter().map(|step| step.line.memory()).sum();
-        lines + self.steps.capacity() * size_of::<Step>()
+        self.bytes + self.steps.capacity() * size_of::<Step>()
     }
 }
 

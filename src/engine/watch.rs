@@ -34,7 +34,9 @@ impl Engine {
         if !self.keyspace.contains(db as usize, key) {
             self.follow_removals();
         }
-        self.sessions[who].watched.push(watched.clone());
+        let session = &mut self.sessions[who];
+        session.watched_bytes += key.len();
+        session.watched.push(watched.clone());
         self.watchers.keys.entry(watched).or_default().push(who);
         self.keyspace.changes.interest |= change::WATCHERS;
     }
@@ -42,6 +44,7 @@ impl Engine {
     pub fn unwatch(&mut self, who: SessionKey) {
         let session = &mut self.sessions[who];
         session.watch_broken = false;
+        session.watched_bytes = 0;
         for entry in std::mem::take(&mut session.watched) {
             if let Some(watchers) = self.watchers.keys.get_mut(&entry) {
                 watchers.retain(|watcher| *watcher != who);

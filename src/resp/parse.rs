@@ -216,6 +216,21 @@ impl Parser {
         Ok(Parsed::Nothing { end: start + self.at })
     }
 
+    /// Bytes at the beginning of the frame that need not be looked at again.
+    pub fn read(&self) -> usize {
+        if self.left > 0 { self.at } else { 0 }
+    }
+
+    /// Bytes of the words that have arrived.
+    pub fn word_bytes(&self) -> usize {
+        self.spans.iter().map(|&(from, to)| (to - from) as usize).sum()
+    }
+
+    /// Bytes that this keeps beside the frame.
+    pub fn memory(&self) -> usize {
+        self.spans.capacity() * size_of::<Span>()
+    }
+
     fn bulk_header(&mut self, input: &[u8], bounds: Bounds) -> Result<Option<usize>, Malformed> {
         let Some(&mark) = input.get(self.at) else { return Ok(None) };
         // Redis waits for the line before it looks at its first byte.

@@ -51,6 +51,8 @@ pub async fn serve<S: Transport>(stream: S, door: Door, who: SessionKey, mailbox
         unsent: Outbox::default(),
         grown: false,
         more: false,
+        stalled: false,
+        may_go_on: false,
         left: None,
         held: 0,
         closing: Closing::No,
@@ -76,8 +78,12 @@ struct Connection<S> {
     unsent: Outbox,
     /// That is more than the engine knows of.
     grown: bool,
-    /// The outbox holds something, for when `unsent` is gone.
+    /// The outbox holds something, or requests wait, for when `unsent` is gone.
     more: bool,
+    /// Requests wait, for when less is unsent.
+    stalled: bool,
+    /// The engine would go on with them if no more were unsent than it knew of.
+    may_go_on: bool,
     /// Another thread runs what this client sent.
     left: Option<oneshot::Receiver<News>>,
     /// How far the log must have come before anything is sent; 0 when nothing waits for it.
@@ -92,6 +98,9 @@ struct News {
     outbox: Outbox,
     /// There is more, for when the socket has taken what was sent before.
     more: bool,
+    /// Requests of the client wait until it has read some of its answers.
+    stalled: bool,
+    may_go_on: bool,
     /// How far the log must have come before any of it is sent.
     after: u64,
 }
@@ -126,13 +135,17 @@ impl<S: Transport> Connection<S> {
         if !self.is_sent() {
             self.flush(cx)?;
         }
-        if self.mailbox.take() || self.grown || (self.more && self.is_sent()) {
+        let goes_on = self.more && (self.is_sent() || self.has_read_enough());
+        if self.mailbox.take() || self.grown || goes_on {
             return Poll::Ready(self.mail(cx));
         }
         if self.is_over() {
             return Poll::Ready(Ok(Turn::Over));
         }
-        let turn = self.read(cx);
+        let turn = match self.reads_too_little() {
+            true => Poll::Pending,
+            false => self.read(cx),
+        };
         if turn.is_pending() {
             // Only now, since registering costs more than a look; and then another look, since
             // mail may have come in between.
@@ -142,6 +155,18 @@ impl<S: Transport> Connection<S> {
             }
         }
         turn
+    }
+
+    /// Are there so many answers that the socket does not take that nothing more is to be run meanwhile?
+    #[inline]
+    fn reads_too_little(&self) -> bool {
+        !self.unsent.is_empty()
+            && (self.stalled || self.unsent.len() >= self.mailbox.ledger().pause_at())
+    }
+
+    /// Has the client read so much that the requests which wait may run?
+    fn has_read_enough(&self) -> bool {
+        self.may_go_on && self.in_flight() <= self.mailbox.ledger().pause_at() / 2
     }
 
     /// Has the log come so far that what is held may be sent?
@@ -232,7 +257,7 @@ impl<S: Transport> Connection<S> {
             let mut news = visit(engine, who, &fresh, &mut answers, now);
             if !answers.is_empty() {
                 news.outbox.copy(&answers);
-                engine.set_in_flight(who, news.outbox.len());
+                engine.set_in_flight(who, &news.outbox, 0);
             }
             // A connection that broke meanwhile needs no answer.
             let _ = tell.send(news);
@@ -244,6 +269,7 @@ impl<S: Transport> Connection<S> {
     fn settle(&mut self, answers: &[u8], news: News, cx: &mut Context) -> io::Result<Turn> {
         self.closing = news.closing;
         self.more = news.more;
+        (self.stalled, self.may_go_on) = (news.stalled, news.may_go_on);
         if news.closing == Closing::Now {
             return Ok(Turn::Over);
         }
@@ -271,7 +297,7 @@ impl<S: Transport> Connection<S> {
         assert!(self.unsent.is_empty(), "what comes later queues behind what is unsent");
         self.unsent.copy(answers);
         self.unsent.append(news.outbox);
-        self.mailbox.set_in_flight(self.unsent.len());
+        self.tell_in_flight();
         self.held = news.after;
         self.door.scribe().hold(news.after, &self.mailbox, self.door.thread());
     }
@@ -291,7 +317,7 @@ impl<S: Transport> Connection<S> {
             self.unsent.copy(&answers[sent..]);
         }
         if !self.is_sent() {
-            self.mailbox.set_in_flight(self.in_flight());
+            self.tell_in_flight();
             self.grown = true;
         }
         Ok(())
@@ -312,7 +338,7 @@ impl<S: Transport> Connection<S> {
         {
             flushed?;
         }
-        self.mailbox.set_in_flight(self.in_flight());
+        self.tell_in_flight();
         Ok(())
     }
 
@@ -339,6 +365,10 @@ impl<S: Transport> Connection<S> {
         self.unsent.len() + self.stream.kept()
     }
 
+    fn tell_in_flight(&self) {
+        self.mailbox.set_in_flight(&self.unsent, self.stream.kept());
+    }
+
     fn is_sent(&self) -> bool {
         self.unsent.is_empty() && self.stream.kept() == 0
     }
@@ -357,6 +387,8 @@ fn messages(engine: &mut Engine, who: SessionKey) -> Option<News> {
         closing: Closing::No,
         outbox: engine.take_outbox(who),
         more: false,
+        stalled: false,
+        may_go_on: false,
         after: engine.log_needed(None),
     })
 }
@@ -372,7 +404,14 @@ fn visit(
 ) -> News {
     if engine.exit.is_some() {
         // Nothing runs any more once the server has decided to end.
-        return News { closing: Closing::Now, outbox: Outbox::default(), more: false, after: 0 };
+        return News {
+            closing: Closing::Now,
+            outbox: Outbox::default(),
+            more: false,
+            stalled: false,
+            may_go_on: false,
+            after: 0,
+        };
     }
     let logged = engine.effects.offset();
     if fresh.is_empty() {
@@ -394,5 +433,8 @@ fn visit(
     }
     // Messages may tell of what others wrote.
     let before = if outbox.is_empty() { Some(logged) } else { None };
-    News { closing, outbox, more, after: engine.log_needed(before) }
+    let session = &engine.sessions[who];
+    let (stalled, may_go_on) = (session.stalled, session.may_go_on());
+    let after = engine.log_needed(before);
+    News { closing, outbox, more: more || stalled, stalled, may_go_on, after }
 }

@@ -3,6 +3,7 @@
 //! The first thread is the one that the server began with: it accepts, keeps the time, and serves clients
 //! like all others. A client is given to the thread that has the fewest, and stays there.
 
+use super::affinity::{self, Role};
 use super::connection;
 use super::door::Door;
 use super::transport::Transport;
@@ -72,6 +73,7 @@ impl Crew {
             let door = door.of_thread(thread);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             std::thread::Builder::new().name(format!("io_thd_{thread}")).spawn(move || {
+                affinity::settle(Role::Server);
                 LocalSet::new().block_on(&runtime, work(door, moving));
             })?;
             others.push(send);

@@ -1,6 +1,6 @@
 //! Living with the system: going to the background, telling a supervisor, looking at the kernel.
 
-use crate::config::Supervised;
+use crate::config::{Config, Supervised};
 use std::io;
 use std::os::fd::AsRawFd;
 
@@ -71,9 +71,38 @@ fn notify_systemd(name: &std::ffi::OsStr) -> io::Result<()> {
         .map(|_| ())
 }
 
+/// What the configuration asks of the kernel at the start, and what of its settings is known to hurt.
+pub fn suit_kernel(config: &Config) {
+    if config.disable_thp {
+        #[expect(unsafe_code, reason = "prctl has no safe wrapper")]
+        // SAFETY: this operation takes plain numbers, the last three of which must be zero.
+        let failed = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) } != 0;
+        if failed {
+            let error = io::Error::last_os_error();
+            tracing::warn!("Cannot switch transparent huge pages off for this process: {error}");
+        }
+    }
+    // Who has no right to this is told in the log.
+    let _ = super::oom::set(config);
+    let most: u32 = read_setting(SOMAXCONN).parse().unwrap_or(u32::MAX);
+    if config.port != 0 && most < config.tcp_backlog {
+        tracing::warn!(
+            "WARNING: The TCP backlog setting of {} cannot be enforced because {SOMAXCONN} is set to the \
+             lower value of {most}.",
+            config.tcp_backlog
+        );
+    }
+}
+
+const SOMAXCONN: &str = "/proc/sys/net/core/somaxconn";
+
+fn read_setting(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default().trim().to_string()
+}
+
 /// `--check-system`: settings of the kernel that are known to hurt.
 pub fn check_system() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_string();
+    let read = read_setting;
     let mut report = String::new();
     let mut line = |name: &str, fine: bool, advice: &str| {
         let verdict = if fine { "OK" } else { advice };
@@ -85,7 +114,7 @@ pub fn check_system() -> String {
         clock != "xen" && clock != "hpet" && clock != "acpi_pm",
         "The clock source is slow to read; prefer tsc or kvm-clock.",
     );
-    let backlog = read("/proc/sys/net/core/somaxconn").parse().unwrap_or(u32::MAX);
+    let backlog = read(SOMAXCONN).parse().unwrap_or(u32::MAX);
     line(
         "tcp-backlog",
         backlog >= 511,

@@ -3,6 +3,7 @@
 //! It starts with the first need and then sleeps between needs. Whoever gives something away goes on
 //! at once, however much is still waiting.
 
+use super::affinity::{self, Role};
 use super::{allocator, tally};
 use crate::engine::Trash;
 use crate::world::host::Coming;
@@ -62,6 +63,7 @@ fn start() -> Sender<Lot> {
 }
 
 fn work(lots: Receiver<Lot>) {
+    affinity::settle(Role::Background);
     for lot in lots {
         for trash in lot {
             let (values, bytes) = (trash.values, trash.bytes);

@@ -218,6 +218,10 @@ impl Host for Machine {
         Ok(std::env::current_dir()?.to_string_lossy().into_owned())
     }
 
+    fn set_oom_score(&self, config: &crate::config::Config) -> io::Result<()> {
+        super::oom::set(config)
+    }
+
     fn allow_clients(&self, clients: u32) -> bool {
         super::listen::raise_file_limit(clients) >= clients as u64
     }

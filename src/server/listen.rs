@@ -1,13 +1,14 @@
 //! Listening sockets: TCP on several addresses, with TLS or without, and a Unix socket.
 
 use super::crew::{Client, Crew, Stream};
+use super::host::Clock;
 use super::tls::Tls;
 use crate::config::{Config, Peers};
 use crate::engine::{Engine, Peer};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -30,6 +31,10 @@ default user. In this mode connections are only accepted from the loopback inter
 networks, which your address is not part of. Set a password (in a container REDIS_PASSWORD or \
 REDIS_PASSWORD_FILE, else requirepass), or, if everybody who can reach this port may use the server, set \
 protected-mode to no.\r\n";
+const STRANGERS: &[u8] =
+    b"-ERR too many clients of this address have not logged in: see unauthenticated-per-address\r\n";
+/// Probes that a silent peer may leave unanswered.
+const PROBES: u32 = 3;
 const FULL: &[u8] = b"-ERR max number of clients reached\r\n";
 
 /// A socket that listens, and what its clients speak.
@@ -148,14 +153,19 @@ pub async fn accept_tcp(
         Ok(listener) => listener,
         Err(error) => return tracing::warn!("Cannot listen: {error}"),
     };
+    let mut pace = Pace::default();
+    let mut spare = Spare::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = &mut over => return,
         };
         match accepted {
-            Ok((stream, addr)) => welcome_tcp(stream, addr, tls.as_ref(), &crew).await,
-            Err(error) => not_accepted(error).await,
+            Ok((stream, addr)) => {
+                let most = welcome_tcp(stream, addr, tls.as_ref(), &crew).await;
+                pace.keep(most).await;
+            }
+            Err(error) => spare.not_accepted(&listener, error).await,
         }
     }
 }
@@ -165,10 +175,71 @@ pub async fn accept_unix(listener: std::os::unix::net::UnixListener, path: Strin
         Ok(listener) => listener,
         Err(error) => return tracing::warn!("Cannot listen: {error}"),
     };
+    let mut pace = Pace::default();
+    let mut spare = Spare::new();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => welcome_unix(stream, &path, &crew).await,
-            Err(error) => not_accepted(error).await,
+            Ok((stream, _)) => {
+                let most = welcome_unix(stream, &path, &crew).await;
+                pace.keep(most).await;
+            }
+            Err(error) => spare.not_accepted(&listener, error).await,
+        }
+    }
+}
+
+/// Lets those who are connected have their turn after so many who come.
+#[derive(Default)]
+struct Pace {
+    came: u32,
+}
+
+impl Pace {
+    async fn keep(&mut self, most: u32) {
+        self.came += 1;
+        if self.came >= most {
+            self.came = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// A file descriptor that is kept for when there are no others: then who knocks can be told so, and does not
+/// wait at a door that nobody opens.
+struct Spare {
+    file: Option<std::fs::File>,
+    clock: Clock,
+    /// When it was last said that there are none.
+    told_us: Option<u64>,
+}
+
+impl Spare {
+    fn new() -> Spare {
+        Spare { file: std::fs::File::open("/dev/null").ok(), clock: Clock::start(), told_us: None }
+    }
+
+    /// Nobody could be accepted.
+    async fn not_accepted(&mut self, listener: &impl AsRawFd, error: io::Error) {
+        let is_full = matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
+        if !is_full && is_of_one_client(&error) {
+            return;
+        }
+        let now_us = self.clock.mono_us();
+        if self.told_us.is_none_or(|told_us| now_us.saturating_sub(told_us) >= 1_000_000) {
+            tracing::warn!("Accepting client connection: {error}");
+            self.told_us = Some(now_us);
+        }
+        if is_full && self.file.take().is_some() {
+            let refused = refuse_one(listener.as_raw_fd());
+            self.file = std::fs::File::open("/dev/null").ok();
+            if refused {
+                return tokio::task::yield_now().await;
+            }
+        }
+        // Trying again at once would only burn the processor.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if self.file.is_none() {
+            self.file = std::fs::File::open("/dev/null").ok();
         }
     }
 }
@@ -199,7 +270,12 @@ pub fn raise_file_limit(clients: u32) -> u64 {
 
 fn open_one(addr: SocketAddr, config: &Config) -> io::Result<std::net::TcpListener> {
     let domain = if addr.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
-    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    let socket = new_socket(domain, config.mptcp)?;
+    if config.socket_mark_id > 0
+        && let Err(error) = socket.set_mark(config.socket_mark_id)
+    {
+        tracing::warn!("Cannot mark a listening socket (socket-mark-id): {error}");
+    }
     if addr.is_ipv6() {
         // IPv4 has a socket of its own.
         socket.set_only_v6(true)?;
@@ -209,6 +285,17 @@ fn open_one(addr: SocketAddr, config: &Config) -> io::Result<std::net::TcpListen
     socket.listen(config.tcp_backlog as i32)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+/// With multipath TCP where it is wanted and the kernel has it.
+fn new_socket(domain: Domain, multipath: bool) -> io::Result<Socket> {
+    if multipath {
+        match Socket::new(domain, Type::STREAM, Some(Protocol::MPTCP)) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => tracing::warn!("No multipath TCP here, so plain TCP it is: {error}"),
+        }
+    }
+    Socket::new(domain, Type::STREAM, Some(Protocol::TCP))
 }
 
 fn resolve(name: &str) -> Option<IpAddr> {
@@ -231,87 +318,99 @@ fn is_missing_address(error: &io::Error) -> bool {
     )
 }
 
-async fn welcome_tcp(stream: TcpStream, addr: SocketAddr, tls: Option<&Tls>, crew: &Crew) {
+/// Says how many may come before others get their turn.
+async fn welcome_tcp(stream: TcpStream, addr: SocketAddr, tls: Option<&Tls>, crew: &Crew) -> u32 {
     let local = stream.local_addr().ok();
     // An IPv4 address that came in through IPv6 is still an IPv4 address.
     let ip = addr.ip().to_canonical();
     let peer = Peer {
         addr: addr.to_string(),
         laddr: local.map_or_else(String::new, |local| local.to_string()),
+        ip: Some(ip),
         fd: stream.as_raw_fd(),
         unix: false,
         loopback: ip.is_loopback(),
-        private: is_private(ip),
     };
-    let keepalive = crew.door().enter(|engine, _| engine.config.tcp_keepalive).await;
-    let socket = SockRef::from(&stream);
-    let _ = socket.set_tcp_nodelay(true);
-    if keepalive > 0 {
-        let seconds = Duration::from_secs(keepalive as u64);
-        let probes = TcpKeepalive::new()
-            .with_time(seconds)
-            .with_interval(Duration::from_secs((keepalive as u64 / 3).max(1)))
-            .with_retries(3);
-        let _ = socket.set_tcp_keepalive(&probes);
-    }
+    let _ = SockRef::from(&stream).set_tcp_nodelay(true);
     let stream = match tls.map(Tls::server_config) {
         None => Stream::Tcp(stream),
         Some(Some(config)) => Stream::Tls(stream, config),
         // TLS was switched off while the client came.
-        Some(None) => return,
+        Some(None) => return 1,
     };
-    welcome(stream, peer, crew).await;
+    welcome(stream, peer, crew).await
 }
 
-async fn welcome_unix(stream: UnixStream, path: &str, crew: &Crew) {
+async fn welcome_unix(stream: UnixStream, path: &str, crew: &Crew) -> u32 {
     let peer = Peer {
         addr: format!("{path}:0"),
         laddr: format!("{path}:0"),
+        ip: None,
         fd: stream.as_raw_fd(),
         unix: true,
         loopback: true,
-        private: true,
     };
-    welcome(Stream::Unix(stream), peer, crew).await;
+    welcome(Stream::Unix(stream), peer, crew).await
 }
 
 /// Opens a session and gives the client to a thread; or tells the client why not.
-async fn welcome(stream: Stream, peer: Peer, crew: &Crew) {
+async fn welcome(stream: Stream, peer: Peer, crew: &Crew) -> u32 {
     let berth = crew.berth();
     let thread = berth.thread();
     let is_tls = matches!(stream, Stream::Tls(..));
     let refusal = move |engine: &mut Engine, peer: &Peer| match is_tls {
         // Whether the machine of such a client is trusted it hears behind the handshake.
-        true => full(engine),
-        false => full(engine).or_else(|| denial(engine, peer)),
+        true => full(engine, peer),
+        false => full(engine, peer).or_else(|| denial(engine, peer)),
     };
-    let connect = move |engine: &mut Engine, now| match refusal(engine, &peer) {
-        Some(refusal) => Err(refusal),
-        None => {
-            let who = engine.connect(peer, now);
-            let session = &mut engine.sessions[who];
-            session.thread = thread;
-            Ok((who, session.mailbox.clone()))
+    let connect = move |engine: &mut Engine, now| {
+        let connected = match refusal(engine, &peer) {
+            Some(refusal) => Err(refusal),
+            None => {
+                let who = engine.connect(peer, now);
+                let session = &mut engine.sessions[who];
+                session.thread = thread;
+                Ok((who, session.mailbox.clone()))
+            }
+        };
+        let config = &engine.config;
+        let most = match is_tls {
+            true => config.max_new_tls_connections_per_cycle,
+            false => config.max_new_connections_per_cycle,
+        };
+        (connected, config.tcp_keepalive, most)
+    };
+    let (connected, keepalive, most) = crew.door().enter(connect).await;
+    match connected {
+        Ok((who, mailbox)) => {
+            if let Stream::Tcp(stream) | Stream::Tls(stream, _) = &stream {
+                keep_alive(&SockRef::from(stream), keepalive);
+            }
+            crew.give(berth, Client { stream, who, mailbox });
         }
-    };
-    match crew.door().enter(connect).await {
-        Ok((who, mailbox)) => crew.give(berth, Client { stream, who, mailbox }),
         Err(refusal) => stream.try_write(refusal),
     }
+    most
 }
 
-/// What to tell a client that is one too many.
-fn full(engine: &mut Engine) -> Option<&'static [u8]> {
-    let is_full = engine.sessions.len() >= engine.config.maxclients as usize;
-    engine.stats.rejected_connections += is_full as u64;
-    is_full.then_some(FULL)
+/// What to tell a client that is one too many, of all or of those who come from its address.
+fn full(engine: &mut Engine, peer: &Peer) -> Option<&'static [u8]> {
+    let refused = if engine.sessions.len() >= engine.config.maxclients as usize {
+        FULL
+    } else if engine.has_too_many_strangers(peer.ip) {
+        STRANGERS
+    } else {
+        return None;
+    };
+    engine.stats.rejected_connections += 1;
+    Some(refused)
 }
 
 /// What to tell a client from elsewhere, while anybody could come.
 pub fn denial(engine: &mut Engine, peer: &Peer) -> Option<&'static [u8]> {
     let config = &engine.config;
     let serves_private = config.protected_mode_serves == Peers::Private;
-    let is_near = peer.loopback || (serves_private && peer.private);
+    let is_near = peer.loopback || (serves_private && peer.ip.is_some_and(is_private));
     if !config.protected_mode || !engine.acl.is_open() || is_near {
         return None;
     }
@@ -328,10 +427,42 @@ fn is_private(ip: IpAddr) -> bool {
     }
 }
 
-/// Out of file descriptors, most likely: trying again at once would only burn the processor.
-async fn not_accepted(error: io::Error) {
-    tracing::warn!("Accepting client connection: {error}");
-    tokio::time::sleep(Duration::from_millis(20)).await;
+/// The connection broke before it was accepted, which says nothing of the next one.
+fn is_of_one_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// Accepts a client with the descriptor that was kept for this, to tell it that there is no room.
+fn refuse_one(listener: RawFd) -> bool {
+    #[expect(unsafe_code, reason = "std accepts only through listeners of its own types")]
+    // SAFETY: the listener is open as long as its owner, who calls this; no address is asked for. What comes of
+    // accept4 is a new descriptor that nobody else owns.
+    let client = unsafe {
+        let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        match libc::accept4(listener, std::ptr::null_mut(), std::ptr::null_mut(), flags) {
+            -1 => return false,
+            descriptor => Socket::from_raw_fd(descriptor),
+        }
+    };
+    let _ = client.send(FULL);
+    true
+}
+
+/// What the accounts of the kernel's own patience are: a peer that does not take what is sent is given up when
+/// one that is silent would be.
+fn keep_alive(socket: &SockRef, seconds: u32) {
+    if seconds == 0 {
+        return;
+    }
+    let interval = (seconds / 3).max(1);
+    let probes = TcpKeepalive::new()
+        .with_time(Duration::from_secs(seconds as u64))
+        .with_interval(Duration::from_secs(interval as u64))
+        .with_retries(PROBES);
+    let _ = socket.set_tcp_keepalive(&probes);
+    let patience = seconds as u64 + PROBES as u64 * interval as u64;
+    let _ = socket.set_tcp_user_timeout(Some(Duration::from_secs(patience)));
 }
 
 #[cfg(test)]

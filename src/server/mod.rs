@@ -1,5 +1,6 @@
 //! The tokio shell around the engine: sockets, timers, signals, files. tokio begins here.
 
+pub mod affinity;
 pub mod alarm;
 pub mod allocator;
 pub mod beat;
@@ -18,6 +19,7 @@ pub mod listen;
 pub mod loading;
 pub mod log;
 pub mod migrate;
+pub mod oom;
 pub mod poll;
 pub mod privileges;
 pub mod run;

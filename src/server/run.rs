@@ -8,8 +8,8 @@ use super::host::{Clock, Machine};
 use super::listen::Listener;
 use super::scribe::Scribe;
 use super::{
-    allocator, beat, crash, daemon, disk, health, listen, loading, log, migrate, poll, signals,
-    snapshots, title, tls,
+    affinity, allocator, beat, crash, daemon, disk, health, listen, loading, log, migrate, poll,
+    signals, snapshots, title, tls,
 };
 use crate::commands;
 use crate::config::{self, Config, Includes, Invocation};
@@ -139,6 +139,8 @@ async fn serve(
         log::raw(&logo(&config));
     }
     fit_clients(&mut config);
+    daemon::suit_kernel(&config);
+    affinity::plan(&config);
     let tls = tls::Tls::default();
     if let Err(why) = tls.configure(&config) {
         tracing::warn!("{why}");

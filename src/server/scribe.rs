@@ -9,6 +9,7 @@
 //!
 //! Which job is next is decided by `persist::log`.
 
+use super::affinity::{self, Role};
 use super::door::Door;
 use crate::engine::persistence::{LogProgress, Sizes};
 use crate::engine::session::Mailbox;
@@ -383,6 +384,7 @@ fn start(desk: Arc<Desk>) -> Sender<Job> {
     let (sender, jobs) = channel::<Job>();
     let thread = std::thread::Builder::new().name("aof".into());
     let spawned = thread.spawn(move || {
+        affinity::settle(Role::Background);
         let desk = desk;
         for job in jobs {
             let done = desk.run(job);

@@ -3,6 +3,7 @@
 //! The walk has its turn like any client. It takes about a sixth of the time while others have work for the
 //! engine, and all of it while nobody has; and it waits while the thread has too much to write.
 
+use super::affinity::{self, Role};
 use super::door::Door;
 use crate::engine::Engine;
 use crate::engine::persistence::{Head, Purpose, SliceState, delay_us};
@@ -112,7 +113,12 @@ async fn write_elsewhere(
     let (orders, pieces) = channel();
     let (tell, told) = oneshot::channel();
     let (disk, shared) = (disk.clone(), waiting.clone());
+    let role = match head.purpose {
+        Purpose::Save => Role::Snapshot,
+        Purpose::Rewrite => Role::Rewrite,
+    };
     let work = move || {
+        affinity::settle(role);
         let result = write(disk, head, &pieces, &shared);
         shared.failed.store(result.is_err(), Ordering::Release);
         shared.written.notify_one();

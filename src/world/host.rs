@@ -52,6 +52,10 @@ pub trait Host: Send {
     fn show_title(&self, config: &crate::config::Config);
     /// Changes the working directory; says its absolute path.
     fn change_folder(&self, path: &str) -> io::Result<String>;
+    /// Tells the kernel how gladly to end this process when memory runs out.
+    fn set_oom_score(&self, _config: &crate::config::Config) -> io::Result<()> {
+        Ok(())
+    }
     /// Makes room for so many connections, if the system allows it.
     fn allow_clients(&self, clients: u32) -> bool;
     /// Values that are being freed in the background.

@@ -4,7 +4,7 @@
 use russet::commands::TABLE;
 use russet::commands::debug::digest_of_all;
 use russet::config::{Allowed, Config};
-use russet::engine::{Closing, Engine, Peer, SessionKey};
+use russet::engine::{Closing, Engine, Outbox, Peer, SessionKey};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -220,7 +220,7 @@ impl World {
             while self.engine.sessions.get(who).is_some_and(|session| session.mailbox.take()) {
                 rang = true;
                 let outbox = sent(self.engine.take_outbox(who));
-                self.engine.set_in_flight(who, 0);
+                self.engine.set_in_flight(who, &Outbox::default(), 0);
                 self.take(client, outbox)?;
                 let mut answers = Vec::new();
                 self.engine.resume(who, &mut answers, self.clock.now());
@@ -276,10 +276,10 @@ fn peer(client: usize) -> Peer {
     Peer {
         addr: format!("127.0.0.1:{}", 50_001 + client),
         laddr: "127.0.0.1:6379".into(),
+        ip: None,
         fd: 8 + client as i32,
         unix: false,
         loopback: true,
-        private: true,
     }
 }
 

@@ -253,10 +253,10 @@ impl Server {
         let peer = Peer {
             addr: "127.0.0.1:50001".into(),
             laddr: "127.0.0.1:6379".into(),
+            ip: None,
             fd: 8,
             unix: false,
             loopback: true,
-            private: true,
         };
         let who = engine.connect(peer, clock.now());
         let mut server = Server { clock, engine, who };

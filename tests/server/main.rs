@@ -2,6 +2,7 @@
 //! them.
 
 mod acl;
+mod clients;
 mod clock;
 mod crash;
 mod cve;

@@ -10,7 +10,7 @@ use crate::support::machine::{Clock, Machine, sent};
 use russet::base::glob;
 use russet::commands::TABLE;
 use russet::config::Config;
-use russet::engine::{Closing, Engine, Peer, SessionKey};
+use russet::engine::{Closing, Engine, Outbox, Peer, SessionKey};
 use russet::resp::Proto;
 use std::collections::BTreeSet;
 
@@ -409,7 +409,7 @@ impl Audience {
             return;
         }
         listener.read = listener.heard.len();
-        self.engine.set_in_flight(listener.who, 0);
+        self.engine.set_in_flight(listener.who, &Outbox::default(), 0);
         let session = &self.engine.sessions[listener.who];
         if !session.outbox.is_empty() {
             session.mailbox.ring();

@@ -11,7 +11,7 @@ use crate::support::machine::{Clock, Machine, sent};
 use crate::support::value::Value;
 use russet::commands::TABLE;
 use russet::config::Config;
-use russet::engine::{Closing, Engine, Peer, SessionKey};
+use russet::engine::{Closing, Engine, Outbox, Peer, SessionKey};
 use std::collections::{BTreeMap, VecDeque};
 
 const TEXTS: &[&str] = &["k1", "k2", "k22", "a"];
@@ -306,7 +306,7 @@ impl Library {
                 while self.engine.sessions[who].mailbox.take() {
                     rang = true;
                     let outbox = sent(self.engine.take_outbox(who));
-                    self.engine.set_in_flight(who, 0);
+                    self.engine.set_in_flight(who, &Outbox::default(), 0);
                     self.hear(at, outbox)?;
                     let mut answers = Vec::new();
                     self.engine.resume(who, &mut answers, self.clock.now());

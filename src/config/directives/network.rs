@@ -81,7 +81,8 @@ pub(super) const NETWORK: &[Directive] = &[
         Kind::Number(0, INT),
         "300",
         at!(tcp_keepalive),
-        "Seconds of silence after which a connection is probed; 0 never probes.",
+        "Seconds of silence after which a connection is probed; 0 never probes. A peer that neither answers \
+         nor takes what is sent is given up after twice that time.",
     )
     .then(Follow::Clients),
     fixed(
@@ -107,7 +108,7 @@ pub(super) const NETWORK: &[Directive] = &[
         "mptcp",
         Kind::Switch,
         "no",
-        Home::Later("multipath TCP"),
+        at!(mptcp),
         "Listen with multipath TCP where the kernel has it.",
     )
     .hidden(),
@@ -115,22 +116,23 @@ pub(super) const NETWORK: &[Directive] = &[
         "socket-mark-id",
         Kind::Number(0, UINT),
         "0",
-        Home::Later("socket marks"),
-        "A mark for the packets of listening sockets, for the system's filters.",
+        at!(socket_mark_id),
+        "A mark for the packets of listening sockets and of their connections, for the system's filters; 0 \
+         means none. It needs the right to administer the network.",
     ),
     live(
         "max-new-connections-per-cycle",
         Kind::Number(1, 1000),
         "10",
-        Home::Idle("accepting never holds up the clients there are"),
-        "New connections to accept at once.",
+        at!(max_new_connections_per_cycle),
+        "New connections to accept before clients that are connected get their turn.",
     ),
     live(
         "max-new-tls-connections-per-cycle",
         Kind::Number(1, 1000),
         "1",
-        Home::Idle("accepting never holds up the clients there are"),
-        "New TLS connections to accept at once.",
+        at!(max_new_tls_connections_per_cycle),
+        "New TLS connections to accept before clients that are connected get their turn.",
     ),
     live(
         "prefetch-batch-max-size",
@@ -196,6 +198,23 @@ pub(super) const CLIENTS: &[Directive] = &[
     )
     .then(Follow::Clients),
     live(
+        "unauthenticated-timeout",
+        Kind::Number(0, INT),
+        "10",
+        at!(unauthenticated_timeout),
+        "Seconds that a client has to log in, where a password is needed; 0 means any time.",
+    )
+    .because("no peer has it: who does not log in has no business here"),
+    live(
+        "unauthenticated-per-address",
+        Kind::Number(0, INT),
+        "1000",
+        at!(unauthenticated_per_address),
+        "How many clients of one address may be connected that have not logged in, where a password is \
+         needed; 0 means any number.",
+    )
+    .because("no peer has it: nobody shall take all places who may do nothing with them"),
+    live(
         "client-output-buffer-limit",
         Kind::OutputLimits,
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
@@ -223,9 +242,11 @@ pub(super) const CLIENTS: &[Directive] = &[
         "maxmemory-clients",
         Kind::MemoryOrPercent,
         "0",
-        Home::Later("client eviction"),
-        "What all clients' buffers together may take, in bytes or in percent of maxmemory.",
-    ),
+        at!(maxmemory_clients),
+        "What all clients together may take, in bytes or in percent of maxmemory, before the largest are \
+         disconnected; 0 means no limit. Even then, what clients have not read is bounded: docs/clients.md.",
+    )
+    .then(Follow::Clients),
     live(
         "tracking-table-max-keys",
         Kind::Number(0, LONG),

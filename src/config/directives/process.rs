@@ -4,7 +4,7 @@ use super::{INT, LONG};
 use crate::config::directive::{Directive, Follow, Home, at, fixed, live};
 use crate::config::kind::{Kind, Reason};
 use crate::config::value::{
-    Allowed, LogFormat, LogLevel, LogTimestamp, PubSubDefault, ShutdownOn, Supervised,
+    Allowed, LogFormat, LogLevel, LogTimestamp, OomScoreAdj, PubSubDefault, ShutdownOn, Supervised,
     SyslogFacility, Value,
 };
 
@@ -112,9 +112,9 @@ pub(super) const PROCESS: &[Directive] = &[
     ),
     live(
         "oom-score-adj",
-        Kind::ChoiceOr(&["no", "yes", "relative", "absolute"], ("yes", "relative")),
+        Kind::ChoiceOr(OomScoreAdj::NAMES, ("yes", "relative")),
         "no",
-        Home::Later("OOM scores"),
+        at!(oom_score_adj),
         "Tell the kernel whom to end first when memory runs out; relative is another word for \
          yes.",
     )
@@ -123,30 +123,31 @@ pub(super) const PROCESS: &[Directive] = &[
         "oom-score-adj-values",
         Kind::Scores,
         "0 200 800",
-        Home::Later("OOM scores"),
-        "The scores of a primary, of a replica and of a background child.",
+        at!(oom_score_adj_values),
+        "The scores of a primary, of a replica and of a background child; there is no such child, since \
+         snapshots are written by a thread.",
     )
     .then(Follow::OomScore),
     fixed(
         "disable-thp",
         Kind::Switch,
         "yes",
-        Home::Later("a look at the kernel's settings"),
+        at!(disable_thp),
         "Turn transparent huge pages off for this process.",
     ),
     fixed(
         "server-cpulist",
         Kind::Text,
         "",
-        Home::Later("CPU affinity"),
-        "The processors for the main thread.",
+        at!(server_cpulist),
+        "The processors for the threads that serve clients, as 0,2,8-11 or 0-15:2.",
     )
     .aka(&["server_cpulist"]),
     fixed(
         "bio-cpulist",
         Kind::Text,
         "",
-        Home::Later("CPU affinity"),
+        at!(bio_cpulist),
         "The processors for background threads.",
     )
     .aka(&["bio_cpulist"]),
@@ -154,7 +155,7 @@ pub(super) const PROCESS: &[Directive] = &[
         "aof-rewrite-cpulist",
         Kind::Text,
         "",
-        Home::Later("CPU affinity"),
+        at!(aof_rewrite_cpulist),
         "The processors for rewriting the append-only file.",
     )
     .aka(&["aof_rewrite_cpulist"]),
@@ -162,7 +163,7 @@ pub(super) const PROCESS: &[Directive] = &[
         "bgsave-cpulist",
         Kind::Text,
         "",
-        Home::Later("CPU affinity"),
+        at!(bgsave_cpulist),
         "The processors for writing snapshots.",
     )
     .aka(&["bgsave_cpulist"]),

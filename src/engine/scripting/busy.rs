@@ -7,7 +7,7 @@
 use super::{Run, Which};
 use crate::engine::call::Outcome;
 use crate::engine::transaction::Rest;
-use crate::engine::{Closing, Command, Engine, Out, SessionKey};
+use crate::engine::{Command, Engine, Out, SessionKey};
 use crate::error::Error;
 use crate::lua::Vm;
 use crate::resp::{Args, ArgsBuf, Reply};
@@ -149,7 +149,7 @@ impl Engine {
             return false;
         };
         busy.orphan = true;
-        self.sessions[who].closing = Closing::Now;
+        self.kill(who);
         true
     }
 

@@ -14,6 +14,8 @@ mod readers;
 
 pub use prefixes::{Name, Overlap, overlap};
 
+use super::ledger::Ledger;
+use super::memory::NAME_BYTES;
 use super::{Closing, Command, Engine, Out, Session, SessionKey, keys};
 use crate::base::map::Map;
 use crate::keyspace::{Cause, change};
@@ -47,6 +49,8 @@ pub struct Tracking {
     pub caching: bool,
     /// None of them overlap.
     pub prefixes: BTreeSet<Name>,
+    /// Bytes of the prefixes.
+    bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,10 +82,9 @@ pub struct Wish<'a> {
 }
 
 impl Tracking {
-    /// Bytes, without the names, which belong to all who follow them.
+    /// Bytes. The prefixes belong to all who follow them, and count for each: anybody may be the only one.
     pub fn memory(&self) -> usize {
-        // A set of a tree is two thirds full.
-        size_of::<Tracking>() + self.prefixes.len() * size_of::<Name>() * 3 / 2
+        size_of::<Tracking>() + self.bytes + self.prefixes.len() * NAME_BYTES
     }
 
     /// Is what the client reads now to be remembered?
@@ -161,13 +164,15 @@ impl Engine {
         let session = &mut self.sessions[who];
         let before = session.tracking.take();
         self.trackers.clients += before.is_none() as usize;
-        let (caching, mut prefixes) =
-            before.map(|before| (before.caching, before.prefixes)).unwrap_or_default();
+        let (caching, mut prefixes, mut bytes) = before
+            .map(|before| (before.caching, before.prefixes, before.bytes))
+            .unwrap_or_default();
         match wish.mode {
             Mode::Broadcast => {
                 let all: &[&[u8]] = if wish.prefixes.is_empty() { &[b""] } else { wish.prefixes };
                 for prefix in all {
-                    prefixes.insert(self.trackers.prefixes.follow(prefix, session.id, who));
+                    let name = self.trackers.prefixes.follow(prefix, session.id, who);
+                    bytes += if prefixes.insert(name) { prefix.len() } else { 0 };
                 }
             }
             _ => drop(self.trackers.remembered.insert(session.id, who)),
@@ -179,6 +184,7 @@ impl Engine {
             redirect_broken: false,
             caching,
             prefixes,
+            bytes,
         }));
         self.keyspace.changes.interest |= change::TRACKERS;
     }
@@ -356,7 +362,7 @@ impl Engine {
         let Some(tracking) = &session.tracking else { return };
         let Some(redirect) = tracking.redirect else {
             if session.proto == Proto::Resp3 {
-                self.deliver(who, notice.bytes(Proto::Resp3));
+                self.deliver(who, notice.bytes(Proto::Resp3, &self.ledger.clone()));
             }
             return;
         };
@@ -365,7 +371,7 @@ impl Engine {
             Some(receiver) => {
                 let proto = receiver.proto;
                 if proto == Proto::Resp3 || receiver.subscriptions.is_some() {
-                    self.deliver(redirect.key, notice.bytes(proto));
+                    self.deliver(redirect.key, notice.bytes(proto, &self.ledger.clone()));
                 }
             }
             None => self.tell_of_broken_redirect(who, redirect.id),
@@ -406,7 +412,7 @@ impl<'a> Notice<'a> {
         Notice { keys: None, resp2: None, resp3: None }
     }
 
-    fn bytes(&mut self, proto: Proto) -> &Bytes {
+    fn bytes(&mut self, proto: Proto, ledger: &Ledger) -> &Bytes {
         let (place, head): (_, &[&[u8]]) = match proto {
             Proto::Resp2 => (&mut self.resp2, &[b"message", CHANNEL]),
             Proto::Resp3 => (&mut self.resp3, &[b"invalidate"]),
@@ -420,7 +426,7 @@ impl<'a> Notice<'a> {
                 None => push.null(),
             }
             push.close();
-            out.bytes.into()
+            ledger.message(out.bytes)
         })
     }
 }

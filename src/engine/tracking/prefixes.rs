@@ -181,7 +181,7 @@ mod tests {
             let mut sessions = Sessions::default();
             let clients: Vec<(u64, SessionKey)> = (0..4)
                 .map(|_| {
-                    let session = sessions.open(Default::default(), 0);
+                    let session = sessions.open(Default::default(), 0, Default::default());
                     (session.id, session.key)
                 })
                 .collect();

@@ -59,6 +59,9 @@ impl World {
         if sessions.len() != self.clients.len() {
             return Err(format!("{} sessions of {} clients", sessions.len(), self.clients.len()));
         }
+        if !self.engine.weights_are_right() {
+            return Err("a client has changed and was not weighed".into());
+        }
         let waiting = sessions.iter().filter(|it| it.blocked.is_some()).count();
         if waiting != self.engine.waiters.len() {
             return Err(format!("{waiting} wait, of {} known to", self.engine.waiters.len()));

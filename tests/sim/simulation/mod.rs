@@ -17,7 +17,7 @@ use crate::support::machine::{Clock, Machine, sent};
 use crate::support::value::{Value, command_line};
 use russet::commands::TABLE;
 use russet::config::{Allowed, Config};
-use russet::engine::{Closing, Engine, Peer, SessionKey};
+use russet::engine::{Closing, Engine, Outbox, Peer, SessionKey};
 use russet::world::time::Now;
 use snapshot::Snapshots;
 use std::cell::RefCell;
@@ -233,7 +233,7 @@ impl World {
                 talker.slow = !talker.slow;
                 if !talker.slow {
                     talker.in_flight = 0;
-                    self.engine.set_in_flight(talker.who, 0);
+                    self.engine.set_in_flight(talker.who, &Outbox::default(), 0);
                     self.engine.sessions[talker.who].mailbox.ring();
                 }
             }
@@ -375,7 +375,7 @@ impl World {
             self.clients[at].hear(bytes)?;
             if !self.clients[at].slow && self.clients[at].in_flight > 0 {
                 self.clients[at].in_flight = 0;
-                self.engine.set_in_flight(who, 0);
+                self.engine.set_in_flight(who, &Outbox::default(), 0);
                 if !self.engine.sessions[who].outbox.is_empty() {
                     self.engine.sessions[who].mailbox.ring();
                 }
@@ -410,7 +410,7 @@ impl World {
             for talker in &mut self.clients {
                 talker.slow = false;
                 talker.in_flight = 0;
-                self.engine.set_in_flight(talker.who, 0);
+                self.engine.set_in_flight(talker.who, &Outbox::default(), 0);
                 self.engine.sessions[talker.who].mailbox.ring();
             }
             self.attend()?;
@@ -458,10 +458,10 @@ fn peer(number: usize) -> Peer {
     Peer {
         addr: format!("127.0.0.1:{}", 50_000 + number),
         laddr: "127.0.0.1:6379".into(),
+        ip: None,
         fd: 8 + number as i32,
         unix: false,
         loopback: true,
-        private: true,
     }
 }
 

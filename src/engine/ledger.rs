@@ -1,0 +1,99 @@
+//! What lies in the outputs of clients, counted where every thread that has sockets can count.
+//!
+//! The engine knows what it has queued for a client. What a socket's owner has taken and not written, and
+//! messages that many clients hold together, come and go without the engine: they are counted here, each byte
+//! once. A message leaves the count when the last who holds it lets go.
+
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[derive(Clone, Debug, Default)]
+pub struct Ledger(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
+    /// Bytes that sockets' owners hold for one client each.
+    in_flight: AtomicUsize,
+    /// Bytes of messages that clients share.
+    messages: AtomicUsize,
+    /// A client that has so many bytes unread is not read from.
+    pause_at: AtomicUsize,
+}
+
+/// A message, as long as anybody holds it.
+struct Message {
+    bytes: Vec<u8>,
+    ledger: Ledger,
+}
+
+impl Ledger {
+    /// A message that clients are to share.
+    pub fn message(&self, bytes: Vec<u8>) -> Bytes {
+        self.0.messages.fetch_add(bytes.capacity(), Ordering::Relaxed);
+        Bytes::from_owner(Message { bytes, ledger: self.clone() })
+    }
+
+    /// All that is counted here.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.0.in_flight.load(Ordering::Relaxed) + self.0.messages.load(Ordering::Relaxed)
+    }
+
+    /// A socket's owner holds so many bytes now, and held so many before.
+    pub fn held(&self, before: usize, now: usize) {
+        // Wrapping, the difference may be negative; the sum of all never is.
+        self.0.in_flight.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+    }
+
+    pub fn pause_at(&self) -> usize {
+        self.0.pause_at.load(Ordering::Relaxed)
+    }
+
+    pub fn set_pause_at(&self, bytes: usize) {
+        self.0.pause_at.store(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Default for Counts {
+    fn default() -> Counts {
+        Counts {
+            in_flight: AtomicUsize::new(0),
+            messages: AtomicUsize::new(0),
+            pause_at: AtomicUsize::new(usize::MAX),
+        }
+    }
+}
+
+impl AsRef<[u8]> for Message {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        self.ledger.0.messages.fetch_sub(self.bytes.capacity(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_message_counts_once_and_until_the_last_lets_go() {
+        let ledger = Ledger::default();
+        let message = ledger.message(vec![7; 1000]);
+        let others: Vec<Bytes> = (0..10).map(|_| message.clone()).collect();
+        let part = message.slice(990..);
+        assert_eq!(ledger.bytes(), 1000);
+        drop((message, others));
+        assert_eq!(ledger.bytes(), 1000);
+        drop(part);
+        assert_eq!(ledger.bytes(), 0);
+        ledger.held(0, 30);
+        ledger.held(30, 10);
+        assert_eq!(ledger.bytes(), 10);
+    }
+}
