@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 const DENIED: &str = "-DENIED Russet is running in protected mode because protected mode is \
 enabled and no password is set for the default user. In this mode connections are only accepted \
@@ -154,7 +155,7 @@ pub async fn accept_tcp(
         Err(error) => return tracing::warn!("Cannot listen: {error}"),
     };
     let mut pace = Pace::default();
-    let mut spare = Spare::new();
+    let mut spare = Spare::kept();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -176,7 +177,7 @@ pub async fn accept_unix(listener: std::os::unix::net::UnixListener, path: Strin
         Err(error) => return tracing::warn!("Cannot listen: {error}"),
     };
     let mut pace = Pace::default();
-    let mut spare = Spare::new();
+    let mut spare = Spare::kept();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -214,7 +215,7 @@ struct Spare {
 }
 
 impl Spare {
-    fn new() -> Spare {
+    fn kept() -> Spare {
         Spare { file: std::fs::File::open("/dev/null").ok(), clock: Clock::start(), told_us: None }
     }
 

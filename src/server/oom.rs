@@ -18,22 +18,18 @@ static BEFORE: Mutex<Option<i32>> = Mutex::new(None);
 pub fn set(config: &Config) -> io::Result<()> {
     let mut before = BEFORE.lock().unwrap_or_else(|broken| broken.into_inner());
     let own = config.oom_score_adj_values[0];
-    let score = match (config.oom_score_adj, *before) {
+    let (score, stands_for) = match (config.oom_score_adj, *before) {
         (OomScoreAdj::No, None) => return Ok(()),
-        (OomScoreAdj::No, Some(before)) => before,
-        (OomScoreAdj::Absolute, Some(_)) => own,
-        (_, Some(before)) => before + own,
-        (adj, None) => {
-            let found = read()?;
-            *before = Some(found);
-            if adj == OomScoreAdj::Absolute { own } else { found + own }
+        (OomScoreAdj::No, Some(found)) => (found, None),
+        (adj, before) => {
+            let found = before.map_or_else(read, Ok)?;
+            (if adj == OomScoreAdj::Absolute { own } else { found + own }, Some(found))
         }
     };
-    let written = std::fs::write(FILE, score.clamp(LOWEST, HIGHEST).to_string());
-    if config.oom_score_adj == OomScoreAdj::No {
-        *before = None;
-    }
-    written.inspect_err(|error| tracing::warn!("Unable to write oom_score_adj: {error}"))
+    std::fs::write(FILE, score.clamp(LOWEST, HIGHEST).to_string())
+        .inspect_err(|error| tracing::warn!("Unable to write oom_score_adj: {error}"))?;
+    *before = stands_for;
+    Ok(())
 }
 
 fn read() -> io::Result<i32> {
