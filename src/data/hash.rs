@@ -252,10 +252,15 @@ impl Mortal for Hash {
     fn set_deadline(&mut self, field: &[u8], deadline: Option<Millis>, seed: u64) {
         match &mut self.form {
             Form::Small(packed) => {
-                if deadline.is_some() && !packed.is_mortal {
-                    Self::make_mortal(packed);
-                }
-                let at = packed.find(field, 0, apiece(packed));
+                let found = packed.find(field, 0, apiece(packed));
+                // A field that is not there gives the others no room for deadlines.
+                let at = match deadline.is_some() && !packed.is_mortal && found.is_some() {
+                    true => {
+                        Self::make_mortal(packed);
+                        packed.find(field, 0, apiece(packed))
+                    }
+                    false => found,
+                };
                 if let Some(at) = at.and_then(|at| deadline_place(packed, at)) {
                     let mut digits = Digits::new();
                     let text = deadline.map(|deadline| digits.format(deadline.0).as_bytes());
