@@ -149,7 +149,7 @@ fn put_number(cx: &mut Ctx, mut record: Record, life: Life, event: Event) {
         Life::Forever => None,
         Life::Until(deadline) => Some(deadline),
     };
-    record.set_age(cx.aging().newborn());
+    record.set_age(cx.aging(record.key()).newborn());
     record.set_deadline(deadline);
     cx.keyspace.put_changed(cx.db, record, event);
 }

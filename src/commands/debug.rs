@@ -115,7 +115,7 @@ fn set_active_expire(engine: &mut Engine, _: SessionKey, args: Args, out: Reply)
 
 fn object(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
     let db = engine.sessions[who].db;
-    let aging = engine.keyspace.aging;
+    let aging = engine.keyspace.aging_for(db, args.get(2));
     let record = engine.keyspace.record(db, args.get(2)).ok_or(Error::NoSuchKey)?;
     let text = format!(
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",

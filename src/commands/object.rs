@@ -69,7 +69,7 @@ fn encoding(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 }
 
 fn freq(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    let aging = cx.aging();
+    let aging = cx.aging(args.get(2));
     match cx.keyspace.look_inside(cx.db, args.get(2)) {
         None => out.null(),
         Some(record) if aging.lfu => out.int(aging.frequency(record).into()),
@@ -83,7 +83,7 @@ fn freq(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 }
 
 fn idletime(cx: &mut Ctx, args: Args, out: Reply) -> Done {
-    let aging = cx.aging();
+    let aging = cx.aging(args.get(2));
     match cx.keyspace.look_inside(cx.db, args.get(2)) {
         None => out.null(),
         Some(record) if !aging.lfu => out.int(aging.idle_seconds(record).into()),

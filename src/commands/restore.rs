@@ -90,7 +90,7 @@ fn restore(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         }
         return out.ok();
     }
-    let age = cx.keyspace.aging.restored(options.idle_seconds, options.frequency);
+    let age = cx.aging(key).restored(options.idle_seconds, options.frequency);
     let record = Record::restored(key, value, deadline, age);
     // Whoever reads the log need not be told to overlook what was overlooked here.
     let own = (cx.limits.footer != Footer::default() && !read::is_usual(args.get(3)))

@@ -209,7 +209,7 @@ pub const FAMILY: Family = Family {
 /// Stores bytes that were made here, without another copy.
 pub fn put_bytes(cx: &mut Ctx, key: &[u8], bytes: Vec<u8>, event: Event) {
     let mut record = Record::long(key, bytes);
-    record.set_age(cx.aging().newborn());
+    record.set_age(cx.aging(key).newborn());
     cx.keyspace.put(cx.db, record, event);
 }
 

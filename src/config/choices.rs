@@ -16,6 +16,12 @@ macro_rules! choices {
                 Self::ALL.get(usize::from(place)).copied().unwrap_or_default()
             }
 
+            /// By its word, in any case.
+            pub fn named(word: &[u8]) -> Option<$name> {
+                let is_it = |name: &&str| name.as_bytes().eq_ignore_ascii_case(word);
+                Self::ALL.get(Self::NAMES.iter().position(is_it)?).copied()
+            }
+
             /// The word the file uses.
             pub fn name(self) -> &'static str {
                 Self::NAMES[self as usize]

@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use super::directive::Directive;
 use super::kind::{Kind, Reason};
+use super::rule::MemoryRule;
 use super::value::Value;
 use super::{Config, DIRECTIVES, PRODUCT, find};
 use crate::base::bytes::split_line;
@@ -273,6 +274,10 @@ impl Reader<'_> {
         }
         let value = match (directive.parse(&values, &now), now) {
             (Ok(Value::Save(more)), Value::Save(points)) => Value::Save([points, more].concat()),
+            // Each line adds to those before it, and an empty one starts over.
+            (Ok(Value::Rules(more)), Value::Rules(rules)) if !more.is_empty() => {
+                Value::Rules(MemoryRule::checked([rules, more].concat())?)
+            }
             (Ok(value), _) => value,
             (Err(reason), _) if directive.name == "activedefrag" && is_yes(&values) => {
                 self.warn(place, reason.into_owned());

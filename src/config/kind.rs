@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::rule::MemoryRule;
 use super::value::{OutputLimit, OutputLimits, SavePoint, Value};
 use crate::base::memory_size::parse_memory;
 use crate::base::numbers::parse_i64;
@@ -37,6 +38,8 @@ pub enum Kind {
     Secret,
     Addresses,
     Save,
+    /// `maxmemory-rule`: any number of rules.
+    Rules,
     OutputLimits,
     Events,
     Percentiles,
@@ -63,7 +66,10 @@ impl Kind {
     /// Whether the value may be several words of a line.
     pub fn takes_many(self) -> bool {
         use Kind::*;
-        matches!(self, Flags(_) | Addresses | Save | OutputLimits | Percentiles | Scores | Primary)
+        matches!(
+            self,
+            Flags(_) | Addresses | Save | Rules | OutputLimits | Percentiles | Scores | Primary
+        )
     }
 
     /// Reads the words. `now` is the present value: `client-output-buffer-limit` changes only the
@@ -112,6 +118,7 @@ impl Kind {
             Kind::Secret => Ok(Value::Text(single.to_vec())),
             Kind::Addresses => addresses(words),
             Kind::Save => save(words),
+            Kind::Rules => MemoryRule::parse_all(words).map(Value::Rules),
             Kind::OutputLimits => limits(words, now),
             Kind::Events => events(single),
             Kind::Percentiles => percentiles(words),
@@ -137,6 +144,11 @@ impl Kind {
             (Value::Save(points), _) => {
                 word(&joined(points, |point| format!("{} {}", point.seconds, point.changes)))
             }
+            (Value::Rules(rules), _) => rules
+                .iter()
+                .map(|rule| rule.written(&rule.limit.to_string()))
+                .collect::<Vec<_>>()
+                .join(&b' '),
             (Value::Limits(limits), _) => {
                 let classes = limits.classes("slave");
                 word(&joined(&classes, |(class, limit)| {

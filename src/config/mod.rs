@@ -15,6 +15,7 @@ mod args;
 mod example;
 mod file;
 mod rewrite;
+mod rule;
 mod set;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub use file::{Fatal, Includes, Loaded, Place, Statement, Warning, load};
 pub use kind::percentile;
 pub use kind::{Kind, Reason};
 pub use rewrite::{Rewrite, rewrite};
+pub use rule::MemoryRule;
 pub use set::{Applied, SetError, Source, UNKNOWN};
 pub use value::{
     Allowed, Amount, AppendFsync, EventClasses, LogFormat, LogLevel, LogTimestamp, MaxmemoryPolicy,
@@ -231,6 +233,7 @@ config! {
     /// 0 means no limit.
     maxmemory: Amount,
     maxmemory_policy: MaxmemoryPolicy,
+    maxmemory_rule: Vec<MemoryRule>,
     maxmemory_samples: u32,
     maxmemory_eviction_tenacity: u32,
     lazyfree_lazy_eviction: bool,

@@ -8,6 +8,7 @@
 use super::directive::Directive;
 use super::file::{is_forgotten, is_of_a_module, read_line};
 use super::kind::{Kind, memory_text, percentile};
+use super::rule::MemoryRule;
 use super::value::Value;
 use super::{Config, DIRECTIVES, find};
 use crate::base::bytes::quote;
@@ -62,6 +63,10 @@ fn lines(
             .iter()
             .map(|point| line(format!("{} {}", point.seconds, point.changes)))
             .collect(),
+        Value::Rules(rules) if !rules.is_empty() => {
+            let written = |rule: &MemoryRule| rule.written(&memory_text(rule.limit.into()));
+            rules.iter().map(|rule| [name.as_bytes(), b" ", &written(rule)].concat()).collect()
+        }
         Value::Limits(limits) => {
             let Value::Limits(default) = default else { return Vec::new() };
             let pairs = limits.classes("replica").into_iter().zip(default.classes("slave"));

@@ -47,7 +47,7 @@ fn changed() -> Config {
     // A server of a cluster may not be given a primary, so it is one or the other.
     for directive in DIRECTIVES.iter().filter(|row| row.name != "cluster-enabled") {
         let default = directive.default_value();
-        let spellings: [&[&[u8]]; 16] = [
+        let spellings: [&[&[u8]]; 17] = [
             &[b"yes"],
             &[b"no"],
             &[b"7"],
@@ -64,6 +64,7 @@ fn changed() -> Config {
             &[b"1", b"2", b"3"],
             &[b"Kg"],
             &[b"3", b"4"],
+            &[b"ab:*", b"allkeys-lru", b"1048576"],
         ];
         let mut candidates: Vec<Value> =
             spellings.iter().filter_map(|words| directive.parse(words, &default).ok()).collect();

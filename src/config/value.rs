@@ -4,6 +4,7 @@
 //! small pair of functions per directive, whatever the type of its field.
 
 use super::choices::choices;
+use super::rule::MemoryRule;
 
 /// A directive's value, parsed and in range.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +21,7 @@ pub enum Value {
     Text(Vec<u8>),
     Words(Vec<String>),
     Save(Vec<SavePoint>),
+    Rules(Vec<MemoryRule>),
     Limits(OutputLimits),
     Percentiles(Vec<f64>),
     Scores([i32; 3]),
@@ -229,7 +231,8 @@ macro_rules! variants {
     )*};
 }
 variants!(
-    Vec<u8> => Text, Vec<String> => Words, Vec<f64> => Percentiles, [i32; 3] => Scores, Vec<SavePoint> => Save
+    Vec<u8> => Text, Vec<String> => Words, Vec<f64> => Percentiles, [i32; 3] => Scores, Vec<SavePoint> => Save,
+    Vec<MemoryRule> => Rules
 );
 
 impl Typed for OutputLimits {

@@ -339,7 +339,8 @@ impl Ctx<'_> {
         self.keyspace.remove(self.db, key, Event::DEL)
     }
 
-    pub fn aging(&self) -> Aging {
-        self.keyspace.aging
+    /// What the age of a key says.
+    pub fn aging(&self, key: &[u8]) -> Aging {
+        self.keyspace.aging_for(self.db, key)
     }
 }

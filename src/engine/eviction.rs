@@ -12,11 +12,12 @@
 //! When nothing may be evicted any more, what grows is refused, and nothing else is: what reads, what removes, what
 //! only moves, and any transaction of such.
 
-use super::{Command, Engine, SessionKey};
+use super::{Command, Engine, SessionKey, keys};
 use crate::base::memory_size::share_of;
-use crate::config::Amount;
+use crate::config::{Amount, MaxmemoryPolicy};
 use crate::error::Error;
-use crate::keyspace::evict::{Evicted, Policy};
+use crate::keyspace::Rules;
+use crate::keyspace::evict::{Evicted, Policy, Whose};
 use crate::resp::Args;
 use crate::spec::DENYOOM;
 use crate::world::host::Level;
@@ -32,6 +33,8 @@ pub struct Room {
     /// How much there may be of what counts, above the limit: what there was when the limit was lowered, and less
     /// with each slice.
     ceiling: u64,
+    /// Rules of whose keys none may go any more, though they take more than they may.
+    exhausted_rules: u64,
     /// There is something to evict between requests.
     wanted: bool,
     /// Clients wait for that.
@@ -63,6 +66,8 @@ const SLACK: u64 = 100;
 const PIECE: usize = 16;
 /// So many keys that are due go at once, before others do.
 const DUE_FIRST: usize = 64;
+/// So many buckets are counted at a time when rules have changed.
+const COUNTED: usize = 512;
 /// The tenacity from which on the time is no longer in proportion, and the time there.
 const STEEP_FROM: u32 = 10;
 const STEEP_FROM_US: f64 = 500.0;
@@ -82,6 +87,9 @@ impl Engine {
     /// Makes room, if there is none.
     #[inline]
     pub(super) fn make_room(&mut self) {
+        if self.keyspace.rules().is_some() {
+            self.keep_rules();
+        }
         if self.room.limit == 0 {
             return;
         }
@@ -125,12 +133,51 @@ impl Engine {
     /// Why a request may not run: it would let the data grow, and there is no room.
     #[inline]
     pub(super) fn oom_for(&self, who: SessionKey, command: &Command, args: Args) -> Option<Error> {
-        (self.room.is_exhausted && self.grows(who, command, args)).then_some(OOM)
+        if self.room.is_exhausted && self.grows(who, command, args) {
+            return Some(OOM);
+        }
+        self.keyspace.rules()?;
+        let session = &self.sessions[who];
+        match (command.spec.name, &session.multi) {
+            ("EXEC", Some(multi)) => {
+                multi.lines().find_map(|(command, args)| self.rule_oom(session.db, command, args))
+            }
+            _ => self.rule_oom(session.db, command, args),
+        }
     }
 
     /// As `oom_for`, for what a script calls.
-    pub(super) fn oom_in_script(&self, command: &Command) -> Option<Error> {
-        (self.room.is_exhausted && may_grow(command)).then_some(OOM)
+    pub(super) fn oom_in_script(&self, db: usize, command: &Command, args: Args) -> Option<Error> {
+        if self.room.is_exhausted && may_grow(command) {
+            return Some(OOM);
+        }
+        self.keyspace.rules()?;
+        self.rule_oom(db, command, args)
+    }
+
+    /// Why a command may not run: one of its keys has a rule, and there is no room by that.
+    fn rule_oom(&self, db: usize, command: &Command, args: Args) -> Option<Error> {
+        let rules = self.keyspace.rules()?;
+        if !may_grow(command) {
+            return None;
+        }
+        let home = self.keyspace.db(db);
+        let found = keys::find(&command.spec, args)?;
+        let full = found.iter().find_map(|key| {
+            let rule = home.rule_of(args.get(key.index))?;
+            (rules.is_over(rule) && self.may_not_go(rule)).then_some(rule)
+        })?;
+        let keys = rules.list[full].keys();
+        Some(Error::text(format!(
+            "OOM command not allowed when used memory > 'maxmemory-rule' of {keys}."
+        )))
+    }
+
+    /// May none of the keys of a rule go, or none any more?
+    fn may_not_go(&self, rule: usize) -> bool {
+        let keeps = |rules: &Rules| rules.list[rule].policy == MaxmemoryPolicy::Noeviction;
+        self.keyspace.rules().is_some_and(|rules| keeps(rules))
+            || self.room.exhausted_rules & 1 << rule != 0
     }
 
     /// Would the request let the data grow?
@@ -150,6 +197,46 @@ impl Engine {
         }
     }
 
+    /// Evicts keys of rules whose keys take more than they may.
+    fn keep_rules(&mut self) {
+        if self.is_busy() || !self.may_evict() || self.config.import_mode {
+            return;
+        }
+        let Some(rules) = self.keyspace.rules().cloned() else { return };
+        for rule in 0..rules.list.len() {
+            if !rules.is_over(rule) {
+                self.room.exhausted_rules &= !(1 << rule);
+            } else if rules.list[rule].policy != MaxmemoryPolicy::Noeviction {
+                let tenacity_us = tenacity_us(self.config.maxmemory_eviction_tenacity);
+                if !self.keep_rule(&rules, rule, tenacity_us) {
+                    self.room.wanted = true;
+                }
+            }
+        }
+    }
+
+    /// Evicts keys of a rule for so long; says whether it need not go on.
+    #[cold]
+    fn keep_rule(&mut self, rules: &Rules, rule: usize, most_us: u64) -> bool {
+        let until_us = self.now.mono_us.saturating_add(most_us);
+        let mut evicted = 0;
+        while rules.is_over(rule) {
+            match self.evict_one(Whose::Rule(rule)) {
+                Evicted::One => self.room.exhausted_rules &= !(1 << rule),
+                Evicted::Nothing => {
+                    self.room.exhausted_rules |= 1 << rule;
+                    return true;
+                }
+                Evicted::NotYet => return false,
+            }
+            evicted += 1;
+            if evicted % PIECE == 0 && self.host.mono_us() >= until_us {
+                return false;
+            }
+        }
+        true
+    }
+
     // ── between requests ────────────────────────────────────────────────────────────────────
 
     /// Is there something to evict when nobody asks for anything?
@@ -161,16 +248,20 @@ impl Engine {
     /// Evicts a slice; says whether there is more to do.
     pub fn evict_on(&mut self, now: Now) -> bool {
         self.set_now(now);
+        // Who runs next looks again.
         if self.is_busy() {
-            return true;
-        }
-        if self.room.limit == 0 {
             return false;
         }
-        let state = self.evict_for(tenacity_us(STEEP_FROM));
+        // What rules are about is counted anew when they change.
+        let counts = self.keyspace.count_rules(COUNTED);
+        let is_over = self.evict_from_rules();
+        let state = match self.room.limit {
+            0 => State::Fine,
+            _ => self.evict_for(tenacity_us(STEEP_FROM)),
+        };
         self.room.is_exhausted = state == State::Exhausted;
         self.tell_followers();
-        let goes_on = state == State::Working;
+        let goes_on = state == State::Working || counts || is_over;
         self.room.wanted = false;
         if std::mem::take(&mut self.room.awaited) {
             // Who still finds no room waits again.
@@ -181,9 +272,21 @@ impl Engine {
         goes_on
     }
 
+    /// A slice for each rule that wants one; says whether any wants another.
+    fn evict_from_rules(&mut self) -> bool {
+        let Some(rules) = self.keyspace.rules().cloned() else { return false };
+        if !self.may_evict() || self.config.import_mode {
+            return false;
+        }
+        let evicts = |rule: &usize| rules.list[*rule].policy != MaxmemoryPolicy::Noeviction;
+        let slice_us = tenacity_us(STEEP_FROM);
+        let all = (0..rules.list.len()).filter(evicts);
+        all.fold(false, |wants, rule| !self.keep_rule(&rules, rule, slice_us) || wants)
+    }
+
     /// The limit or a policy has changed, or eviction may go on after a pause.
     pub(super) fn reconsider_room(&mut self) {
-        if self.room.limit > 0 {
+        if self.room.limit > 0 || self.keyspace.rules().is_some() {
             self.room.wanted = true;
         }
     }
@@ -197,7 +300,13 @@ impl Engine {
         };
         let policy = Policy::from(config.maxmemory_policy);
         let (samples, lazy) = (config.maxmemory_samples as usize, config.lazyfree_lazy_eviction);
-        self.keyspace.eviction.configure(policy, samples, lazy);
+        let rules = &config.maxmemory_rule;
+        if self.keyspace.rules().map_or(&[][..], |known| &known.list) != rules.as_slice() {
+            self.keyspace.set_rules(rules.clone());
+            self.keyspace.eviction.forget_candidates();
+            self.room.exhausted_rules = 0;
+        }
+        self.keyspace.eviction.configure(policy, samples, lazy, rules);
         self.keyspace.aging = policy.ages(self.keyspace.aging);
         self.keyspace.eviction.needs_ages = limit > 0 && policy.goes_by_age();
         if limit != self.room.limit {
@@ -269,15 +378,21 @@ impl Engine {
 
     /// Evicts until there is room, or for so long.
     fn evict_for(&mut self, most_us: u64) -> State {
-        let began_us = self.host.mono_us();
+        // The stopwatch was looked at when the command before was over.
+        let began_us = self.now.mono_us;
         let state = self.evict_until(began_us.saturating_add(most_us));
+        let is_short = state != State::Fine;
+        // Mostly one key has gone, and nobody wants to know how long that took.
+        if is_short == self.room.exceeded_since_us.is_some()
+            && self.config.latency_monitor_threshold == 0
+        {
+            return state;
+        }
         let ended_us = self.host.mono_us();
         self.watch_latency("eviction-cycle", ended_us.saturating_sub(began_us));
-        match state {
-            State::Fine => self.room.end_shortage(ended_us),
-            _ => {
-                self.room.exceeded_since_us.get_or_insert(ended_us);
-            }
+        match is_short {
+            false => self.room.end_shortage(ended_us),
+            true => _ = self.room.exceeded_since_us.get_or_insert(ended_us),
         }
         state
     }
@@ -308,8 +423,10 @@ impl Engine {
             if std::mem::take(&mut due_first) && self.remove_due() {
                 continue;
             }
-            if !self.evict_one() {
-                return State::Exhausted;
+            match self.evict_one(Whose::All) {
+                Evicted::One => (),
+                Evicted::Nothing => return State::Exhausted,
+                Evicted::NotYet => return State::Working,
             }
             known += self.trash[trashed.min(self.trash.len())..]
                 .iter()
@@ -336,11 +453,12 @@ impl Engine {
         (after.expired, after.expired_elements) != (before.expired, before.expired_elements)
     }
 
-    fn evict_one(&mut self) -> bool {
+    fn evict_one(&mut self, whose: Whose) -> Evicted {
         let watched = self.config.latency_monitor_threshold > 0;
         let began_us = if watched { self.host.mono_us() } else { 0 };
-        if self.keyspace.evict() == Evicted::Nothing {
-            return false;
+        let evicted = self.keyspace.evict(whose);
+        if evicted != Evicted::One {
+            return evicted;
         }
         if watched {
             let lazy = self.config.lazyfree_lazy_eviction;
@@ -350,7 +468,7 @@ impl Engine {
         self.follow_removals();
         // Each is a unit of its own, since nothing hangs together here.
         self.effects.seal();
-        true
+        evicted
     }
 }
 

@@ -706,6 +706,7 @@ impl Engine {
         self.keyspace.counters = Default::default();
         self.keyspace.lateness = Default::default();
         self.room.reset();
+        self.keyspace.eviction.reset();
         self.stats.peak_memory = 0;
         self.note_memory();
     }

@@ -50,6 +50,11 @@ impl Transaction {
         }
     }
 
+    /// What was queued.
+    pub fn lines(&self) -> impl Iterator<Item = (&'static Command, Args<'_>)> {
+        self.steps.iter().map(|step| (step.command, step.line.args()))
+    }
+
     pub fn len(&self) -> usize {
         self.steps.len()
     }

@@ -5,6 +5,7 @@ use super::change::{Cause, Changes};
 use super::event::Event;
 use super::lent::Lent;
 use super::record::Record;
+use super::rules::Weight;
 use super::sizes::Bin;
 use super::walk::Walk;
 use super::{Db, free};
@@ -120,6 +121,8 @@ pub struct Edit<'a, T: Kind> {
     touched: bool,
     /// Somebody did, and nobody was told yet.
     changed: bool,
+    /// It was said what changed.
+    is_over: bool,
 }
 
 /// What an edit needs of the keyspace.
@@ -140,7 +143,7 @@ pub(super) struct Tools<'a> {
 #[derive(Clone, Copy)]
 enum At<'a> {
     /// The value is here, and this is where it was counted when the edit began.
-    There { place: Place, bin: Bin },
+    There { place: Place, bin: Bin, weight: Weight },
     /// There was no value; this is its key, with the hash of it and the age that it begins with.
     New { key: &'a [u8], hash: u64, age: u32 },
 }
@@ -160,7 +163,9 @@ impl<'a, T: Kind> Edit<'a, T> {
     pub(super) fn open(tools: Tools<'a>, db: usize, place: Place) -> Self {
         let record = tools.home.table.at(place).expect("an edit's record stays");
         let (bin, apart) = (tools.home.sizes.bin_of(record), T::copy(record, tools.buffer));
-        Edit { tools, db, at: At::There { place, bin }, apart, touched: false, changed: false }
+        let weight = tools.home.weight_at(place);
+        let at = At::There { place, bin, weight };
+        Edit { tools, db, at, apart, touched: false, changed: false, is_over: false }
     }
 
     /// Was there no value before this edit?
@@ -210,6 +215,7 @@ impl<'a, T: Kind> Edit<'a, T> {
 
     fn end(mut self, event: Event, telling: Telling) {
         self.changed = false;
+        self.is_over = true;
         let is_born = self.is_born();
         let is_left = match self.apart.take() {
             Some(apart) => T::put(&mut self, apart),
@@ -226,7 +232,8 @@ impl<'a, T: Kind> Edit<'a, T> {
                 return;
             }
             At::New { key, .. } => key,
-            At::There { place, bin } => {
+            At::There { place, bin, weight } => {
+                home.reweigh(weight, place);
                 let record = home.table.at(place).expect("an edit's record stays");
                 home.sizes.shift(bin, home.sizes.bin_of(record));
                 record.key()
@@ -305,7 +312,7 @@ impl<'a, T: Collection> Edit<'a, T> {
     ) -> Self {
         let apart = Some(T::empty_in(std::mem::take(tools.buffer)));
         let at = At::New { key, hash, age };
-        Edit { tools, db, at, apart, touched: false, changed: false }
+        Edit { tools, db, at, apart, touched: false, changed: false, is_over: false }
     }
 
     /// The value, and dice to choose from it.
@@ -431,6 +438,12 @@ impl<T: Kind> Drop for Edit<'_, T> {
             } else {
                 T::discard(self, apart);
             }
+        }
+        // What did not change may be kept in another form.
+        if let At::There { place, weight, .. } = self.at
+            && !self.is_over
+        {
+            self.tools.home.reweigh(weight, place);
         }
         debug_assert!(!self.changed, "a value was changed and nobody was told");
     }

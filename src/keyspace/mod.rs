@@ -13,6 +13,7 @@ pub mod expiry;
 pub mod lent;
 pub mod load;
 pub mod record;
+pub mod rules;
 pub mod sizes;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use event::Event;
 pub use evict::Eviction;
 pub use lent::Lent;
 pub use record::Record;
+pub use rules::Rules;
 pub use sizes::Sizes;
 
 use crate::base::held::Never;
@@ -38,7 +40,9 @@ use edit::Tools;
 use expiry::{Batch, Deadlines, Ticket};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use rules::Accounts;
 use sizes::Bin;
+use std::sync::Arc;
 use touched::Touched;
 use walk::Walk;
 
@@ -78,6 +82,8 @@ pub struct Keyspace {
     pub touched: Touched,
     /// What goes when memory is short.
     pub eviction: Eviction,
+    /// What keys may take of it.
+    rules: Option<Arc<Rules>>,
 }
 
 pub struct Db {
@@ -90,6 +96,8 @@ pub struct Db {
     mortal_hashes: usize,
     mortal_others: usize,
     sizes: Sizes,
+    /// None without rules.
+    accounts: Option<Box<Accounts>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -174,6 +182,7 @@ impl Keyspace {
             walk: None,
             touched: Touched::default(),
             eviction: Eviction::default(),
+            rules: None,
             filed: Millis(i64::MAX),
             sweep_from: 0,
             lateness: Lateness::default(),
@@ -282,8 +291,8 @@ impl Keyspace {
 
     /// A large collection as it is now, for another thread to read; none for anything else.
     pub fn freeze(&mut self, db: usize, key: &[u8]) -> Option<Frozen> {
-        let place = self.live(db, key)?;
-        self.dbs[db].table.at_mut(place)?.freeze()
+        self.live(db, key)?;
+        self.dbs[db].alter(key, Record::freeze)?
     }
 
     /// Is there such a key? Removes it if it is due; neither counts nor ages.
@@ -370,7 +379,7 @@ impl Keyspace {
         // Where keys that are due are held, this one is not held any longer.
         self.take_away(db, key);
         self.before_change(db, key);
-        let (hash, age) = (self.hash(key), self.aging.newborn());
+        let (hash, age) = (self.hash(key), self.aging_for(db, key).newborn());
         Ok(Edit::begin(self.tools(db), db, key, (hash, age)))
     }
 
@@ -383,7 +392,7 @@ impl Keyspace {
         } else {
             let mut record = Record::of_collection(key, value);
             record.set_earliest(record.earliest_of_value());
-            record.set_age(self.aging.newborn());
+            record.set_age(self.aging_for(db, key).newborn());
             self.put(db, record, event);
         }
         len
@@ -411,7 +420,7 @@ impl Keyspace {
     pub fn put_text(&mut self, db: usize, key: &[u8], value: &[u8], life: Life, event: Event) {
         self.touched.change(key);
         self.before_change(db, key);
-        let (hash, aging, now) = (self.hash(key), self.aging, self.now);
+        let (hash, aging, now) = (self.hash(key), self.aging_for(db, key), self.now);
         let home = &mut self.dbs[db];
         let Some(place) = home.table.locate(hash, |record| record.key() == key) else {
             let room = matches!(life, Life::Until(_));
@@ -435,6 +444,8 @@ impl Keyspace {
             Life::Until(deadline) => Some(deadline),
         };
         let was = record.kind();
+        let weight = home.weight_at(place);
+        let record = home.table.at_mut(place).expect("it was just found there");
         home.sizes.shift(home.sizes.bin_of(record), Bin::of_text(value.len()));
         if was == Type::String {
             if let Some(walk) = &mut self.walk {
@@ -454,6 +465,7 @@ impl Keyspace {
         if before != after {
             self.filed = self.filed.min(home.give_deadline(place, hash, after, now));
         }
+        home.reweigh(weight, place);
         if expired {
             self.counters.expired += 1;
             self.changes.note(db, key, Event::EXPIRED, Cause::Expiry);
@@ -556,7 +568,7 @@ impl Keyspace {
         self.live(db, from);
         let Some(record) = self.record(db, from) else { return false };
         let mut copy = record.copy_as(to);
-        copy.set_age(self.aging.newborn());
+        copy.set_age(self.aging_for(other, to).newborn());
         let kind = copy.kind();
         let before = self.place(other, copy);
         // Redis deletes what a copy or a renamed value replaces, so the key is new for listeners.
@@ -580,7 +592,9 @@ impl Keyspace {
         let hash = self.hash(key);
         let home = &mut self.dbs[db];
         let Some(place) = home.table.locate(hash, |record| record.key() == key) else { return };
+        let weight = home.weight_at(place);
         self.filed = self.filed.min(home.give_deadline(place, hash, deadline, self.now));
+        home.reweigh(weight, place);
         self.changes.note(db, key, event, Cause::Command);
     }
 
@@ -591,6 +605,8 @@ impl Keyspace {
         fresh.sizes = Sizes::new(self.dbs[db].sizes.counts_memory());
         let mut old = std::mem::replace(&mut self.dbs[db], fresh);
         let keys = old.len();
+        old.accounts = None;
+        self.count_anew(db);
         self.emptied(db, &mut old);
         self.changes.dirty += keys as u64;
         (keys, old)
@@ -599,6 +615,7 @@ impl Keyspace {
     pub fn swap(&mut self, left: usize, right: usize) {
         self.dbs.swap(left, right);
         self.swapped(left, right);
+        self.rules_swapped(left, right);
         self.changes.dirty += 1;
     }
 
@@ -770,7 +787,9 @@ impl Keyspace {
             Some(place) => {
                 let (hash, now) = (self.hash(key), self.now);
                 let home = &mut self.dbs[db];
+                let weight = home.weight_at(place);
                 home.change_life(place, hash, now, |record| record.set_earliest(None));
+                home.reweigh(weight, place);
                 home.compact();
             }
         }
@@ -801,6 +820,7 @@ impl Keyspace {
         }
         self.before_change_at(db, place);
         let home = &mut self.dbs[db];
+        let weight = home.weight_at(place);
         let due = Due {
             now: if self.sees_expired { Millis(i64::MIN) } else { now },
             most: if is_held { 0 } else { most },
@@ -815,6 +835,7 @@ impl Keyspace {
                 changes.part_gone(element);
             });
         });
+        home.reweigh(weight, place);
         let Some(record) = home.table.at(place) else { return gone };
         home.sizes.shift(bin, home.sizes.bin_of(record));
         self.counters.expired_elements += gone as u64;
@@ -843,9 +864,16 @@ impl Keyspace {
     /// A record that is not due, made younger unless the client does not want that.
     #[inline]
     fn use_it(&mut self, db: usize, place: Place, is_change: bool) -> Option<&mut Record> {
+        if self.no_touch {
+            return self.dbs[db].table.at_mut(place);
+        }
+        let aging = match self.eviction.is_mixed() {
+            false => self.aging,
+            true => self.aging_for(db, self.dbs[db].table.at(place)?.key()),
+        };
         let record = self.dbs[db].table.at_mut(place)?;
-        if !self.no_touch {
-            self.aging.touch(record, is_change, &mut self.dice);
+        {
+            aging.touch(record, is_change, &mut self.dice);
         }
         Some(record)
     }
@@ -916,6 +944,7 @@ impl Db {
             mortal_hashes: 0,
             mortal_others: 0,
             sizes: Sizes::default(),
+            accounts: None,
         }
     }
 
@@ -984,10 +1013,6 @@ impl Db {
         self.table.find(table::hash(self.table.seed(), key), |record| record.key() == key)
     }
 
-    fn find_mut(&mut self, key: &[u8]) -> Option<&mut Record> {
-        self.table.find_mut(table::hash(self.table.seed(), key), |record| record.key() == key)
-    }
-
     /// Takes a record out of a database that is given up, in which nothing is counted any more.
     fn take_off(&mut self, key: &[u8]) -> Option<Record> {
         self.table.remove(table::hash(self.table.seed(), key), |record| record.key() == key)
@@ -1005,6 +1030,7 @@ impl Db {
     /// As `remove_at`, without what follows.
     fn take_out(&mut self, place: Place) -> Option<Record> {
         let record = self.table.remove_at(place)?;
+        self.count_weight(&record, false);
         self.sizes.remove(self.sizes.bin_of(&record));
         self.count(&record, false);
         if let Some(ticket) = record.ticket() {
@@ -1023,6 +1049,7 @@ impl Db {
             (ticket, wake) = self.deadlines.file(now, wakes, hash);
             record.set_ticket(ticket);
         }
+        self.count_weight(&record, true);
         self.table.insert_new(hash, record);
         wake
     }

@@ -2,6 +2,7 @@
 //! whenever time passes.
 
 use super::*;
+use crate::config::{MaxmemoryPolicy, MemoryRule};
 use proptest::prelude::*;
 use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -238,12 +239,39 @@ fn check(keyspace: &Keyspace, model: &Model) {
     }
 }
 
+/// Rules that meet in every way: no prefix, one, a longer one, and those of a database.
+fn set_rules(keyspace: &mut Keyspace) {
+    let rule = |db: Option<u32>, prefix: &[u8]| MemoryRule {
+        db,
+        prefix: prefix.to_vec(),
+        policy: MaxmemoryPolicy::Noeviction,
+        limit: 0,
+    };
+    keyspace.set_rules(vec![
+        rule(None, b"a"),
+        rule(Some(1), b""),
+        rule(None, b"ab"),
+        rule(Some(2), b"ab"),
+        rule(None, b"k"),
+    ]);
+}
+
+/// What was counted as it changed is what is there.
+fn check_rules(keyspace: &Keyspace) {
+    let rules = keyspace.rules().expect("there are rules");
+    let counted: Vec<rules::Sum> = (0..rules.list.len()).map(|rule| rules.sum(rule)).collect();
+    if keyspace.rules_are_counted() {
+        assert_eq!(counted, keyspace.recount());
+    }
+}
+
 proptest! {
     #[test]
     fn behaves_like_a_map_with_deadlines(steps in proptest::collection::vec(step(), 0..120)) {
         let mut keyspace = Keyspace::new(DATABASES, 7);
         assert!(keyspace.count_memory(true));
         keyspace.changes.interest = change::LOG;
+        set_rules(&mut keyspace);
         let mut model = Model::default();
         let mut told = 0;
         for step in steps {
@@ -251,6 +279,8 @@ proptest! {
             check(&keyspace, &model);
             told += keyspace.changes.iter().filter(|(c, _)| c.cause == Cause::Expiry).count();
             keyspace.changes.clear();
+            keyspace.count_rules(1);
+            check_rules(&keyspace);
         }
         // In the end time takes all that it can, and every key is counted and told once.
         model.pass(i64::MAX - 1 - model.now);
@@ -473,6 +503,7 @@ proptest! {
         let limits = PackedLimits { entries: if large { 3 } else { 100 }, value: 64, seed: 3 };
         let mut keyspace = Keyspace::new(1, 5);
         assert!(keyspace.count_memory(true));
+        set_rules(&mut keyspace);
         let mut keys: BTreeMap<u8, Fields> = BTreeMap::new();
         let mut now = 0;
         let name = |key: u8| vec![b'k', key];
@@ -571,6 +602,7 @@ proptest! {
             }
             let db = &keyspace.dbs[0];
             prop_assert!(db.sizes.agrees_with(db.records()), "sizes are counted as they change");
+            check_rules(&keyspace);
             prop_assert_eq!(db.mortals().0, db.records().filter(|it| it.earliest().is_some()).count());
             let filed = db.deadlines.check();
             let waking = || db.records().filter_map(|record| Some((record, record.wakes()?)));

@@ -13,7 +13,6 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 const DENIED: &str = "-DENIED Russet is running in protected mode because protected mode is \
 enabled and no password is set for the default user. In this mode connections are only accepted \

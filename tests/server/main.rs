@@ -8,6 +8,7 @@ mod crash;
 mod cve;
 mod drills;
 mod elements;
+mod eviction;
 mod hostile;
 mod idle;
 mod info;

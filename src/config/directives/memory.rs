@@ -25,6 +25,16 @@ pub(super) const MEMORY: &[Directive] = &[
     )
     .then(Follow::MaxMemoryPolicy),
     live(
+        "maxmemory-rule",
+        Kind::Rules,
+        "",
+        at!(maxmemory_rule),
+        "A policy, and a limit of their own, for keys that begin in some way, or for those of a database: \
+         cache:* allkeys-lru 512mb, or db 3 volatile-ttl 0, where 0 is no limit but that of maxmemory. Any \
+         number of lines; each adds a rule.",
+    )
+    .then(Follow::MaxMemoryPolicy),
+    live(
         "maxmemory-samples",
         Kind::Number(1, 64),
         "5",

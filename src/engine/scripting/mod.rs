@@ -255,7 +255,7 @@ impl Engine {
         // What has begun to change something is not stopped half way.
         if !run.wrote
             && !run.allow_oom
-            && let Some(error) = self.oom_in_script(command)
+            && let Some(error) = self.oom_in_script(run.db, command, args)
         {
             return refuse(error);
         }

@@ -15,7 +15,7 @@ mod tests;
 
 use super::{Aging, Cause, Event, Keyspace, Record, free};
 use crate::base::table::{self, Handful, Place};
-use crate::config::MaxmemoryPolicy;
+use crate::config::{MaxmemoryPolicy, MemoryRule};
 use crate::world::Millis;
 use pool::{Candidate, Pool};
 use rand::Rng;
@@ -23,7 +23,12 @@ use rand::Rng;
 /// How keys are chosen.
 #[derive(Debug)]
 pub struct Eviction {
+    /// Keys that no rule is about, and then those of each rule.
     groups: Vec<Group>,
+    /// Not all groups' ages are of the same kind.
+    mixed: bool,
+    /// Where the search goes on for keys that may go and are so few that none was drawn.
+    hand: (usize, u64),
     /// Keys to look at for each that goes; at least so many.
     samples: usize,
     /// What is large is freed elsewhere, and the log is told UNLINK.
@@ -39,6 +44,15 @@ pub struct Eviction {
 struct Group {
     policy: Policy,
     pool: Pool,
+    /// How many keys of it went.
+    evicted: u64,
+}
+
+/// Whose keys are to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    All,
+    Rule(usize),
 }
 
 /// A policy, taken apart.
@@ -68,10 +82,16 @@ pub enum Evicted {
     One,
     /// No key may go.
     Nothing,
+    /// None was found yet: those that may go are few.
+    NotYet,
 }
 
 /// So many handfuls are looked at, at most, for one key.
 const HANDFULS_MAX: usize = 64;
+/// The same where keys have rules, so that many of those that are met may not go.
+const HANDFULS_WITH_RULES: usize = 256;
+/// So many buckets are searched at a time when none was drawn that may go.
+const SEARCHED: usize = 2048;
 /// So often the next to expire is looked for, if those that seemed so were put off.
 const LOOKS_MAX: usize = 8;
 
@@ -116,6 +136,8 @@ impl Policy {
     fn staleness(self, record: &Record, aging: &Aging) -> u64 {
         match self.by {
             By::Ttl => record.deadline().map_or(0, |at| u64::MAX - at.0.max(0) as u64),
+            // Any is as good as any other.
+            By::Random => 0,
             _ => aging.staleness(record.age()),
         }
     }
@@ -123,26 +145,82 @@ impl Policy {
 
 impl Default for Eviction {
     fn default() -> Eviction {
-        let all = Group { policy: Policy::NOTHING, pool: Pool::default() };
-        Eviction { groups: vec![all], samples: 5, lazy: true, ahead: None, needs_ages: false }
+        Eviction {
+            groups: vec![Group::new(Policy::NOTHING)],
+            mixed: false,
+            hand: (0, 0),
+            samples: 5,
+            lazy: true,
+            ahead: None,
+            needs_ages: false,
+        }
     }
 }
 
 impl Eviction {
     /// Takes over what the configuration says.
-    pub fn configure(&mut self, policy: Policy, samples: usize, lazy: bool) {
+    pub fn configure(&mut self, policy: Policy, samples: usize, lazy: bool, rules: &[MemoryRule]) {
         (self.samples, self.lazy) = (samples, lazy);
-        let all = &mut self.groups[0];
-        if all.policy != policy {
-            all.policy = policy;
-            all.pool.clear();
+        let own = rules.iter().map(|rule| Policy::from(rule.policy));
+        let policies: Vec<Policy> = std::iter::once(policy).chain(own).collect();
+        let ages = |policy: &Policy| (policy.by == By::Lfu, policy.by == By::Lrm);
+        self.mixed = policies.iter().any(|other| ages(other) != ages(&policy));
+        self.groups.truncate(policies.len());
+        for (at, policy) in policies.into_iter().enumerate() {
+            match self.groups.get_mut(at) {
+                None => self.groups.push(Group::new(policy)),
+                Some(group) if group.policy != policy => *group = Group::new(policy),
+                Some(_) => (),
+            }
         }
+    }
+
+    /// Other keys belong to each rule from here on.
+    pub fn forget_candidates(&mut self) {
+        self.groups.iter_mut().for_each(|group| group.pool.clear());
+    }
+
+    /// Are ages of some keys of another kind than those of others?
+    #[inline]
+    pub fn is_mixed(&self) -> bool {
+        self.mixed
+    }
+
+    /// How many keys of a rule went.
+    pub fn evicted_of(&self, rule: usize) -> u64 {
+        self.groups.get(rule + 1).map_or(0, |group| group.evicted)
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&mut self) {
+        self.groups.iter_mut().for_each(|group| group.evicted = 0);
+    }
+}
+
+impl Group {
+    fn new(policy: Policy) -> Group {
+        Group { policy, pool: Pool::default(), evicted: 0 }
     }
 }
 
 impl Keyspace {
+    /// What the age of a key says.
+    #[inline]
+    pub fn aging_for(&self, db: usize, key: &[u8]) -> Aging {
+        match self.eviction.mixed {
+            false => self.aging,
+            true => {
+                let group = self.dbs[db].rule_of(key).map_or(0, |rule| rule + 1);
+                self.eviction.groups[group].policy.ages(self.aging)
+            }
+        }
+    }
+
     /// Removes a key to make room.
-    pub fn evict(&mut self) -> Evicted {
+    pub fn evict(&mut self, whose: Whose) -> Evicted {
+        if self.rules().is_some() {
+            return self.evict_by_rules(whose);
+        }
         let policy = self.eviction.groups[0].policy;
         let found = match policy {
             Policy { by: By::Nothing, .. } => None,
@@ -161,19 +239,158 @@ impl Keyspace {
         match found {
             None => Evicted::Nothing,
             Some((db, place)) => {
-                self.evict_at(db, place);
+                self.evict_at(db, place, 0);
                 Evicted::One
             }
         }
     }
 
-    fn evict_at(&mut self, db: usize, place: Place) {
+    /// The same where keys have rules. All groups of which keys may go are drawn from together, so that each
+    /// gives in proportion to its keys.
+    fn evict_by_rules(&mut self, whose: Whose) -> Evicted {
+        let open: Vec<bool> = (0..self.eviction.groups.len())
+            .map(|group| {
+                (whose == Whose::All || whose == Whose::Rule(group.wrapping_sub(1)))
+                    && self.has_any(group)
+            })
+            .collect();
+        if !open.contains(&true) {
+            return Evicted::Nothing;
+        }
+        let groups = self.eviction.groups.iter().zip(&open);
+        let volatile = groups.filter(|(_, open)| **open).all(|(group, _)| group.policy.volatile);
+        let drawn = match volatile {
+            true => self.draw_volatile(&open),
+            false => self.draw(&open),
+        };
+        let with_pool = || {
+            (0..open.len()).find(|at| open[*at] && self.eviction.groups[*at].pool.best().is_some())
+        };
+        if let Some(group) = drawn.or_else(with_pool)
+            && let Some((db, place)) = self.best_of(group)
+        {
+            self.evict_at(db, place, group);
+            return Evicted::One;
+        }
+        self.search(&open)
+    }
+
+    /// Could there be a key in a group that may go?
+    fn has_any(&self, group: usize) -> bool {
+        let policy = self.eviction.groups[group].policy;
+        let Some(rules) = self.rules().filter(|_| policy.by != By::Nothing) else { return false };
+        if !self.rules_are_counted() {
+            return true;
+        }
+        let count = |keys: u64, volatile: u64| if policy.volatile { volatile } else { keys };
+        let own = |rule: usize| {
+            let sum = rules.sum(rule);
+            count(sum.keys, sum.volatile)
+        };
+        match group.checked_sub(1) {
+            Some(rule) => own(rule) > 0,
+            None => {
+                let all = self.dbs.iter().map(|db| count(db.len() as u64, db.expires() as u64));
+                all.sum::<u64>() > (0..rules.list.len()).map(own).sum::<u64>()
+            }
+        }
+    }
+
+    /// Offers keys of open groups to their pools; says whose the first one was.
+    fn draw(&mut self, open: &[bool]) -> Option<usize> {
+        let (mut first, mut seen) = (None, 0);
+        for _ in 0..HANDFULS_WITH_RULES {
+            let (db, handful) = self.eviction.ahead.take().or_else(|| self.throw(false))?;
+            let table = &self.dbs[db].table;
+            table.handful(handful).for_each(table::Entry::prefetch);
+            self.eviction.ahead = self.throw(false);
+            let home = &self.dbs[db];
+            for record in home.table.handful(handful) {
+                let group = home.rule_of(record.key()).map_or(0, |rule| rule + 1);
+                let policy = self.eviction.groups[group].policy;
+                if !open[group] || !policy.may_go(record) {
+                    continue;
+                }
+                let staleness = policy.staleness(record, &policy.ages(self.aging));
+                let hash = table::hash(self.seed, record.key());
+                self.eviction.groups[group].pool.offer(Candidate { staleness, db, hash });
+                first.get_or_insert(group);
+                seen += 1;
+            }
+            if seen >= self.eviction.samples {
+                break;
+            }
+        }
+        first
+    }
+
+    /// As `draw`, among the keys that have deadlines.
+    fn draw_volatile(&mut self, open: &[bool]) -> Option<usize> {
+        let (mut first, mut seen) = (None, 0);
+        for _ in 0..HANDFULS_WITH_RULES {
+            let Some((db, hash, place)) = self.throw_volatile() else { continue };
+            let home = &self.dbs[db];
+            let Some(record) = home.table.at(place) else { continue };
+            let group = home.rule_of(record.key()).map_or(0, |rule| rule + 1);
+            let policy = self.eviction.groups[group].policy;
+            if !open[group] || !policy.may_go(record) {
+                continue;
+            }
+            let staleness = policy.staleness(record, &policy.ages(self.aging));
+            self.eviction.groups[group].pool.offer(Candidate { staleness, db, hash });
+            first.get_or_insert(group);
+            seen += 1;
+            if seen >= self.eviction.samples {
+                break;
+            }
+        }
+        first
+    }
+
+    /// Looks at one key after the other, from where the search ended last, until there is one that may go.
+    fn search(&mut self, open: &[bool]) -> Evicted {
+        let mut ends = 0;
+        for _ in 0..SEARCHED {
+            let (db, cursor) = self.eviction.hand;
+            let home = &self.dbs[db];
+            let mut found = None;
+            let next = home.table.scan(cursor, |record| {
+                let group = home.rule_of(record.key()).map_or(0, |rule| rule + 1);
+                if found.is_none()
+                    && open[group]
+                    && self.eviction.groups[group].policy.may_go(record)
+                {
+                    found = Some((record.key().to_vec(), group));
+                }
+            });
+            self.eviction.hand = match next {
+                0 => ((db + 1) % self.dbs.len(), 0),
+                _ => (db, next),
+            };
+            if let Some((key, group)) = found
+                && let Some(place) =
+                    self.dbs[db].table.locate(self.hash(&key), |record| record.key() == key)
+            {
+                self.evict_at(db, place, group);
+                return Evicted::One;
+            }
+            ends += (next == 0) as usize;
+            // All were looked at, but for the first database, which is looked at twice.
+            if ends > self.dbs.len() {
+                return Evicted::Nothing;
+            }
+        }
+        Evicted::NotYet
+    }
+
+    fn evict_at(&mut self, db: usize, place: Place, group: usize) {
         let home = &mut self.dbs[db];
         let Some(record) = home.take_out(place) else { return };
         if record.wakes().is_some() {
             home.compact();
         }
         self.counters.evicted += 1;
+        self.eviction.groups[group].evicted += 1;
         let cause = Cause::Eviction { unlinked: self.eviction.lazy };
         self.changes.note(db, record.key(), Event::EVICTED, cause);
         // It is left out of a snapshot that has not come to it: handing it over would take what memory it gives.
@@ -243,7 +460,9 @@ impl Keyspace {
             let is_it = |record: &Record| table::hash(self.seed, record.key()) == hash;
             let Some(place) = home.table.locate(hash, is_it) else { continue };
             let is_stale = home.table.at(place).is_some_and(|record| {
-                policy.may_go(record) && policy.staleness(record, &aging) >= staleness
+                home.rule_of(record.key()).map_or(0, |rule| rule + 1) == group
+                    && policy.may_go(record)
+                    && policy.staleness(record, &aging) >= staleness
             });
             if is_stale {
                 // The one that goes next.

@@ -18,7 +18,7 @@ fn keyspace(policy: MaxmemoryPolicy, seed: u64) -> Keyspace {
 
 fn configure(keyspace: &mut Keyspace, policy: MaxmemoryPolicy) {
     let policy = Policy::from(policy);
-    keyspace.eviction.configure(policy, 5, true);
+    keyspace.eviction.configure(policy, 5, true, &[]);
     keyspace.aging = policy.ages(keyspace.aging);
 }
 
@@ -65,12 +65,12 @@ proptest! {
         let mut left = keys.values().filter(|life| may_go(life)).count();
         let stays = keys.len() - left;
         while left > 0 {
-            prop_assert_eq!(keyspace.evict(), Evicted::One);
+            prop_assert_eq!(keyspace.evict(Whose::All), Evicted::One);
             left -= 1;
             let all: usize = (0..4).map(|db| keyspace.db(db).len()).sum();
             prop_assert_eq!(all, stays + left);
         }
-        prop_assert_eq!(keyspace.evict(), Evicted::Nothing);
+        prop_assert_eq!(keyspace.evict(Whose::All), Evicted::Nothing);
         for ((db, key), life) in &keys {
             prop_assert_eq!(keyspace.contains(*db, key.to_string().as_bytes()), !may_go(life));
         }
@@ -106,7 +106,7 @@ proptest! {
             model.insert(number, span);
         }
         while !model.is_empty() {
-            prop_assert_eq!(keyspace.evict(), Evicted::One);
+            prop_assert_eq!(keyspace.evict(Whose::All), Evicted::One);
             let gone: Vec<usize> = model
                 .keys()
                 .copied()
@@ -135,7 +135,7 @@ fn hits(policy: MaxmemoryPolicy, fit: usize, requests: impl Iterator<Item = (i64
         }
         put(&mut keyspace, 0, &key, Life::Until(Millis(i64::MAX / 2)));
         if keyspace.db(0).len() > fit {
-            assert_eq!(keyspace.evict(), Evicted::One);
+            assert_eq!(keyspace.evict(Whose::All), Evicted::One);
         }
     }
     f64::from(hits) / f64::from(all)
@@ -194,7 +194,7 @@ fn reading_makes_nothing_younger_that_goes_by_its_last_change() {
     keyspace.aging.set_clock(2000);
     keyspace.touch(0, b"read");
     put(&mut keyspace, 0, "written", Life::Forever);
-    assert_eq!(keyspace.evict(), Evicted::One);
+    assert_eq!(keyspace.evict(Whose::All), Evicted::One);
     assert!(keyspace.contains(0, b"written") && !keyspace.contains(0, b"read"));
 }
 
@@ -213,8 +213,93 @@ fn a_policy_can_be_changed_at_any_time() {
     for (policy, left) in [(AllkeysLfu, 190), (VolatileTtl, 180), (VolatileLru, 170)] {
         configure(&mut keyspace, policy);
         for _ in 0..10 {
-            assert_eq!(keyspace.evict(), Evicted::One);
+            assert_eq!(keyspace.evict(Whose::All), Evicted::One);
         }
         assert_eq!(keyspace.db(0).len(), left);
     }
+}
+
+fn rule(db: Option<u32>, prefix: &str, policy: MaxmemoryPolicy, limit: u64) -> MemoryRule {
+    MemoryRule { db, prefix: prefix.into(), policy, limit }
+}
+
+fn with_rules(policy: MaxmemoryPolicy, rules: Vec<MemoryRule>, seed: u64) -> Keyspace {
+    let mut keyspace = keyspace(policy, seed);
+    keyspace.eviction.configure(Policy::from(policy), 5, true, &rules);
+    keyspace.set_rules(rules);
+    keyspace
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Each key goes by the policy of its own rule, and all that may go does in the end, however few they are.
+    #[test]
+    fn each_key_goes_by_its_own_rule(
+        policies in prop::collection::vec(all_policies(), 4),
+        keys in prop::collection::btree_map((0..4usize, 0..4usize, 0..400u32), any::<bool>(), 0..300),
+        wanted in 0..5usize,
+        seed in any::<u64>(),
+    ) {
+        let rules = vec![
+            rule(None, "a:", policies[1], 0),
+            rule(Some(2), "", policies[2], 0),
+            rule(None, "a:b:", policies[3], 0),
+        ];
+        let mut keyspace = with_rules(policies[0], rules, seed);
+        // By hand: the rule of a key, where the longest prefix wins.
+        let names = ["x", "a:", "a:b:", "b"];
+        let group = |db: usize, name: usize| match (names[name], db) {
+            ("a:b:", _) => 3,
+            ("a:", _) => 1,
+            (_, 2) => 2,
+            _ => 0,
+        };
+        let mut left = Vec::new();
+        for ((db, name, number), volatile) in &keys {
+            let key = format!("{}{number}", names[*name]);
+            let life = if *volatile { Life::Until(Millis(2_000_000)) } else { Life::Forever };
+            put(&mut keyspace, *db, &key, life);
+            let group = group(*db, *name);
+            let policy = Policy::from(policies[group]);
+            let may_go = policy.by != By::Nothing && (*volatile || !policy.volatile);
+            left.push((*db, key, group, may_go));
+        }
+        // Of one rule first, and then of all.
+        if wanted < 3 {
+            let of_it = left.iter().filter(|it| it.2 == wanted + 1 && it.3).count();
+            for _ in 0..of_it {
+                prop_assert_eq!(keyspace.evict(Whose::Rule(wanted)), Evicted::One);
+            }
+            prop_assert_eq!(keyspace.evict(Whose::Rule(wanted)), Evicted::Nothing);
+            left.iter_mut().filter(|it| it.2 == wanted + 1 && it.3).for_each(|it| it.2 = 9);
+        }
+        for _ in 0..left.iter().filter(|it| it.3 && it.2 != 9).count() {
+            prop_assert_eq!(keyspace.evict(Whose::All), Evicted::One);
+        }
+        prop_assert_eq!(keyspace.evict(Whose::All), Evicted::Nothing);
+        for (db, key, _, may_go) in left {
+            prop_assert_eq!(keyspace.contains(db, key.as_bytes()), !may_go, "{}", key);
+        }
+        let rules = keyspace.rules().unwrap().clone();
+        let counted: Vec<_> = (0..3).map(|rule| rules.sum(rule)).collect();
+        prop_assert_eq!(counted, keyspace.recount());
+    }
+}
+
+/// What the ages say depends on the rule, so a rule that counts uses does so under a server that looks at times.
+#[test]
+fn ages_are_of_the_kind_that_the_rule_needs() {
+    use MaxmemoryPolicy::*;
+    let mut keyspace = with_rules(AllkeysLru, vec![rule(None, "often:", AllkeysLfu, 0)], 1);
+    keyspace.aging.set_clock(100_000);
+    put(&mut keyspace, 0, "often:a", Life::Forever);
+    put(&mut keyspace, 0, "a", Life::Forever);
+    for _ in 0..100 {
+        keyspace.touch(0, b"often:a");
+    }
+    let aging = keyspace.aging_for(0, b"often:a");
+    assert!(aging.lfu && aging.frequency(keyspace.record(0, b"often:a").unwrap()) > 5);
+    let aging = keyspace.aging_for(0, b"a");
+    assert!(!aging.lfu && aging.idle_seconds(keyspace.record(0, b"a").unwrap()) == 0);
 }

@@ -215,9 +215,7 @@ impl Walk {
         let next = *cursor;
         marks.pass(next);
         for key in std::mem::take(&mut self.special) {
-            if let Some(record) = home.find_mut(&key) {
-                self.hand_over(number, db, record);
-            }
+            home.alter(&key, |record| self.hand_over(number, db, record));
         }
         next == 0
     }
@@ -265,10 +263,10 @@ impl Walk {
     /// A key is about to be changed, removed or born.
     pub fn before_change(&mut self, home: &mut Db, db: usize, hash: u64, key: &[u8]) {
         let Some(number) = self.mark(db, hash, key) else { return };
-        if let Some(record) = home.find_mut(key) {
+        home.alter(key, |record| {
             self.passed += 1;
             self.hand_over(number, db, record);
-        }
+        });
     }
 
     /// A key is removed that nobody will miss.

@@ -2,6 +2,7 @@
 //! key is handed over once and as it was.
 
 use super::*;
+use crate::config::{MaxmemoryPolicy, MemoryRule};
 use crate::data::hash::Hash;
 use crate::data::limits::{PackedLimits, SetLimits, StreamLimits};
 use crate::data::list::{End, List};
@@ -318,6 +319,11 @@ fn with<T: Collection>(
     }
 }
 
+/// A rule about all keys.
+fn everything() -> MemoryRule {
+    MemoryRule { db: None, prefix: Vec::new(), policy: MaxmemoryPolicy::Noeviction, limit: 0 }
+}
+
 fn play(seed: u64) {
     let mut dice = SmallRng::seed_from_u64(seed);
     let keys = [5, 40, 300][dice.random_range(0..3)];
@@ -330,6 +336,8 @@ fn play(seed: u64) {
     };
     actor.keyspace.begin(Millis(1));
     for _ in 0..2 {
+        // The keys of rules are counted from here on, while they change.
+        actor.keyspace.set_rules(vec![everything()]);
         let acts = actor.below(keys as usize * 4);
         (0..acts).for_each(|_| actor.act());
         let known = content(&actor.keyspace);
@@ -348,6 +356,11 @@ fn play(seed: u64) {
                 return;
             }
             actor.keyspace.walk(slice);
+            actor.keyspace.count_rules(2);
+            if actor.keyspace.rules_are_counted() {
+                let counted = actor.keyspace.rules().expect("there is one").sum(0);
+                assert_eq!([counted], *actor.keyspace.recount());
+            }
             if actor.below(4) > 0 {
                 heard.hear(actor.keyspace.take_pieces());
                 assert_eq!(actor.keyspace.gathered(), 0);

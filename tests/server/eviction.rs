@@ -1,0 +1,196 @@
+//! Memory that is full: what is lost is what may be, what is refused is what grows, and nobody is stuck.
+
+use crate::support::client::{Client, encode};
+use crate::support::server::{Program, Server};
+use crate::support::value::Value;
+use std::collections::HashSet;
+
+const MIB: u64 = 1 << 20;
+
+/// A queue and a cache share a server, and each is filled to ten times what it may take. Each job that was
+/// accepted is worked off once; the cache loses keys, and is never refused any.
+#[test]
+fn a_queue_and_a_cache_share_a_full_server() {
+    let server = start(&[
+        "--maxmemory",
+        "24mb",
+        "--maxmemory-rule",
+        "cache:* allkeys-lru 6mb bull:* noeviction 4mb",
+    ]);
+    let mut client = server.connect();
+    let payload = "x".repeat(2000);
+    let (mut accepted, mut refused, mut done) = (HashSet::new(), 0, HashSet::new());
+    // Producers are ten times as quick as what they produce can be kept.
+    for round in 0..100 {
+        let mut frames = Vec::new();
+        let jobs: Vec<String> =
+            (0..200).map(|at| format!("{}:{payload}", round * 200 + at)).collect();
+        for (at, job) in jobs.iter().enumerate() {
+            encode(&["LPUSH", "bull:wait", job], &mut frames);
+            let key = format!("cache:{}", round * 200 + at);
+            encode(&["SET", &key, &"y".repeat(3000)], &mut frames);
+        }
+        client.write_raw(&frames).expect("a connection");
+        for job in jobs {
+            match client.read_reply().expect("an answer") {
+                Value::Int(_) => drop(accepted.insert(job)),
+                error => {
+                    assert!(is_oom(&error), "{error}");
+                    refused += 1;
+                }
+            }
+            assert_eq!(client.read_reply().expect("an answer"), Value::simple("OK"));
+        }
+        // Workers go on, however full it is, though not as quickly as producers.
+        for _ in 0..if round < 90 { 20 } else { 0 } {
+            work(&mut client, &mut done);
+        }
+    }
+    while work(&mut client, &mut done) {}
+    assert_eq!(done, accepted);
+    assert!(refused > 10_000, "{refused}");
+    let cached = client.call(&["DBSIZE"]);
+    assert!(matches!(cached, Value::Int(500..=2500)), "{cached}");
+    let rules = info(&mut client, "maxmemory_rule_0");
+    assert!(rules.contains("keys=cache:*,policy=allkeys-lru,limit=6291456,bytes=6"), "{rules}");
+    // What BullMQ looks at.
+    assert_eq!(info(&mut client, "maxmemory_policy"), "noeviction");
+}
+
+/// Takes a job as a reliable worker does, and is done with it; says whether there was one.
+fn work(client: &mut Client, done: &mut HashSet<String>) -> bool {
+    let taken = client.call(&["LMOVE", "bull:wait", "bull:active", "RIGHT", "LEFT"]);
+    let Value::Bulk(job) = taken else {
+        assert!(taken.is_null(), "{taken}");
+        return false;
+    };
+    let job = String::from_utf8(job).expect("a job");
+    assert_eq!(client.call(&["LREM", "bull:active", "1", &job]), Value::Int(1));
+    assert!(done.insert(job), "it was done already");
+    true
+}
+
+/// A server that is full of finished jobs: they can be looked at, and removed, in transactions and in scripts.
+#[test]
+fn a_full_server_can_be_looked_at_and_emptied() {
+    let server = start(&["--maxmemory", "8mb"]);
+    let mut client = server.connect();
+    let mut stored = 0;
+    loop {
+        let key = format!("bull:queue:{stored}");
+        match client.call(&["HSET", &key, "data", &"x".repeat(4000), "finishedOn", "1"]) {
+            Value::Int(2) => stored += 1,
+            error => {
+                assert!(is_oom(&error), "{error}");
+                break;
+            }
+        }
+    }
+    assert!(stored > 500);
+    assert!(client.call(&["SET", "x", "1"]).is_error());
+    for request in [
+        &["MULTI"][..],
+        &["HGETALL", "bull:queue:0"],
+        &["EXISTS", "bull:queue:1"],
+        &["DEL", "bull:queue:0"],
+    ] {
+        assert!(!client.call(request).is_error(), "{request:?}");
+    }
+    let Value::Array(answers) = client.call(&["EXEC"]) else { panic!("a transaction is refused") };
+    assert_eq!(answers[1..], [Value::Int(1), Value::Int(1)]);
+    // As BullMQ's scripts do when a job is finished: what is removed comes first, and then the rest may run.
+    let script =
+        "redis.call('DEL', KEYS[1]) redis.call('HSET', KEYS[2], 'finishedOn', '2') return 1";
+    let run = client.call(&["EVAL", script, "2", "bull:queue:1:lock", "bull:queue:2"]);
+    assert!(!run.is_error(), "{run}");
+    for job in 0..stored / 2 {
+        client.call(&["DEL", &format!("bull:queue:{job}")]);
+    }
+    assert_eq!(client.call(&["SET", "x", "1"]), Value::simple("OK"));
+}
+
+/// Whatever is written, there is never more than the limit and a hundredth, but for the last command's own.
+#[test]
+fn memory_stays_below_the_limit() {
+    const LIMIT: u64 = 8 * MIB;
+    let server = start(&["--maxmemory", "8mb", "--maxmemory-policy", "allkeys-lru"]);
+    let mut client = server.connect();
+    let sizes = [10, 100, 1000, 10_000, 100_000];
+    for round in 0..60 {
+        let size = sizes[round % sizes.len()];
+        let mut frames = Vec::new();
+        for at in 0..200 {
+            encode(&["SET", &format!("{round}:{at}"), &"x".repeat(size)], &mut frames);
+        }
+        client.write_raw(&frames).expect("a connection");
+        for _ in 0..200 {
+            assert_eq!(client.read_reply().expect("an answer"), Value::simple("OK"));
+        }
+        let number =
+            |client: &mut Client, field| -> u64 { info(client, field).parse().expect("a number") };
+        let (used, aside) =
+            (number(&mut client, "used_memory"), number(&mut client, "mem_not_counted_for_evict"));
+        // The last value may be there already, with what its size class leaves free.
+        let own = size as u64 * 5 / 4 + 1000;
+        let most = LIMIT + LIMIT / 100 + own + aside;
+        assert!(used <= most, "{used} after values of {size}");
+    }
+    assert!(info(&mut client, "evicted_keys").parse::<u64>().expect("a number") > 1000);
+}
+
+/// The limit is lowered, and nobody asks for anything any more: keys go by themselves.
+#[test]
+fn a_lower_limit_is_reached_without_requests() {
+    let server = start(&["--maxmemory-policy", "allkeys-random"]);
+    let mut client = server.connect();
+    client.call(&["DEBUG", "POPULATE", "30000", "key", "100"]);
+    assert_eq!(client.call(&["DBSIZE"]), Value::Int(30_000));
+    let mut listener = server.connect();
+    client.call(&["CONFIG", "SET", "notify-keyspace-events", "Ee"]);
+    listener.call(&["SUBSCRIBE", "__keyevent@0__:evicted"]);
+    client.call(&["CONFIG", "SET", "maxmemory", "2mb"]);
+    for _ in 0..5000 {
+        listener.read_reply().expect("a key is evicted");
+    }
+}
+
+/// What is evicted is told to the log, so that what is loaded is what was there.
+#[test]
+fn the_log_knows_what_was_evicted() {
+    let server = start(&[
+        "--appendonly",
+        "yes",
+        "--enable-debug-command",
+        "yes",
+        "--maxmemory",
+        "6mb",
+        "--maxmemory-policy",
+        "allkeys-lfu",
+    ]);
+    let mut client = server.connect();
+    for at in 0..20_000 {
+        client.call(&["SET", &format!("key:{at}"), &"x".repeat(at % 700)]);
+    }
+    // From here on nothing goes that the log would not bring back.
+    client.call(&["CONFIG", "SET", "maxmemory", "0"]);
+    let before = client.call(&["DEBUG", "DIGEST"]);
+    assert_eq!(client.call(&["DEBUG", "LOADAOF"]), Value::simple("OK"));
+    assert_eq!(client.call(&["DEBUG", "DIGEST"]), before);
+}
+
+fn start(args: &[&str]) -> Server {
+    let args = [&["--enable-debug-command", "yes"], args].concat();
+    Server::start(Program::Russet, &args).expect("it starts")
+}
+
+fn is_oom(answer: &Value) -> bool {
+    matches!(answer, Value::Error(text) if text.starts_with(b"OOM "))
+}
+
+/// A field of INFO.
+fn info(client: &mut Client, field: &str) -> String {
+    let Value::Bulk(text) = client.call(&["INFO"]) else { panic!("INFO is text") };
+    let text = String::from_utf8(text).expect("INFO is UTF-8");
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("INFO has no {field}")).to_string()
+}
