@@ -281,7 +281,8 @@ impl Engine {
         let evicts = |rule: &usize| rules.list[*rule].policy != MaxmemoryPolicy::Noeviction;
         let slice_us = tenacity_us(STEEP_FROM);
         let all = (0..rules.list.len()).filter(evicts);
-        all.fold(false, |wants, rule| !self.keep_rule(&rules, rule, slice_us) || wants)
+        // Each has its slice, also if one before it wants another.
+        all.filter(|rule| !self.keep_rule(&rules, *rule, slice_us)).count() > 0
     }
 
     /// The limit or a policy has changed, or eviction may go on after a pause.
