@@ -7,7 +7,7 @@
 //! another thread's words, and the sum is exact but for what others are amid of.
 //!
 //! Threads that never publish, and what was there before the first did, are made up for by `correct`, which is
-//! told the allocator's own figure: that is exact too, but takes twenty microseconds to ask for.
+//! told the allocator's own figure: that is exact too, but must be brought up to date with each question.
 #![expect(unsafe_code, reason = "the counters are words that jemalloc points to")]
 
 use std::cell::Cell;
