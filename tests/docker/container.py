@@ -159,6 +159,7 @@ def enter(root, volume, user, tight, *args):
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     os.makedirs(root + "/proc", exist_ok=True)
     subprocess.run(["mount", "-t", "proc", "proc", root + "/proc"], check=True)
+    put_devices(root)
     if tight:
         subprocess.run(["mount", "--rbind", root, root], check=True)
     if volume:
@@ -178,6 +179,15 @@ def enter(root, volume, user, tight, *args):
         os.setgid(int(user))
         os.setuid(int(user))
     os.execvpe("docker-entrypoint.sh", ["docker-entrypoint.sh", *(args or ["redis-server"])], os.environ)
+
+
+def put_devices(root):
+    """Those that every engine puts there; a static binary has its dice from them."""
+    os.makedirs(root + "/dev", exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", root + "/dev"], check=True)
+    for name in ["null", "zero", "random", "urandom"]:
+        Path(root, "dev", name).touch()
+        subprocess.run(["mount", "--bind", "/dev/" + name, f"{root}/dev/{name}"], check=True)
 
 
 def put_addresses():
