@@ -14,6 +14,7 @@ const ARITY_ON_PURPOSE: &[(&str, &str)] = &[
     ("SADDEX", "Dragonfly's has one word less"),
     ("GEOSEARCH", "only a polygon has no FROM, and it has as many words in corners"),
     ("GEOSEARCHSTORE", "as GEOSEARCH"),
+    ("HOTKEYS|START", "an error of its own says that METRICS is missing"),
 ];
 
 /// Commands that write without naming keys.
