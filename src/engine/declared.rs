@@ -7,6 +7,7 @@ use crate::engine::acl::selector::rights_needed;
 use crate::keyspace::Keyspace;
 use crate::keyspace::touched::Seen;
 use crate::resp::Args;
+use std::collections::BTreeMap;
 
 /// Commands that look after whole databases, where somebody may be told of keys, and EXEC, which looks at what
 /// WATCH was asked about.
@@ -36,14 +37,16 @@ impl Watch {
         if touched.is_empty() || is_exempt(command) {
             return;
         }
-        let declared = keys::find_what_there_is(&command.spec, args);
+        // Whether any of the places where a key stands says that it is changed.
+        let mut declared: BTreeMap<&[u8], bool> = BTreeMap::new();
+        for at in keys::find_what_there_is(&command.spec, args) {
+            *declared.entry(args.get(at.index)).or_default() |= rights_needed(at.flags).1;
+        }
         // SORT asks for the right to read everything.
         let of_patterns = matches!(command.spec.name, "SORT" | "SORT_RO") && reads_all_keys;
         for (key, changes) in touched {
-            let allowed = declared.iter().any(|at| {
-                let (_, writes) = rights_needed(at.flags);
-                args.get(at.index) == key && (!changes || writes || only_notes(command))
-            });
+            let writes = declared.get(&*key);
+            let allowed = writes.is_some_and(|writes| !changes || *writes || only_notes(command));
             assert!(
                 allowed || (of_patterns && !changes),
                 "{} {} {:?}, which its row does not declare, in {:?}",

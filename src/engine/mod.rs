@@ -135,6 +135,8 @@ pub struct Engine {
     now_of_last_tick: u64,
     /// Nothing has happened for a while, and the ticks have become rare.
     resting: bool,
+    /// What ages of keys began at, in seconds: the wall clock's time when the engine was first told it.
+    ages_from: Option<u32>,
     /// Something happened while the engine rested.
     roused: bool,
     batch: Batch,
@@ -262,6 +264,7 @@ impl Engine {
             own_pushes: Vec::new(),
             outer: Vec::new(),
             now_of_last_tick: now.mono_us,
+            ages_from: None,
             resting: false,
             roused: false,
             batch: Batch::default(),
@@ -660,9 +663,12 @@ impl Engine {
         }
         self.now = now;
         self.keyspace.begin(now.wall());
-        // Ages are spans, so they are by the clock that nobody sets.
+        // Ages are spans, so they go on by the clock that nobody sets. They begin at the wall's, so that one of
+        // another policy is of long ago, as it is read under this one.
         let seconds = (now.mono_us / 1_000_000) as u32;
-        self.keyspace.aging.set_clock(seconds);
+        let begun = || ((now.wall_us / 1_000_000) as u32).wrapping_sub(seconds);
+        let origin = *self.ages_from.get_or_insert_with(begun);
+        self.keyspace.aging.set_clock(origin.wrapping_add(seconds));
     }
 
     /// Somebody will read what the log is told, from here on: `effects.take_sealed`.

@@ -41,7 +41,7 @@ fn fields_of_the_peers_are_there_or_have_a_reason() {
     let refused = client.call(&["CONFIG", "SET", "key-memory-histograms", "no"]);
     assert!(refused.text().is_some_and(|it| it == b"OK"), "{refused:?}");
     let refused = client.call(&["CONFIG", "SET", "key-memory-histograms", "yes"]);
-    let text = format!("{refused:?}");
+    let text = format!("{refused}");
     assert!(text.contains("must be on from the start"), "{text}");
     assert!(!fields(&mut client, &["INFO", "keysizes"]).contains("db0_distrib_lists_sizes"));
     client.call(&["FLUSHALL"]);
