@@ -146,6 +146,11 @@ impl Engine {
         }
     }
 
+    /// What whoever brings more is told, when nothing can make room.
+    pub(super) fn is_full(&self) -> Option<Error> {
+        self.room.is_exhausted.then_some(OOM)
+    }
+
     /// As `oom_for`, for what a script calls.
     pub(super) fn oom_in_script(&self, db: usize, command: &Command, args: Args) -> Option<Error> {
         if self.room.is_exhausted && may_grow(command) {

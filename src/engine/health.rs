@@ -15,7 +15,7 @@ impl Engine {
                 loading.loaded_bytes, loading.total_bytes
             ));
         }
-        let refusal = self.misconf().or_else(|| self.busy_error())?;
+        let refusal = self.misconf().or_else(|| self.busy_error()).or_else(|| self.is_full())?;
         Some(String::from_utf8_lossy(&refusal.message()).into_owned())
     }
 }

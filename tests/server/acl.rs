@@ -143,12 +143,14 @@ fn users_of_the_configuration_come_back_after_a_rewrite() {
 
 #[test]
 fn users_in_two_places_are_fatal() {
-    let conf = "port 0\naclfile {dir}/users.acl\nuser ann on\n";
-    let mut server = Process::start(&[("users.acl", ""), ("r.conf", conf)], &["{dir}/r.conf"], "");
+    let port = free_port().to_string();
+    let conf = format!("port {port}\naclfile {{dir}}/users.acl\nuser ann on\n");
+    let mut server =
+        Process::start(&[("users.acl", ""), ("r.conf", conf.as_str())], &["{dir}/r.conf"], "");
     assert_eq!(server.end().code(), Some(1));
     assert!(server.output().contains("but not both"), "{}", server.output());
 
-    let args = ["--port", "0", "--aclfile", "{dir}/users.acl"];
+    let args = ["--port", port.as_str(), "--aclfile", "{dir}/users.acl"];
     for (file, expected) in [("user ann +nosuch", "Unknown command"), ("nonsense", "user keyword")]
     {
         let mut server = Process::start(&[("users.acl", file)], &args, "");
