@@ -1,29 +1,18 @@
 //! Many at once: `--pipe` sends what comes in as it is, `--scan` lists all keys.
 
-use super::connection::{Connection, reason};
+use super::connection::{Connection, told};
 use super::options::{Options, Output};
 use super::reply::Reply;
 use super::session::print;
 use crate::base::bytes::quote;
+use crate::resp::request;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Sends standard input, and counts what is answered. Behind it an ECHO is sent, whose answer is the last.
-pub fn pipe(options: &Options, patience: Option<Duration>) -> i32 {
-    match try_pipe(options, patience) {
-        Ok(0) => 0,
-        Ok(_) => 1,
-        Err(why) => {
-            eprintln!("{why}");
-            1
-        }
-    }
-}
-
-fn try_pipe(options: &Options, patience: Option<Duration>) -> Result<u64, String> {
-    let told = |why: io::Error| format!("Error: {}", reason(&why));
+pub fn pipe(options: &Options, patience: Option<Duration>) -> Result<i32, String> {
     let mut connection = Connection::greet(options)?;
     let mark: Vec<u8> = (0..20).map(|_| mark_letter()).collect();
     let over = Arc::new(AtomicBool::new(false));
@@ -39,9 +28,9 @@ fn try_pipe(options: &Options, patience: Option<Duration>) -> Result<u64, String
                 count => writer.write_all(&buffer[..count])?,
             }
         }
-        writer.write_all(b"\r\n*2\r\n$4\r\nECHO\r\n$20\r\n")?;
-        writer.write_all(&last)?;
-        writer.write_all(b"\r\n")?;
+        let mut behind = b"\r\n".to_vec();
+        request(&[b"ECHO".as_slice(), &last], &mut behind);
+        writer.write_all(&behind)?;
         sent.store(true, Ordering::Release);
         println!("All data transferred. Waiting for the last reply...");
         Ok(())
@@ -69,7 +58,7 @@ fn try_pipe(options: &Options, patience: Option<Duration>) -> Result<u64, String
     }
     sender.join().map_err(|_| "the thread that sends is gone".to_string())?.map_err(told)?;
     println!("Last reply received from server.\nerrors: {errors}, replies: {replies}");
-    Ok(errors)
+    Ok((errors > 0) as i32)
 }
 
 /// No input holds the mark by chance.
@@ -78,17 +67,7 @@ fn mark_letter() -> u8 {
 }
 
 /// Every key, in the order of the server's table.
-pub fn scan(options: &Options, pattern: &[u8], count: Option<&[u8]>) -> i32 {
-    match try_scan(options, pattern, count) {
-        Ok(()) => 0,
-        Err(why) => {
-            eprintln!("{why}");
-            1
-        }
-    }
-}
-
-fn try_scan(options: &Options, pattern: &[u8], count: Option<&[u8]>) -> Result<(), String> {
+pub fn scan(options: &Options, pattern: &[u8], count: Option<&[u8]>) -> Result<(), String> {
     let mut connection = Connection::greet(options)?;
     let mut cursor = b"0".to_vec();
     loop {
@@ -99,7 +78,7 @@ fn try_scan(options: &Options, pattern: &[u8], count: Option<&[u8]>) -> Result<(
         if let Some(count) = count {
             words.extend([b"COUNT".as_slice(), count]);
         }
-        let reply = connection.ask(&words).map_err(|why| format!("Error: {}", reason(&why)))?;
+        let reply = connection.ask(&words).map_err(told)?;
         let (next, keys) = match reply {
             Reply::Error(text) => {
                 return Err(format!("SCAN error: {}", String::from_utf8_lossy(&text)));

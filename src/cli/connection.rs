@@ -3,7 +3,7 @@
 use super::options::{Options, Target};
 use super::reply::Reply;
 use crate::persist::files::said;
-use crate::resp::{Out, Proto};
+use crate::resp::request;
 use std::ffi::OsStr;
 use std::io::{self, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -23,7 +23,7 @@ enum Stream {
 impl Connection {
     /// Connects, and nothing else.
     pub fn open(options: &Options) -> io::Result<Connection> {
-        if options.tls.on {
+        if options.tls {
             let text = "this client was built without TLS; use redis-cli --tls of Redis or Valkey";
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         }
@@ -39,10 +39,9 @@ impl Connection {
     }
 
     pub fn send<W: AsRef<[u8]>>(&mut self, words: &[W]) -> io::Result<()> {
-        let mut out = Out::new(Proto::Resp2);
-        out.open_list(words.len());
-        words.iter().for_each(|word| out.bulk(word.as_ref()));
-        self.stream.get_mut().write_all(&out.bytes)
+        let mut frame = Vec::new();
+        request(words, &mut frame);
+        self.stream.get_mut().write_all(&frame)
     }
 
     pub fn receive(&mut self) -> io::Result<Reply> {
@@ -87,7 +86,7 @@ impl Connection {
             format!("Could not connect to Redis at {place}: {}", reason(&why))
         })?;
         let mut tell = |what: &str, words: &[&[u8]]| -> Result<bool, String> {
-            let reply = connection.ask(words).map_err(|why| format!("Error: {}", reason(&why)))?;
+            let reply = connection.ask(words).map_err(told)?;
             if reply.is_error() {
                 eprintln!("{what} failed: {}", String::from_utf8_lossy(reply.text()));
             }
@@ -119,6 +118,11 @@ pub fn reason(error: &io::Error) -> String {
         UnexpectedEof | BrokenPipe | ConnectionAborted => "Server closed the connection".into(),
         _ => said(error),
     }
+}
+
+/// The same as what ends the client.
+pub fn told(error: io::Error) -> String {
+    format!("Error: {}", reason(&error))
 }
 
 fn connect(host: &str, port: u16, timeout: Option<Duration>) -> io::Result<TcpStream> {

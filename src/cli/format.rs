@@ -2,7 +2,7 @@
 
 use super::options::{Options, Output};
 use super::reply::Reply;
-use crate::base::bytes::quote;
+use crate::base::bytes::{self, quote};
 
 /// An answer as it is printed, with whatever ends it.
 pub fn shown(reply: &Reply, options: &Options, as_it_is: bool) -> Vec<u8> {
@@ -97,23 +97,13 @@ fn raw(reply: &Reply, delimiter: &[u8], out: &mut Vec<u8>) {
         }
         Reply::Switch(on) => out.extend(if *on { b"(true)".as_slice() } else { b"(false)" }),
         Reply::Array(items) | Reply::Set(items) | Reply::Push(items) => {
-            for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    out.extend_from_slice(delimiter);
-                }
-                raw(item, delimiter, out);
-            }
+            joined(items, delimiter, out, |item, out| raw(item, delimiter, out))
         }
-        Reply::Map(pairs) => {
-            for (at, (key, value)) in pairs.iter().enumerate() {
-                if at > 0 {
-                    out.extend_from_slice(delimiter);
-                }
-                raw(key, delimiter, out);
-                out.push(b' ');
-                raw(value, delimiter, out);
-            }
-        }
+        Reply::Map(pairs) => joined(pairs, delimiter, out, |(key, value), out| {
+            raw(key, delimiter, out);
+            out.push(b' ');
+            raw(value, delimiter, out);
+        }),
         text => out.extend_from_slice(text.text()),
     }
 }
@@ -131,23 +121,13 @@ fn csv(reply: &Reply, out: &mut Vec<u8>) {
         Reply::Switch(on) => out.extend_from_slice(on.to_string().as_bytes()),
         Reply::Status(text) | Reply::Text(text) | Reply::Verbatim(text) => quote(text, out),
         Reply::Array(items) | Reply::Set(items) | Reply::Push(items) => {
-            for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                csv(item, out);
-            }
+            joined(items, b",", out, csv)
         }
-        Reply::Map(pairs) => {
-            for (at, (key, value)) in pairs.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                csv(key, out);
-                out.push(b',');
-                csv(value, out);
-            }
-        }
+        Reply::Map(pairs) => joined(pairs, b",", out, |(key, value), out| {
+            csv(key, out);
+            out.push(b',');
+            csv(value, out);
+        }),
     }
 }
 
@@ -167,20 +147,12 @@ fn json(reply: &Reply, ascii: bool, out: &mut Vec<u8>) {
         }
         Reply::Array(items) | Reply::Set(items) | Reply::Push(items) => {
             out.push(b'[');
-            for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                json(item, ascii, out);
-            }
+            joined(items, b",", out, |item, out| json(item, ascii, out));
             out.push(b']');
         }
         Reply::Map(pairs) => {
             out.push(b'{');
-            for (at, (key, value)) in pairs.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
+            joined(pairs, b",", out, |(key, value), out| {
                 // The names in an object are strings, whatever they were.
                 match key {
                     Reply::Status(_) | Reply::Text(_) | Reply::Verbatim(_) => json(key, ascii, out),
@@ -192,9 +164,19 @@ fn json(reply: &Reply, ascii: bool, out: &mut Vec<u8>) {
                 }
                 out.push(b':');
                 json(value, ascii, out);
-            }
+            });
             out.push(b'}');
         }
+    }
+}
+
+/// Appends all items, with something between them.
+fn joined<T>(items: &[T], between: &[u8], out: &mut Vec<u8>, each: impl Fn(&T, &mut Vec<u8>)) {
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            out.extend_from_slice(between);
+        }
+        each(item, out);
     }
 }
 
@@ -211,17 +193,6 @@ fn json_text(text: &[u8], ascii: bool, out: &mut Vec<u8>) {
         return;
     }
     out.push(b'"');
-    for &byte in text {
-        match byte {
-            b'"' | b'\\' => out.extend([b'\\', byte]),
-            b'\n' => out.extend(b"\\n"),
-            b'\r' => out.extend(b"\\r"),
-            b'\t' => out.extend(b"\\t"),
-            0x08 => out.extend(b"\\b"),
-            0x0c => out.extend(b"\\f"),
-            0..=0x1f => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
-            _ => out.push(byte),
-        }
-    }
+    bytes::json_text(text, out);
     out.push(b'"');
 }

@@ -15,6 +15,7 @@ mod watch;
 pub use connection::Connection;
 pub use reply::Reply;
 
+use crate::base::bytes::base_name;
 use crate::commands::info::REDIS_VERSION;
 use crate::persist::files::said;
 use options::{Mode, Options, Parsed};
@@ -25,7 +26,7 @@ use std::os::unix::ffi::OsStrExt;
 
 /// Runs the client if the program was called by one of its names, and says how it ended.
 pub fn run(program: &[u8], args: &[Vec<u8>]) -> Option<i32> {
-    let name = program.rsplit(|byte| *byte == b'/').next().unwrap_or(program);
+    let name = base_name(program);
     let name = [b"redis-cli".as_slice(), b"valkey-cli", b"russet-cli"]
         .into_iter()
         .find(|known| *known == name)?;
@@ -47,42 +48,42 @@ pub fn run(program: &[u8], args: &[Vec<u8>]) -> Option<i32> {
             println!("Invalid quoted string");
             1
         }
-        Parsed::Options(options) => act(*options),
+        Parsed::Options(options) => act(*options).unwrap_or_else(|why| {
+            eprintln!("{why}");
+            1
+        }),
     })
 }
 
-fn act(mut options: Options) -> i32 {
-    if let Err(why) = take_input(&mut options) {
-        eprintln!("{why}");
-        return 1;
-    }
+fn act(mut options: Options) -> Result<i32, String> {
+    take_input(&mut options)?;
     if options.warns_of_password {
         eprintln!(
             "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe."
         );
     }
-    match options.mode.clone() {
-        Mode::Pipe { patience } => batch::pipe(&options, patience),
-        Mode::Scan { pattern, count } => batch::scan(&options, &pattern, count.as_deref()),
-        Mode::Latency => watch::latency(&options),
-        Mode::Stat => watch::stat(&options),
-        Mode::Eval(path) => match std::fs::read(OsStr::from_bytes(&path)) {
-            Ok(script) => {
-                let words = eval_words(script, &options.command);
-                Session::new(options).run_words(words)
-            }
-            Err(why) => {
-                let why = said(&why);
-                eprintln!("Can't open file '{}': {why}", String::from_utf8_lossy(&path));
-                1
-            }
-        },
+    let done = |()| 0;
+    Ok(match options.mode.clone() {
+        Mode::Pipe { patience } => batch::pipe(&options, patience)?,
+        Mode::Scan { pattern, count } => {
+            batch::scan(&options, &pattern, count.as_deref()).map(done)?
+        }
+        Mode::Latency => watch::latency(&options).map(done)?,
+        Mode::Stat => watch::stat(&options).map(done)?,
+        Mode::Eval(path) => {
+            let script = std::fs::read(OsStr::from_bytes(&path)).map_err(|why| {
+                let path = String::from_utf8_lossy(&path);
+                format!("Can't open file '{path}': {}", said(&why))
+            })?;
+            let words = eval_words(script, &options.command);
+            Session::new(options).run_words(words)
+        }
         Mode::Command if options.command.is_empty() => prompt::run(Session::new(options)),
         Mode::Command => {
             let words = options.command.clone();
             Session::new(options).run_words(words)
         }
-    }
+    })
 }
 
 /// `-x` and `-X`: one of the words is what comes in.

@@ -15,7 +15,8 @@ pub enum Parsed {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub target: Target,
-    pub tls: Tls,
+    /// It was asked for, which this client does not have.
+    pub tls: bool,
     pub user: Option<Vec<u8>>,
     pub password: Option<Vec<u8>>,
     pub warns_of_password: bool,
@@ -42,17 +43,6 @@ pub struct Options {
 pub enum Target {
     Tcp { host: String, port: u16 },
     Unix(Vec<u8>),
-}
-
-/// What was asked for of TLS.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
-    pub on: bool,
-    pub insecure: bool,
-    pub name: Option<String>,
-    pub ca_file: Option<String>,
-    pub cert_file: Option<String>,
-    pub key_file: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +107,7 @@ pub fn parse(args: &[Vec<u8>]) -> Parsed {
 fn read(args: &[Vec<u8>]) -> Result<Parsed, String> {
     let mut options = Options {
         target: Target::Tcp { host: "127.0.0.1".into(), port: 6379 },
-        tls: Tls::default(),
+        tls: false,
         user: None,
         password: None,
         warns_of_password: false,
@@ -209,12 +199,10 @@ fn read(args: &[Vec<u8>]) -> Result<Parsed, String> {
             "--latency" => options.mode = Mode::Latency,
             "--stat" => options.mode = Mode::Stat,
             "--eval" => options.mode = Mode::Eval(value()?),
-            "--tls" => options.tls.on = true,
-            "--insecure" => options.tls.insecure = true,
-            "--sni" => options.tls.name = Some(text(value()?)?),
-            "--cacert" => options.tls.ca_file = Some(text(value()?)?),
-            "--cert" => options.tls.cert_file = Some(text(value()?)?),
-            "--key" => options.tls.key_file = Some(text(value()?)?),
+            "--tls" => options.tls = true,
+            // Of use with TLS alone.
+            "--insecure" => (),
+            "--sni" | "--cacert" | "--cert" | "--key" => drop(text(value()?)?),
             "-v" | "--version" => return Ok(Parsed::Version),
             "--help" => return Ok(Parsed::Help),
             absent if ABSENT.contains(&absent) => {
@@ -252,7 +240,7 @@ fn take_uri(uri: &str, options: &mut Options) -> Result<(), String> {
     let (scheme, rest) = uri.split_once("://").ok_or("Invalid URI scheme")?;
     match scheme {
         "redis" | "valkey" => (),
-        "rediss" | "valkeys" => options.tls.on = true,
+        "rediss" | "valkeys" => options.tls = true,
         _ => return Err("Invalid URI scheme".into()),
     }
     let (login, place) = match rest.rsplit_once('@') {
@@ -404,7 +392,7 @@ mod tests {
             let it = options(&["-u", uri]);
             assert_eq!(it.target, Target::Tcp { host: host.into(), port }, "{uri}");
             assert_eq!(it.db, db, "{uri}");
-            assert_eq!(it.tls.on, uri.starts_with("rediss"), "{uri}");
+            assert_eq!(it.tls, uri.starts_with("rediss"), "{uri}");
         }
         let it = options(&["-u", "redis://u:p%40ss@h"]);
         assert_eq!(

@@ -4,7 +4,7 @@
     reason = "these look at the clock, and wait, because that is what they are for"
 )]
 
-use super::connection::{Connection, reason};
+use super::connection::{Connection, told};
 use super::options::{Options, Output};
 use super::reply::Reply;
 use super::session::print;
@@ -19,21 +19,14 @@ pub fn wait(time: Duration) {
 
 /// How long PINGs take, in milliseconds: least, most and mean. For programs, of a second; for people, until they have
 /// seen enough.
-pub fn latency(options: &Options) -> i32 {
-    match try_latency(options) {
-        Ok(()) => 0,
-        Err(why) => fail(&why),
-    }
-}
-
-fn try_latency(options: &Options) -> Result<(), String> {
+pub fn latency(options: &Options) -> Result<(), String> {
     let mut connection = Connection::greet(options)?;
     let period = if options.interval.is_zero() { SECOND } else { options.interval };
     let began = Instant::now();
     let (mut least, mut most, mut sum, mut count) = (u128::MAX, 0, 0.0, 0u64);
     loop {
         let asked = Instant::now();
-        let reply = connection.ask(&["PING"]).map_err(|why| format!("Error: {}", reason(&why)))?;
+        let reply = connection.ask(&["PING"]).map_err(told)?;
         if let Reply::Error(text) = reply {
             return Err(String::from_utf8_lossy(&text).into_owned());
         }
@@ -64,20 +57,13 @@ fn try_latency(options: &Options) -> Result<(), String> {
 }
 
 /// A line of figures each second, as often as `-r` says if that was said.
-pub fn stat(options: &Options) -> i32 {
-    match try_stat(options) {
-        Ok(()) => 0,
-        Err(why) => fail(&why),
-    }
-}
-
-fn try_stat(options: &Options) -> Result<(), String> {
+pub fn stat(options: &Options) -> Result<(), String> {
     const LINES_UNDER_HEAD: u64 = 20;
     let mut connection = Connection::greet(options)?;
     let period = if options.interval.is_zero() { SECOND } else { options.interval };
     let mut before = None;
     for line in 0u64.. {
-        let reply = connection.ask(&["INFO"]).map_err(|why| format!("Error: {}", reason(&why)))?;
+        let reply = connection.ask(&["INFO"]).map_err(told)?;
         let text = String::from_utf8_lossy(reply.text()).into_owned();
         if reply.is_error() {
             return Err(format!("ERROR: {text}"));
@@ -141,9 +127,4 @@ fn size(bytes: f64) -> String {
         Some(at) => format!("{:.2}{}", bytes / scale(at), UNITS[at].1),
         None => format!("{:.2}G", bytes / scale(3)),
     }
-}
-
-fn fail(why: &str) -> i32 {
-    eprintln!("{why}");
-    1
 }

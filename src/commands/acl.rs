@@ -1,17 +1,17 @@
 //! ACL: users, what they may do, and what they were refused.
 
-use crate::base::numbers;
-use crate::engine::acl::check::{Line, check};
+use super::bad_words;
+use crate::base::{bytes, numbers};
+use crate::engine::acl::check::check;
 use crate::engine::acl::selector::Selector;
 use crate::engine::acl::{explain, line};
 use crate::engine::command::{admin, container};
-use crate::engine::{Command, Engine, Family, SessionKey};
+use crate::engine::{Engine, Family, SessionKey};
 use crate::error::Error;
 use crate::resp::{Args, Done, List, Reply};
 use crate::spec::{
     ADMIN, CATEGORY_NAMES, Group, LOADING, NOSCRIPT, STALE, integer, one_of, string, token,
 };
-use std::fmt::Write;
 
 pub const FAMILY: Family = Family {
     group: Group::Server,
@@ -218,10 +218,7 @@ fn gen_pass(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done 
     let digits = (bits as usize).div_ceil(4);
     let mut bytes = vec![0; digits.div_ceil(2)];
     engine.host.random(&mut bytes);
-    let mut password = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        let _ = write!(password, "{byte:02x}");
-    }
+    let password = bytes::hex(&bytes);
     out.bulk(&password.as_bytes()[..digits])
 }
 
@@ -303,16 +300,14 @@ fn dry_run(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done
         (Err(_), Some(command)) if asked.len() == 1 => command,
         _ => return Err(Error::quote("ERR Command '", asked.get(0), "' not found").into()),
     };
-    let command: &'static Command = engine.known(command);
-    if !command.arity_fits(asked.len()) {
-        return Err(Error::Arity(command.spec.name).into());
+    let line = engine.acl_line(command, asked, engine.sessions[who].db);
+    if !line.command.arity_fits(asked.len()) {
+        return Err(Error::Arity(line.command.spec.name).into());
     }
-    let db = engine.sessions[who].db;
-    let databases = engine.keyspace.databases();
-    match check(&user, Line { command, args: asked, db, databases }) {
+    match check(&user, line) {
         Ok(()) => out.ok(),
         Err(denied) => {
-            let name = command.spec.lower_name();
+            let name = line.command.spec.lower_name();
             out.bulk(&explain(&user, name.as_bytes(), asked, denied))
         }
     }
@@ -320,8 +315,7 @@ fn dry_run(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done
 
 /// For the subcommands whose rows leave the number open.
 fn wrong_number(args: Args) -> crate::resp::Stop {
-    const WHY: &str = "ERR unknown subcommand or wrong number of arguments for '";
-    Error::quote(WHY, args.get(1), "'. Try ACL HELP.").into()
+    bad_words("ACL", args.get(1)).into()
 }
 
 fn help(_: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {

@@ -321,12 +321,7 @@ fn unpause(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
 /// woken by this: so there is nobody whom it could help.
 fn unblock(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
     if args.len() > 4 {
-        return Err(Error::quote(
-            "ERR unknown subcommand or wrong number of arguments for '",
-            args.get(1),
-            "'. Try CLIENT HELP.",
-        )
-        .into());
+        return Err(super::bad_words("CLIENT", args.get(1)).into());
     }
     let reason = (args.len() > 3).then(|| args.get(3));
     let known = [&b"timeout"[..], b"error"];

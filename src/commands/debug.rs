@@ -1,5 +1,6 @@
 //! DEBUG: what test suites and developers ask of a server and applications must not.
 
+use crate::base::bytes::hex;
 use crate::data::Type;
 use crate::engine::command::{admin, container};
 use crate::engine::{Engine, Family, SessionKey};
@@ -302,10 +303,6 @@ fn shortened(digest: impl AsRef<[u8]>) -> [u8; 20] {
     let mut short = [0; 20];
     short.copy_from_slice(&digest.as_ref()[..20]);
     short
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn stringmatch(_: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {

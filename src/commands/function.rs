@@ -235,8 +235,7 @@ fn restore(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
 
 /// As Redis has it where a row cannot tell how many there may be.
 fn wrong_count(args: Args) -> crate::resp::Stop {
-    let before = "ERR unknown subcommand or wrong number of arguments for '";
-    Error::quote(before, args.get(1), "'. Try FUNCTION HELP.").into()
+    super::bad_words("FUNCTION", args.get(1)).into()
 }
 
 fn list(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {

@@ -75,7 +75,7 @@ const SLOT_MAX: i64 = 16_383;
 
 fn start(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
     engine.end_hot_keys_in_time();
-    if engine.hot_keys.as_ref().is_some_and(|session| session.is_active()) {
+    if engine.counts_hot_keys() {
         return Err(Error::Say("ERR hotkey tracking session already in progress").into());
     }
     let wanted = wanted(args)?;
@@ -154,7 +154,7 @@ fn stop(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
 
 fn reset(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
     engine.end_hot_keys_in_time();
-    if engine.hot_keys.as_ref().is_some_and(|session| session.is_active()) {
+    if engine.counts_hot_keys() {
         const ACTIVE: &str = "ERR hotkey tracking session in progress, stop tracking first";
         return Err(Error::Say(ACTIVE).into());
     }
@@ -171,12 +171,8 @@ fn get(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
     let millis = |seconds: f64| (seconds * 1e3) as i64;
     let mut all = out.list(1);
     let mut map = all.map_of_some();
-    let mut number = |name: &str, value: i64| {
-        map.bulk(name.as_bytes());
-        map.int(value);
-    };
-    number("tracking-active", session.is_active().into());
-    number("sample-ratio", wanted.sample as i64);
+    number(&mut map, "tracking-active", session.is_active().into());
+    number(&mut map, "sample-ratio", wanted.sample as i64);
     map.bulk(b"selected-slots");
     let mut ranges = map.list(1);
     let mut range = ranges.list(2);
@@ -184,20 +180,16 @@ fn get(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
     range.int(SLOT_MAX);
     range.close();
     ranges.close();
-    let mut number = |name: &str, value: i64| {
-        map.bulk(name.as_bytes());
-        map.int(value);
-    };
-    number("all-commands-all-slots-us", session.micros as i64);
-    number("net-bytes-all-commands-all-slots", session.bytes as i64);
-    number("collection-start-time-unix-ms", session.began_ms);
-    number("collection-duration-ms", (span_us / 1000) as i64);
+    number(&mut map, "all-commands-all-slots-us", session.micros as i64);
+    number(&mut map, "net-bytes-all-commands-all-slots", session.bytes as i64);
+    number(&mut map, "collection-start-time-unix-ms", session.began_ms);
+    number(&mut map, "collection-duration-ms", (span_us / 1000) as i64);
     if cpu.is_some() {
-        number("total-cpu-time-user-ms", millis(user));
-        number("total-cpu-time-sys-ms", millis(system));
+        number(&mut map, "total-cpu-time-user-ms", millis(user));
+        number(&mut map, "total-cpu-time-sys-ms", millis(system));
     }
     if let Some(list) = net {
-        number("total-net-bytes", list.total() as i64);
+        number(&mut map, "total-net-bytes", list.total() as i64);
     }
     for (name, list) in [("by-cpu-time-us", cpu), ("by-net-bytes", net)] {
         let Some(list) = list else { continue };
@@ -212,6 +204,11 @@ fn get(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
     }
     map.close();
     all.end()
+}
+
+fn number(map: &mut List, name: &str, value: i64) {
+    map.bulk(name.as_bytes());
+    map.int(value);
 }
 
 fn help(_: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {

@@ -250,15 +250,15 @@ fn memory(engine: &Engine, text: &mut String) {
     field(text, "maxmemory_human", human(engine.room.limit));
     field(text, "maxmemory_policy", engine.config.maxmemory_policy.name());
     if let Some(rules) = engine.keyspace.rules() {
+        let is_counted = engine.keyspace.rules_are_counted() as u8;
         for (at, rule) in rules.list.iter().enumerate() {
             let (sum, evicted) = (rules.sum(at), engine.keyspace.eviction.evicted_of(at));
-            let is_counted = engine.keyspace.rules_are_counted() as u8;
             field(
                 text,
                 &format!("maxmemory_rule_{at}"),
                 format_args!(
                     "keys={},policy={},limit={},bytes={},count={},evicted={evicted},counted={is_counted}",
-                    rule.keys(),
+                    String::from_utf8_lossy(&rule.keys()),
                     rule.policy.name(),
                     rule.limit,
                     sum.bytes,

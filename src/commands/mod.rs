@@ -74,6 +74,7 @@ pub mod persistence;
 pub mod process;
 
 use crate::engine::{Command, Family, Table};
+use crate::error::Error;
 
 /// The families, in the order a reader should meet them. A new family is one line here.
 const FAMILIES: &[Family] = &[
@@ -282,4 +283,10 @@ const fn matches(row: &[u8], from: usize, word: &[u8]) -> bool {
         at += 1;
     }
     true
+}
+/// What is said of a subcommand whose words make no sense, as Redis has it where a row cannot tell how many there
+/// may be.
+fn bad_words(container: &str, word: &[u8]) -> Error {
+    const WHY: &str = "ERR unknown subcommand or wrong number of arguments for '";
+    Error::quote(WHY, word, &format!("'. Try {container} HELP."))
 }

@@ -245,8 +245,7 @@ fn stop_listening(
 
 fn list_names(engine: &mut Engine, space: Space, args: Args, out: Reply) -> Done {
     if args.len() > 3 {
-        const WHY: &str = "ERR unknown subcommand or wrong number of arguments for '";
-        return Err(Error::quote(WHY, args.get(1), "'. Try PUBSUB HELP.").into());
+        return Err(super::bad_words("PUBSUB", args.get(1)).into());
     }
     let pattern = (args.len() == 3).then(|| args.get(2));
     out.bulks(engine.pubsub.names(space, pattern).into_iter())

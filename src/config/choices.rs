@@ -18,8 +18,7 @@ macro_rules! choices {
 
             /// By its word, in any case.
             pub fn named(word: &[u8]) -> Option<$name> {
-                let is_it = |name: &&str| name.as_bytes().eq_ignore_ascii_case(word);
-                Self::ALL.get(Self::NAMES.iter().position(is_it)?).copied()
+                Self::ALL.get($crate::config::kind::place(word, Self::NAMES)?).copied()
             }
 
             /// The word the file uses.

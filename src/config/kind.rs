@@ -252,7 +252,7 @@ fn octal(text: &[u8], high: i64) -> Result<Value, Reason> {
     }
 }
 
-fn place(text: &[u8], names: &[&str]) -> Option<usize> {
+pub(super) fn place(text: &[u8], names: &[&str]) -> Option<usize> {
     names.iter().position(|name| name.as_bytes().eq_ignore_ascii_case(text))
 }
 

@@ -84,29 +84,20 @@ impl MemoryRule {
     }
 
     /// Which keys it is about, in the words of the file.
-    pub fn keys(&self) -> String {
+    pub fn keys(&self) -> Vec<u8> {
         let mut words = Vec::new();
         if let Some(db) = self.db {
-            words.push(format!("db {db}"));
+            words.push(format!("db {db}").into_bytes());
         }
         if !self.prefix.is_empty() {
-            words.push(format!("{}*", String::from_utf8_lossy(&self.prefix)));
+            words.push([&*self.prefix, b"*"].concat());
         }
-        words.join(" ")
+        words.join(&b' ')
     }
 
     /// As one writes it; `limit` is how the limit is written.
     pub fn written(&self, limit: &str) -> Vec<u8> {
-        let mut text = Vec::new();
-        if let Some(db) = self.db {
-            text.extend_from_slice(format!("db {db} ").as_bytes());
-        }
-        if !self.prefix.is_empty() {
-            text.extend_from_slice(&self.prefix);
-            text.extend_from_slice(b"* ");
-        }
-        text.extend_from_slice(format!("{} {limit}", self.policy.name()).as_bytes());
-        text
+        [self.keys(), format!(" {} {limit}", self.policy.name()).into_bytes()].concat()
     }
 }
 

@@ -10,6 +10,7 @@ mod environment;
 mod owner;
 mod seeds;
 
+use crate::base::bytes::base_name;
 use crate::config::{self, Config, Invocation, Peers};
 use crate::server::{health, privileges, run};
 use std::ffi::OsString;
@@ -64,7 +65,7 @@ fn serve(args: &[Vec<u8>]) -> Result<i32, String> {
     let environment = environment::read(std::env::vars_os(), &mut |path| std::fs::read(path))?;
     let mut run = match config::invocation(&environment.with_flags(args)) {
         Invocation::Run(run) => run,
-        _ => return run::main(args).map_err(|why| format!("{why:#}")),
+        other => return run::obey(other).map_err(|why| format!("{why:#}")),
     };
     run.environment = environment.lines();
     let mut base = Config::default();
@@ -87,8 +88,4 @@ fn serve(args: &[Vec<u8>]) -> Result<i32, String> {
         seeds::sow(config, Path::new(seeds::FOLDER))
     };
     run::start(configured, &mut prepare).map_err(|why| format!("{why:#}"))
-}
-
-fn base_name(program: &[u8]) -> &[u8] {
-    program.rsplit(|byte| *byte == b'/').next().unwrap_or(program)
 }

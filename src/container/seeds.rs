@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::engine::{Engine, Peer, SessionKey};
 use crate::persist::files::said;
 use crate::persist::load::{self, Commands, Found, Source};
-use crate::resp::{ArgsBuf, Out, Proto};
+use crate::resp::{ArgsBuf, request};
 use crate::server::disk::Files;
 use crate::server::host::{Clock, Machine};
 use crate::server::scribe::Scribe;
@@ -65,10 +65,10 @@ pub fn sow(config: &Config, folder: &Path) -> Result<(), String> {
         );
         return Ok(());
     }
-    for seed in &seeds {
+    for (seed, kind) in &seeds {
         let shown = seed.display();
         tracing::info!("Sowing {shown}");
-        garden.sow(seed).map_err(|why| format!("The seed {shown} cannot be sown: {why}"))?;
+        garden.sow(seed, *kind).map_err(|why| format!("The seed {shown} cannot be sown: {why}"))?;
     }
     garden.harvest().map_err(|why| format!("The seeds cannot be saved: {why}"))?;
     tracing::info!("{} seeds were sown: {} keys", seeds.len(), garden.keys());
@@ -76,7 +76,7 @@ pub fn sow(config: &Config, folder: &Path) -> Result<(), String> {
 }
 
 /// The seeds in the order of their names.
-fn list(folder: &Path) -> Result<Vec<PathBuf>, String> {
+fn list(folder: &Path) -> Result<Vec<(PathBuf, Kind)>, String> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -86,14 +86,14 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, String> {
     for entry in entries {
         let path = entry.map_err(|why| format!("{}: {}", folder.display(), said(&why)))?.path();
         match kind(&path) {
-            Some(_) => seeds.push(path),
+            Some(kind) => seeds.push((path, kind)),
             None => tracing::warn!(
                 "{} is no seed: it ends in none of .redis, .resp, .json, .lua, .rdb",
                 path.display()
             ),
         }
     }
-    seeds.sort();
+    seeds.sort_by(|(one, _), (other, _)| one.cmp(other));
     Ok(seeds)
 }
 
@@ -143,17 +143,16 @@ impl Garden {
         Garden { engine, clock, who }
     }
 
-    fn sow(&mut self, seed: &Path) -> Result<(), String> {
+    fn sow(&mut self, seed: &Path, kind: Kind) -> Result<(), String> {
         let read = || std::fs::read(seed).map_err(|why| said(&why));
         // Each file begins where a connection would.
         self.ask(&["SELECT", "0"])?;
-        match kind(seed) {
-            Some(Kind::Lines) => self.sow_lines(&read()?),
-            Some(Kind::Protocol) => self.sow_protocol(seed),
-            Some(Kind::Json) => self.sow_json(&read()?),
-            Some(Kind::Script) => self.ask(&[b"EVAL".as_slice(), &read()?, b"0"]).map(drop),
-            Some(Kind::Snapshot) => self.sow_snapshot(seed),
-            None => Ok(()),
+        match kind {
+            Kind::Lines => self.sow_lines(&read()?),
+            Kind::Protocol => self.sow_protocol(seed),
+            Kind::Json => self.sow_json(&read()?),
+            Kind::Script => self.ask(&[b"EVAL".as_slice(), &read()?, b"0"]).map(drop),
+            Kind::Snapshot => self.sow_snapshot(seed),
         }
     }
 
@@ -219,11 +218,9 @@ impl Garden {
 
     /// Runs a command; an error of the command is one here.
     fn ask<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result<Reply, String> {
-        let mut request = Out::new(Proto::Resp2);
-        request.open_list(words.len());
-        words.iter().for_each(|word| request.bulk(word.as_ref()));
-        let mut answer = Vec::new();
-        self.engine.receive(self.who, &request.bytes, &mut answer, self.clock.now());
+        let (mut frame, mut answer) = (Vec::new(), Vec::new());
+        request(words, &mut frame);
+        self.engine.receive(self.who, &frame, &mut answer, self.clock.now());
         let reply = Reply::read(&mut answer.as_slice());
         let reply = reply.map_err(|_| "a command that waits has no place in a seed".to_string())?;
         match error_in(&reply) {

@@ -300,7 +300,6 @@ impl Engine {
         session.commands += 1;
         session.mailbox.ring();
         self.push_to(who, &out.bytes);
-        self.weigh(who);
     }
 
     /// Those whose time is up are told so.

@@ -214,7 +214,7 @@ impl Engine {
         self.stats.processed += 1;
         self.stats.command_micros += if self.in_exec { 0 } else { micros };
         self.watch_latency_of(command, micros);
-        if self.counts_hot_keys {
+        if self.counts_hot_keys() {
             self.count_hot_keys(command, args, micros, out.len() - start);
         }
         self.log_if_remarkable(who, command, args, micros, out.len() - start);
@@ -281,8 +281,10 @@ impl Engine {
         self.keyspace.changes.clear();
         if !self.keyspace.trash.is_empty() {
             let trash = std::mem::take(&mut self.keyspace.trash);
-            let bytes = trash.iter().map(|record| record.memory() as u64).sum();
-            self.give_away_known(trash.len(), Some(bytes), trash);
+            // Without a limit nobody wants to know, and to add up a large value takes a walk through it.
+            let has_limit = self.room.limit > 0;
+            let bytes = has_limit.then(|| trash.iter().map(|record| record.memory() as u64).sum());
+            self.give_away_known(trash.len(), bytes, trash);
         }
     }
 

@@ -20,8 +20,8 @@ impl Engine {
             return true;
         }
         self.stats.acl_denied.certificate += 1;
-        let name = names.first().cloned().unwrap_or_default();
-        self.log_denied(who, "tls-cert", Context::TopLevel, name.clone(), name);
+        let name = names.first().map_or(&[][..], Vec::as_slice);
+        self.log_denied(who, "tls-cert", Context::TopLevel, name, name);
         false
     }
 }

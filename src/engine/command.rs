@@ -69,6 +69,17 @@ pub struct Table {
 }
 
 impl Table {
+    /// The row of a command, or of `container|subcommand`; `named` knows the names of commands.
+    pub fn look_up(
+        &self,
+        name: &[u8],
+        named: impl Fn(&[u8]) -> Option<&'static Command>,
+    ) -> Option<&'static Command> {
+        let Some(bar) = name.iter().position(|byte| *byte == b'|') else { return named(name) };
+        let container = named(&name[..bar])?;
+        (self.find_sub)(container, &name[bar + 1..]).filter(|command| !command.is_word())
+    }
+
     /// Words of a command that is one for all others are none.
     pub fn subcommands(
         &self,

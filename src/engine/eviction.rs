@@ -12,6 +12,7 @@
 //! When nothing may be evicted any more, what grows is refused, and nothing else is: what reads, what removes, what
 //! only moves, and any transaction of such.
 
+use super::limits::OUTPUTS_SHARE;
 use super::{Command, Engine, SessionKey, keys};
 use crate::base::memory_size::share_of;
 use crate::config::{Amount, MaxmemoryPolicy};
@@ -57,9 +58,6 @@ enum State {
     Exhausted,
 }
 
-/// What clients have not read does not count up to this share of the limit. Beyond it does, so that the sum of all is
-/// bounded as well.
-const UNREAD_SHARE: u64 = 4;
 /// Growth waits when there is more than the limit by this share of it.
 const SLACK: u64 = 100;
 /// So many keys go between two looks at the stopwatch.
@@ -87,8 +85,9 @@ impl Engine {
     /// Makes room, if there is none.
     #[inline]
     pub(super) fn make_room(&mut self) {
-        if self.keyspace.rules().is_some() {
-            self.keep_rules();
+        if self.keyspace.rules().is_some() && !self.is_busy() {
+            let tenacity_us = tenacity_us(self.config.maxmemory_eviction_tenacity);
+            self.room.wanted |= self.keep_rules(tenacity_us);
         }
         if self.room.limit == 0 {
             return;
@@ -173,6 +172,7 @@ impl Engine {
             (rules.is_over(rule) && self.may_not_go(rule)).then_some(rule)
         })?;
         let keys = rules.list[full].keys();
+        let keys = String::from_utf8_lossy(&keys);
         Some(Error::text(format!(
             "OOM command not allowed when used memory > 'maxmemory-rule' of {keys}."
         )))
@@ -202,22 +202,22 @@ impl Engine {
         }
     }
 
-    /// Evicts keys of rules whose keys take more than they may.
-    fn keep_rules(&mut self) {
-        if self.is_busy() || !self.may_evict() || self.config.import_mode {
-            return;
+    /// Evicts keys of rules whose keys take more than they may, of each for so long; says whether there is more to do.
+    fn keep_rules(&mut self, most_us: u64) -> bool {
+        let Some(rules) = self.keyspace.rules().cloned() else { return false };
+        if !self.may_evict() || self.config.import_mode {
+            return false;
         }
-        let Some(rules) = self.keyspace.rules().cloned() else { return };
+        let mut goes_on = false;
         for rule in 0..rules.list.len() {
             if !rules.is_over(rule) {
                 self.room.exhausted_rules &= !(1 << rule);
             } else if rules.list[rule].policy != MaxmemoryPolicy::Noeviction {
-                let tenacity_us = tenacity_us(self.config.maxmemory_eviction_tenacity);
-                if !self.keep_rule(&rules, rule, tenacity_us) {
-                    self.room.wanted = true;
-                }
+                // Each has its time, also if one before it wants more.
+                goes_on |= !self.keep_rule(&rules, rule, most_us);
             }
         }
+        goes_on
     }
 
     /// Evicts keys of a rule for so long; says whether it need not go on.
@@ -259,7 +259,7 @@ impl Engine {
         }
         // What rules are about is counted anew when they change.
         let counts = self.keyspace.count_rules(COUNTED);
-        let is_over = self.evict_from_rules();
+        let is_over = self.keep_rules(tenacity_us(STEEP_FROM));
         let state = match self.room.limit {
             0 => State::Fine,
             _ => self.evict_for(tenacity_us(STEEP_FROM)),
@@ -275,19 +275,6 @@ impl Engine {
             }
         }
         goes_on
-    }
-
-    /// A slice for each rule that wants one; says whether any wants another.
-    fn evict_from_rules(&mut self) -> bool {
-        let Some(rules) = self.keyspace.rules().cloned() else { return false };
-        if !self.may_evict() || self.config.import_mode {
-            return false;
-        }
-        let evicts = |rule: &usize| rules.list[*rule].policy != MaxmemoryPolicy::Noeviction;
-        let slice_us = tenacity_us(STEEP_FROM);
-        let all = (0..rules.list.len()).filter(evicts);
-        // Each has its slice, also if one before it wants another.
-        all.filter(|rule| !self.keep_rule(&rules, *rule, slice_us)).count() > 0
     }
 
     /// The limit or a policy has changed, or eviction may go on after a pause.
@@ -331,7 +318,6 @@ impl Engine {
         }
         if limit == 0 {
             self.room.end_shortage(self.now.mono_us);
-            self.room.is_exhausted = false;
         }
         self.reconsider_room();
     }
@@ -344,13 +330,13 @@ impl Engine {
         self.host.allocated().saturating_sub(goes)
     }
 
-    /// Bytes that go by themselves: what clients have not read, up to a share of the limit, what the log has not
-    /// written, and what a snapshot has gathered.
+    /// Bytes that go by themselves: what clients have not read, up to the share of the limit that it may take, what the
+    /// log has not written, and what a snapshot has gathered.
     pub fn not_counted(&self) -> u64 {
         let unread = self.outputs_memory() as u64;
         let unread = match self.room.limit {
             0 => unread,
-            limit => unread.min(limit / UNREAD_SHARE),
+            limit => unread.min(limit / OUTPUTS_SHARE),
         };
         unread + self.log_buffered() + self.keyspace.gathered() as u64
     }

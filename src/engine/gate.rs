@@ -43,13 +43,7 @@ impl Engine {
 
     /// The row of a name as COMMAND takes it: a command, or `container|subcommand`.
     pub fn look_up(&self, name: &[u8]) -> Option<&'static Command> {
-        match name.iter().position(|byte| *byte == b'|') {
-            None => self.named(name),
-            Some(bar) => {
-                let (container, sub) = (self.named(&name[..bar])?, &name[bar + 1..]);
-                (self.table.find_sub)(container, sub).filter(|command| !command.is_word())
-            }
-        }
+        self.table.look_up(name, |name| self.named(name))
     }
 
     /// All commands that a client can call, without their subcommands.

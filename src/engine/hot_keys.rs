@@ -8,6 +8,8 @@ use super::{Command, Engine, keys};
 use crate::base::heaviest::Heaviest;
 use crate::resp::Args;
 use crate::world::host::Cpu;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 
 /// The longest key that is listed. What longer ones take is only part of the sums, so that a session's memory
 /// is bounded.
@@ -43,8 +45,7 @@ pub struct HotKeys {
     began_us: u64,
     began_cpu: Cpu,
     over: Option<Over>,
-    /// Never zero.
-    dice: u64,
+    dice: SmallRng,
 }
 
 /// How long it was, in microseconds, and what the process took meanwhile.
@@ -71,17 +72,17 @@ impl HotKeys {
     }
 
     fn is_sampled(&mut self) -> bool {
-        if self.wanted.sample <= 1 {
-            return true;
-        }
-        self.dice ^= self.dice << 13;
-        self.dice ^= self.dice >> 7;
-        self.dice ^= self.dice << 17;
-        self.dice.is_multiple_of(self.wanted.sample)
+        self.wanted.sample <= 1 || self.dice.random_range(0..self.wanted.sample) == 0
     }
 }
 
 impl Engine {
+    /// Is a session on?
+    #[inline]
+    pub fn counts_hot_keys(&self) -> bool {
+        self.hot_keys.as_ref().is_some_and(|session| session.is_active())
+    }
+
     pub fn start_hot_keys(&mut self, wanted: Wanted) {
         let list = |is_wanted: bool| is_wanted.then(|| Heaviest::new(wanted.count * COUNTERS_EACH));
         self.hot_keys = Some(Box::new(HotKeys {
@@ -95,14 +96,12 @@ impl Engine {
             began_us: self.now.mono_us,
             began_cpu: self.host.cpu(),
             over: None,
-            dice: self.keyspace.seed() | 1,
+            dice: SmallRng::seed_from_u64(self.keyspace.seed()),
         }));
-        self.counts_hot_keys = true;
     }
 
     /// Ends the session, which can still be looked at; says whether there was one.
     pub fn stop_hot_keys(&mut self) -> bool {
-        self.counts_hot_keys = false;
         let (now_us, cpu) = (self.now.mono_us, self.host.cpu());
         let Some(session) = self.hot_keys.as_mut().filter(|it| it.is_active()) else {
             return false;
@@ -119,7 +118,7 @@ impl Engine {
     /// Ends the session if it was to last only so long.
     pub fn end_hot_keys_in_time(&mut self) {
         let now_us = self.now.mono_us;
-        if self.counts_hot_keys && self.hot_keys.as_ref().is_some_and(|it| it.is_due(now_us)) {
+        if self.counts_hot_keys() && self.hot_keys.as_ref().is_some_and(|it| it.is_due(now_us)) {
             self.stop_hot_keys();
         }
     }
@@ -145,7 +144,7 @@ impl Engine {
         reply_bytes: usize,
     ) {
         self.end_hot_keys_in_time();
-        if !self.counts_hot_keys || self.scripting.calls || !keys::has_keys(&command.spec) {
+        if !self.counts_hot_keys() || self.scripting.calls || !keys::has_keys(&command.spec) {
             return;
         }
         let Some(found) = keys::find(&command.spec, args).filter(|keys| !keys.is_empty()) else {

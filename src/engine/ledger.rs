@@ -50,6 +50,11 @@ impl Ledger {
         self.0.pause_at.load(Ordering::Relaxed)
     }
 
+    /// It is read from again when it has no more than this unread.
+    pub fn goes_on_at(&self) -> usize {
+        self.pause_at() / 2
+    }
+
     pub fn set_pause_at(&self, bytes: usize) {
         self.0.pause_at.store(bytes, Ordering::Relaxed);
     }

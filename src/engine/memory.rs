@@ -20,13 +20,6 @@ pub struct Weight {
     queued: usize,
 }
 
-/// The sums of all clients' weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Weights {
-    kept: usize,
-    queued: usize,
-}
-
 /// The largest input and output of late.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RecentPeaks {
@@ -107,7 +100,7 @@ impl Engine {
 
     /// Are the sums what they would be if everybody were weighed now?
     pub fn weights_are_right(&self) -> bool {
-        let mut recount = Weights::default();
+        let mut recount = Weight::default();
         for session in self.sessions.iter() {
             let weight = session.weight_now();
             recount.kept += weight.kept;

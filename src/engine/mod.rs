@@ -93,8 +93,6 @@ pub struct Engine {
     pub monitors: Vec<monitor::Monitor>,
     /// The session of HOTKEYS, also when it is over.
     pub hot_keys: Option<Box<hot_keys::HotKeys>>,
-    /// It is not over.
-    counts_hot_keys: bool,
     pub scripting: scripting::Scripting,
     pub functions: functions::Functions,
     pub pubsub: pubsub::PubSub,
@@ -114,7 +112,7 @@ pub struct Engine {
     pub recent_peaks: memory::RecentPeaks,
     /// What lies in the outputs of clients, as far as other threads change it.
     pub ledger: ledger::Ledger,
-    weights: memory::Weights,
+    weights: memory::Weight,
     heavies: heavies::Heavies,
     client_bounds: limits::ClientBounds,
     strangers: strangers::Strangers,
@@ -236,7 +234,6 @@ impl Engine {
             waiters: Waiters::default(),
             monitors: Vec::new(),
             hot_keys: None,
-            counts_hot_keys: false,
             scripting: Default::default(),
             functions: Default::default(),
             pubsub: Default::default(),
@@ -332,6 +329,11 @@ impl Engine {
                 self.weigh_out(&gone);
             }
         }
+    }
+
+    /// Is a client's end decided, or behind it?
+    pub fn is_gone(&self, who: SessionKey) -> bool {
+        self.sessions.get(who).is_none_or(|session| session.closing == Closing::Now)
     }
 
     /// Ends a client's connection without another word. It counts as gone from here on.
@@ -447,7 +449,9 @@ impl Engine {
     fn run(&mut self, who: SessionKey, input: &[u8], parser: &mut Parser, out: &mut Out) -> usize {
         self.sessions[who].input.running = input.len();
         self.begin_request(who);
-        let done = self.run_requests(who, input, parser, out);
+        let mut batch = std::mem::take(&mut self.batch);
+        let done = self.run_requests(who, input, parser, &mut batch, out);
+        self.batch = batch;
         self.tell_followers();
         self.tell_own_pushes(out);
         self.end_request(who);
@@ -462,9 +466,9 @@ impl Engine {
         who: SessionKey,
         input: &[u8],
         parser: &mut Parser,
+        batch: &mut Batch,
         out: &mut Out,
     ) -> usize {
-        let mut batch = std::mem::take(&mut self.batch);
         // A request of a hundred thousand words must not be paid for for ever.
         batch.spans.clear();
         batch.spans.shrink_to(SPANS_KEPT);
@@ -537,26 +541,21 @@ impl Engine {
                 self.stats.parsed += batch.requests.len() as u64;
                 self.stats.parse_batches += 1;
             }
-            self.fetch_keys(who, input, &mut batch);
+            self.fetch_keys(who, input, batch);
             for request in &batch.requests {
                 let args = Args::new(input, &batch.spans[request.spans.clone()]);
                 match self.request(who, request.found.clone(), args, out) {
                     Flow::Continue if out.len() < pause_at || request.end == input.len() => (),
-                    Flow::Continue => {
-                        *parser = Parser::default();
-                        self.sessions[who].stalled = true;
-                        let end = request.end;
-                        self.batch = batch;
-                        return end;
-                    }
                     flow => {
                         *parser = Parser::default();
-                        let (start, end) = (request.start, request.end);
-                        self.batch = batch;
                         return match flow {
-                            Flow::Postponed => start,
-                            Flow::Blocked => end,
-                            _ => input.len(),
+                            Flow::Postponed => request.start,
+                            Flow::Blocked => request.end,
+                            Flow::Continue => {
+                                self.sessions[who].stalled = true;
+                                request.end
+                            }
+                            Flow::Close => input.len(),
                         };
                     }
                 }
@@ -564,18 +563,9 @@ impl Engine {
             if let Some((words, start)) = inline {
                 match self.inline(who, words, out) {
                     Flow::Continue => (),
-                    Flow::Postponed => {
-                        self.batch = batch;
-                        return start;
-                    }
-                    Flow::Blocked => {
-                        self.batch = batch;
-                        return at;
-                    }
-                    Flow::Close => {
-                        self.batch = batch;
-                        return input.len();
-                    }
+                    Flow::Postponed => return start,
+                    Flow::Blocked => return at,
+                    Flow::Close => return input.len(),
                 }
             }
             if let Some(error) = malformed {
@@ -584,7 +574,6 @@ impl Engine {
                 self.count_error(&error);
                 out.error(&error);
                 self.sessions[who].closing = Closing::AfterReply;
-                self.batch = batch;
                 return input.len();
             }
             if partial
@@ -592,14 +581,12 @@ impl Engine {
                 && let Some(flow) = self.refuse_early(who, &input[at..], parser, out)
             {
                 if flow == Flow::Close {
-                    self.batch = batch;
                     return input.len();
                 }
                 at += parser.give_up();
                 continue;
             }
             if partial || passed || at == input.len() {
-                self.batch = batch;
                 return at;
             }
         }

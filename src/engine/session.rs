@@ -334,7 +334,7 @@ impl Session {
 
     /// The rest of its requests waited until it had read some of its answers, and it has.
     pub fn may_go_on(&self) -> bool {
-        self.stalled && self.unread() <= self.mailbox.ledger().pause_at() / 2
+        self.stalled && self.unread() <= self.mailbox.ledger().goes_on_at()
     }
 
     /// Does the client want to be told anything at the moment?

@@ -291,8 +291,8 @@ impl Keyspace {
 
     /// A large collection as it is now, for another thread to read; none for anything else.
     pub fn freeze(&mut self, db: usize, key: &[u8]) -> Option<Frozen> {
-        self.live(db, key)?;
-        self.dbs[db].alter(key, Record::freeze)?
+        let place = self.live(db, key)?;
+        self.dbs[db].alter_at(place, Record::freeze)?
     }
 
     /// Is there such a key? Removes it if it is due; neither counts nor ages.
@@ -872,9 +872,7 @@ impl Keyspace {
             true => self.aging_for(db, self.dbs[db].table.at(place)?.key()),
         };
         let record = self.dbs[db].table.at_mut(place)?;
-        {
-            aging.touch(record, is_change, &mut self.dice);
-        }
+        aging.touch(record, is_change, &mut self.dice);
         Some(record)
     }
 

@@ -99,6 +99,12 @@ impl Rules {
     }
 }
 
+impl Counts {
+    fn of(rule: u16, record: &Record) -> Counts {
+        Counts { rule, bytes: record.memory() as u64, volatile: record.deadline().is_some() }
+    }
+}
+
 impl Sum {
     fn of(counts: Counts) -> Sum {
         Sum { bytes: counts.bytes, keys: 1, volatile: counts.volatile.into() }
@@ -150,8 +156,7 @@ impl Accounts {
         if table::position(hash) >= self.counted_to {
             return None;
         }
-        let rule = self.rule_of(record.key())?;
-        Some(Counts { rule, bytes: record.memory() as u64, volatile: record.deadline().is_some() })
+        Some(Counts::of(self.rule_of(record.key())?, record))
     }
 
     fn change(&mut self, weight: Weight, comes: bool) {
@@ -210,6 +215,15 @@ impl Db {
     pub(super) fn alter<R>(&mut self, key: &[u8], act: impl FnOnce(&mut Record) -> R) -> Option<R> {
         let hash = table::hash(self.table.seed(), key);
         let place = self.table.locate(hash, |record| record.key() == key)?;
+        self.alter_at(place, act)
+    }
+
+    /// The same where it is known to be.
+    pub(super) fn alter_at<R>(
+        &mut self,
+        place: Place,
+        act: impl FnOnce(&mut Record) -> R,
+    ) -> Option<R> {
         let before = self.weight_at(place);
         let result = act(self.table.at_mut(place)?);
         self.reweigh(before, place);
@@ -220,6 +234,13 @@ impl Db {
     #[inline]
     pub fn rule_of(&self, key: &[u8]) -> Option<usize> {
         self.accounts.as_deref()?.rule_of(key).map(usize::from)
+    }
+
+    /// The group that a key goes with when memory is short: that of its rule, or the first one, which is that of all
+    /// others.
+    #[inline]
+    pub(super) fn group_of(&self, key: &[u8]) -> usize {
+        self.rule_of(key).map_or(0, |rule| rule + 1)
     }
 
     fn change_weight(&mut self, weight: Weight, comes: bool) {
@@ -239,8 +260,7 @@ impl Db {
             let from = accounts.counted_to;
             let next = table.scan(from, |record| {
                 if let Some(rule) = accounts.rule_of(record.key()) {
-                    let volatile = record.deadline().is_some();
-                    found.push(Counts { rule, bytes: record.memory() as u64, volatile });
+                    found.push(Counts::of(rule, record));
                 }
             });
             accounts.counted_to = if next == 0 { ALL } else { next };
@@ -306,9 +326,7 @@ impl Keyspace {
         for db in &self.dbs {
             for record in db.records() {
                 if let Some(rule) = db.rule_of(record.key()) {
-                    let volatile = record.deadline().is_some();
-                    let bytes = record.memory() as u64;
-                    sums[rule].change(Sum::of(Counts { rule: rule as u16, bytes, volatile }), true);
+                    sums[rule].change(Sum::of(Counts::of(rule as u16, record)), true);
                 }
             }
         }

@@ -5,6 +5,8 @@
 pub mod args;
 pub mod parse;
 pub mod reply;
+pub mod request;
 
 pub use args::{Args, ArgsBuf, Cursor, Word};
 pub use reply::{Done, List, Out, Proto, Replied, Reply, Stop, Wait};
+pub use request::request;

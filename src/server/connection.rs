@@ -166,7 +166,7 @@ impl<S: Transport> Connection<S> {
 
     /// Has the client read so much that the requests which wait may run?
     fn has_read_enough(&self) -> bool {
-        self.may_go_on && self.in_flight() <= self.mailbox.ledger().pause_at() / 2
+        self.may_go_on && self.in_flight() <= self.mailbox.ledger().goes_on_at()
     }
 
     /// Has the log come so far that what is held may be sent?
@@ -190,11 +190,7 @@ impl<S: Transport> Connection<S> {
         // What it was rung for is seen to later.
         self.more = true;
         let who = self.who;
-        let is_gone = |engine: &mut Engine| {
-            let session = engine.sessions.get(who);
-            session.is_none_or(|session| session.closing == Closing::Now)
-        };
-        self.door.try_fetch(is_gone).unwrap_or(false)
+        self.door.try_fetch(|engine| engine.is_gone(who)).unwrap_or(false)
     }
 
     /// Reads what is there, runs it and answers.

@@ -9,7 +9,7 @@ use super::door::Door;
 use super::transport::Transport;
 use super::{listen, poll, tls};
 use crate::engine::session::Mailbox;
-use crate::engine::{Closing, Engine, SessionKey};
+use crate::engine::{Engine, SessionKey};
 use rustls::ServerConfig;
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -262,11 +262,7 @@ async fn killed(door: &Door, who: SessionKey, mailbox: &Mailbox, rang: &Cell<boo
             if mailbox.take() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        let is_gone = move |engine: &mut Engine, _| {
-            let session = engine.sessions.get(who);
-            session.is_none_or(|session| session.closing == Closing::Now)
-        };
-        if door.enter(is_gone).await {
+        if door.enter(move |engine, _| engine.is_gone(who)).await {
             return;
         }
         rang.set(true);

@@ -7,6 +7,7 @@ use crate::engine::tasks::{
     Credentials, Failure, Migrated, Migration, Moving, Outcome, Task, Ticket, Work,
 };
 use crate::rdb::write;
+use crate::resp::request;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -172,14 +173,14 @@ async fn exchange(
         let mut words: Vec<&[u8]> = vec![b"AUTH"];
         words.extend(user.as_deref());
         words.push(password);
-        frame(&words, &mut line);
+        request(&words, &mut line);
     }
     let selects = connection.db != Some(migration.db);
     if selects {
-        frame(&[b"SELECT", migration.db.to_string().as_bytes()], &mut line);
+        request(&[b"SELECT".as_slice(), migration.db.to_string().as_bytes()], &mut line);
     }
     for moving in &migration.keys {
-        request(moving, migration.replace, &mut line);
+        put(moving, migration.replace, &mut line);
         if line.len() >= SENT_BYTES {
             send(connection, &mut line, limit).await?;
         }
@@ -213,24 +214,15 @@ async fn exchange(
 /// More than this is not gathered before it is sent.
 const SENT_BYTES: usize = 64 << 10;
 
-fn request(moving: &Moving, replace: bool, out: &mut Vec<u8>) {
-    let Some(copy) = &moving.copy else { return frame(&[b"DEL", &moving.key], out) };
+fn put(moving: &Moving, replace: bool, out: &mut Vec<u8>) {
+    let Some(copy) = &moving.copy else { return request(&[b"DEL".as_slice(), &moving.key], out) };
     // An absolute time would be wrong where the clock is another.
     let ttl = copy.ttl_ms.to_string();
     let mut words: Vec<&[u8]> = vec![b"RESTORE", &moving.key, ttl.as_bytes(), &copy.state.payload];
     if replace {
         words.push(b"REPLACE");
     }
-    frame(&words, out);
-}
-
-fn frame(words: &[&[u8]], out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
-    for word in words {
-        out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-        out.extend_from_slice(word);
-        out.extend_from_slice(b"\r\n");
-    }
+    request(&words, out);
 }
 
 async fn send(

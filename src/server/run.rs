@@ -182,6 +182,7 @@ async fn serve(
     let seed = rand::random();
     let (pidfile, unixsocket) = (pidfile(&config), config.unixsocket.clone());
     let (supervised, purges_elsewhere) = (config.supervised, config.jemalloc_bg_thread);
+    let tells_health = config.health_socket;
     let threads = config.io_threads as usize;
     poll::set_limit(config.busy_poll_us as u64);
     let mut engine = Engine::new(config, commands::TABLE, Box::new(machine), seed);
@@ -233,8 +234,7 @@ async fn serve(
         ready.push("tls");
     }
     tokio::task::spawn_local(tls::watch(tls.clone(), door.clone()));
-    let health = door.try_fetch(|engine| engine.config.health_socket).unwrap_or_default();
-    if health {
+    if tells_health {
         health::listen(door.clone()).context("cannot listen for who asks about health")?;
     }
     tokio::task::spawn_local(loading::load(door.clone(), disk.clone(), ready));
@@ -455,7 +455,12 @@ pub fn version() -> String {
 
 /// Does what the arguments say; the result is the exit status.
 pub fn main(args: &[Vec<u8>]) -> anyhow::Result<i32> {
-    match config::invocation(args) {
+    obey(config::invocation(args))
+}
+
+/// Does what the arguments came to.
+pub fn obey(invocation: Invocation) -> anyhow::Result<i32> {
+    match invocation {
         Invocation::Version => print!("{}", version()),
         Invocation::Help => print!("{}", help()),
         Invocation::CheckSystem => print!("{}", daemon::check_system()),

@@ -1,5 +1,6 @@
 //! The tools that the program is when it is called by their names: `redis-check-rdb`, `redis-check-aof` and their like.
 
+use crate::base::bytes::base_name;
 use crate::persist::check_aof::{self, Work};
 use crate::persist::check_rdb::{Check, Format, check};
 use crate::rdb::codes::Family;
@@ -12,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Runs the tool that the program was called by the name of, and says how it ended; nothing, if it was called to serve.
 pub fn run(program: &[u8], args: &[Vec<u8>]) -> Option<i32> {
-    let name = program.rsplit(|byte| *byte == b'/').next().unwrap_or(program);
+    let name = base_name(program);
     let (family, tool) = match name.split(|byte| *byte == b'-').next()? {
         b"redis" => (Some(Family::Redis), &name[b"redis-".len()..]),
         b"valkey" => (Some(Family::Valkey), &name[b"valkey-".len()..]),

@@ -3,10 +3,10 @@
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use crate::drills::{descriptors, limit_descriptors};
 use crate::hostile::{ALONE, MIB, russet};
 use crate::process::{is_alive, until};
 use crate::support::client::{Client, encode};
@@ -148,10 +148,12 @@ fn a_message_to_many_counts_once() {
 
 #[test]
 fn strangers_have_little_time() {
-    let args = ["--requirepass", "secret", "--unauthenticated-timeout", "1"];
-    let server = russet_with_password(&args);
+    let server = russet_with_password(&["--requirepass", "secret"]);
     let mut known = server.connect();
     assert_eq!(known.call(&["AUTH", "secret"]), Value::simple("OK"));
+    // Only now, so that there is time to log in.
+    let set = known.call(&["CONFIG", "SET", "unauthenticated-timeout", "1"]);
+    assert_eq!(set, Value::simple("OK"));
     let mut silent = server.connect();
     let mut talkative = server.connect();
     assert_eq!(silent.read_to_close().expect("it hangs up"), b"");
@@ -185,8 +187,7 @@ fn no_descriptors_left() {
     let server = russet(&[]);
     let mut control = server.connect();
     until("the first one has gone", || stat(&mut control, "connected_clients") == 1);
-    let open = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("Linux").count();
-    limit_descriptors(&server, open + 10);
+    limit_descriptors(server.pid(), descriptors(server.pid()) + 10);
     let mut refused = 0;
     let mut here = Vec::new();
     for _ in 0..40 {
@@ -416,12 +417,6 @@ fn russet_with_password(args: &[&str]) -> Server {
     let password = ["CONFIG", "SET", &args[0][2..], args[1]];
     assert_eq!(first.call(&password), Value::simple("OK"));
     server
-}
-
-fn limit_descriptors(server: &Server, most: usize) {
-    let args = [format!("--pid={}", server.pid()), format!("--nofile={most}:")];
-    let done = Command::new("prlimit").args(args).status().expect("util-linux has it");
-    assert!(done.success());
 }
 
 fn lines(client: &mut Client, line: &[&str]) -> String {

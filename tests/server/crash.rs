@@ -90,13 +90,13 @@ fn a_server_that_does_not_answer_says_where_it_is_and_goes_on() {
     let (server, mut client) = start(&[]);
     client.send(&["DEBUG", "SLEEP", "5"]).expect("it listens");
     // The first may come before it sleeps.
-    for told in 1.. {
+    let mut told = 0;
+    until("a stack of the sleep", || {
         server.signal("-ALRM");
+        told += 1;
         until("a stack", || server.output().matches("STACK TRACE DONE").count() == told);
-        if server.output().contains("debug::sleep") {
-            break;
-        }
-    }
+        server.output().contains("debug::sleep")
+    });
     assert!(server.output().contains("Received SIGALRM"), "{}", server.output());
     assert!(client.read_reply().is_ok());
     client.call(&["CONFIG", "SET", "watchdog-period", "200"]);

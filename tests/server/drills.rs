@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::hostile::{ALONE, MIB, assert_grown_less, connections, info, russet};
 use crate::process::{resident, until};
+use crate::pubsub::subscribe;
 use crate::support::client::{Client, encode};
 use crate::support::server::Server;
 use crate::support::value::Value;
@@ -34,21 +35,12 @@ fn stream(server: &Server) -> TcpStream {
 /// Subscribers who do not read, and a publisher who does not stop: whoever else is there works on, each answer comes,
 /// and what is kept for the slow ones is bounded by their limit and not by how many messages there were.
 #[test]
-pub fn slow_subscribers_are_nobody_elses_trouble() {
+fn slow_subscribers_are_nobody_elses_trouble() {
     let _alone = ALONE.lock();
     const SLOW: usize = 40;
     let server = russet(&["--client-output-buffer-limit", "pubsub 1mb 0 0"]);
-    let slow: Vec<Client> = (0..SLOW)
-        .map(|_| {
-            let mut client = server.connect();
-            client.send(&["SUBSCRIBE", "flood"]).expect("it takes bytes");
-            client.read_reply().expect("it confirms");
-            client
-        })
-        .collect();
-    let mut attentive = server.connect();
-    attentive.send(&["SUBSCRIBE", "flood"]).expect("it takes bytes");
-    attentive.read_reply().expect("it confirms");
+    let slow: Vec<Client> = (0..SLOW).map(|_| subscribe(&server, &["flood"])).collect();
+    let mut attentive = subscribe(&server, &["flood"]);
     let before = resident(server.pid());
     let (mut publisher, mut worker) = (server.connect(), server.connect());
     let message = "m".repeat(32 * 1024);
@@ -77,7 +69,7 @@ pub fn slow_subscribers_are_nobody_elses_trouble() {
 /// Half frames, requests without an end, answers that nobody reads, clients that wait for ever, watchers and monitors
 /// that are never heard of again, all at once: others work on, and the server ends in order when it is told to.
 #[test]
-pub fn stuck_clients_keep_nobody_from_working_nor_the_server_from_ending() {
+fn stuck_clients_keep_nobody_from_working_nor_the_server_from_ending() {
     let _alone = ALONE.lock();
     let mut server = russet(&["--client-output-buffer-limit", "normal 8mb 0 0"]);
     let mut worker = server.connect();
@@ -112,6 +104,8 @@ pub fn stuck_clients_keep_nobody_from_working_nor_the_server_from_ending() {
         client.write_all(&asked).expect("it takes bytes");
         stuck.push(client);
     }
+    // Hundreds came before the one who subscribes: its turn comes when theirs were taken.
+    until("the subscriber is heard", || worker.call(&["PUBLISH", "a", "first"]) == Value::Int(1));
     // A trickle: a byte now and then, of a request that never ends.
     let mut trickle = stream(&server);
     for round in 0..50 {
@@ -129,7 +123,7 @@ pub fn stuck_clients_keep_nobody_from_working_nor_the_server_from_ending() {
 /// The system has no more descriptors: those who are here are served, nobody spins, those who come are told so, or
 /// are let in when there are some again.
 #[test]
-pub fn without_descriptors_those_who_are_here_are_served() {
+fn without_descriptors_those_who_are_here_are_served() {
     let _alone = ALONE.lock();
     let server = russet(&[]);
     let (mut worker, mut other) = (server.connect(), server.connect());
@@ -167,7 +161,7 @@ pub fn without_descriptors_those_who_are_here_are_served() {
 /// The same where the limit was low from the beginning: there are as many clients as there is room for, and others
 /// are told so.
 #[test]
-pub fn a_low_limit_of_descriptors_is_a_low_number_of_clients() {
+fn a_low_limit_of_descriptors_is_a_low_number_of_clients() {
     let _alone = ALONE.lock();
     let line = format!(
         "ulimit -n 128 && exec {} --port {{port}} --save '' --dir {{dir}}",
@@ -225,12 +219,12 @@ impl Drop for Ended {
     }
 }
 
-fn descriptors(pid: u32) -> u64 {
+pub fn descriptors(pid: u32) -> u64 {
     std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count() as u64
 }
 
 /// Sets how many descriptors another process may have; says how many it was before.
-fn limit_descriptors(pid: u32, most: u64) -> u64 {
+pub fn limit_descriptors(pid: u32, most: u64) -> u64 {
     let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     #[expect(unsafe_code, reason = "prlimit reads one struct of two numbers and fills another")]
     // SAFETY: both structs are valid during the calls; null is allowed for one that is not wanted.

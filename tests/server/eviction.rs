@@ -1,17 +1,15 @@
 //! Memory that is full: what is lost is what may be, what is refused is what grows, and nobody is stuck.
 
+use crate::hostile::{MIB, russet};
 use crate::support::client::{Client, encode};
-use crate::support::server::{Program, Server};
 use crate::support::value::Value;
 use std::collections::HashSet;
-
-const MIB: u64 = 1 << 20;
 
 /// A queue and a cache share a server, and each is filled to ten times what it may take. Each job that was
 /// accepted is worked off once; the cache loses keys, and is never refused any.
 #[test]
 fn a_queue_and_a_cache_share_a_full_server() {
-    let server = start(&[
+    let server = russet(&[
         "--maxmemory",
         "24mb",
         "--maxmemory-rule",
@@ -73,7 +71,7 @@ fn work(client: &mut Client, done: &mut HashSet<String>) -> bool {
 /// A server that is full of finished jobs: they can be looked at, and removed, in transactions and in scripts.
 #[test]
 fn a_full_server_can_be_looked_at_and_emptied() {
-    let server = start(&["--maxmemory", "8mb"]);
+    let server = russet(&["--maxmemory", "8mb"]);
     let mut client = server.connect();
     let mut stored = 0;
     loop {
@@ -113,7 +111,7 @@ fn a_full_server_can_be_looked_at_and_emptied() {
 #[test]
 fn memory_stays_below_the_limit() {
     const LIMIT: u64 = 8 * MIB;
-    let server = start(&["--maxmemory", "8mb", "--maxmemory-policy", "allkeys-lru"]);
+    let server = russet(&["--maxmemory", "8mb", "--maxmemory-policy", "allkeys-lru"]);
     let mut client = server.connect();
     let sizes = [10, 100, 1000, 10_000, 100_000];
     for round in 0..60 {
@@ -141,7 +139,7 @@ fn memory_stays_below_the_limit() {
 /// The limit is lowered, and nobody asks for anything any more: keys go by themselves.
 #[test]
 fn a_lower_limit_is_reached_without_requests() {
-    let server = start(&["--maxmemory-policy", "allkeys-random"]);
+    let server = russet(&["--maxmemory-policy", "allkeys-random"]);
     let mut client = server.connect();
     client.call(&["DEBUG", "POPULATE", "30000", "key", "100"]);
     assert_eq!(client.call(&["DBSIZE"]), Value::Int(30_000));
@@ -157,16 +155,8 @@ fn a_lower_limit_is_reached_without_requests() {
 /// What is evicted is told to the log, so that what is loaded is what was there.
 #[test]
 fn the_log_knows_what_was_evicted() {
-    let server = start(&[
-        "--appendonly",
-        "yes",
-        "--enable-debug-command",
-        "yes",
-        "--maxmemory",
-        "6mb",
-        "--maxmemory-policy",
-        "allkeys-lfu",
-    ]);
+    let server =
+        russet(&["--appendonly", "yes", "--maxmemory", "6mb", "--maxmemory-policy", "allkeys-lfu"]);
     let mut client = server.connect();
     for at in 0..20_000 {
         client.call(&["SET", &format!("key:{at}"), &"x".repeat(at % 700)]);
@@ -176,11 +166,6 @@ fn the_log_knows_what_was_evicted() {
     let before = client.call(&["DEBUG", "DIGEST"]);
     assert_eq!(client.call(&["DEBUG", "LOADAOF"]), Value::simple("OK"));
     assert_eq!(client.call(&["DEBUG", "DIGEST"]), before);
-}
-
-fn start(args: &[&str]) -> Server {
-    let args = [&["--enable-debug-command", "yes"], args].concat();
-    Server::start(Program::Russet, &args).expect("it starts")
 }
 
 fn is_oom(answer: &Value) -> bool {

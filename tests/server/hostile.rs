@@ -158,22 +158,6 @@ fn watching_very_many_keys_takes_a_moment() {
 }
 
 #[test]
-fn strangers_may_announce_little() {
-    let server = russet(&[]);
-    let set = server.connect().call(&["CONFIG", "SET", "requirepass", "secret"]);
-    assert_eq!(set, Value::simple("OK"));
-    for (sent, expected) in [
-        (&b"*11\r\n"[..], "-ERR Protocol error: unauthenticated multibulk length\r\n"),
-        (b"*2\r\n$16385\r\n", "-ERR Protocol error: unauthenticated bulk length\r\n"),
-    ] {
-        let mut client = Client::connect(&server.address()).expect("the door is open");
-        client.write_raw(sent).expect("it takes bytes");
-        let heard = client.read_to_close().expect("it hangs up");
-        assert_eq!(String::from_utf8_lossy(&heard), expected);
-    }
-}
-
-#[test]
 pub fn half_frames_of_many_clients_wait_in_peace() {
     let _alone = ALONE.lock();
     let server = russet(&[]);
@@ -243,18 +227,6 @@ pub fn one_client_too_many_is_told_so() {
         let fresh = Client::connect(&server.address()).and_then(|mut it| it.try_call(&["PING"]));
         fresh.is_ok_and(|answer| answer == Value::simple("PONG"))
     });
-}
-
-#[test]
-fn web_pages_may_not_speak_to_us() {
-    let server = russet(&[]);
-    for page in ["POST / HTTP/1.1\r\nX: y\r\n\r\nSET a 1\r\n", "Host: here\r\nSET a 1\r\n"] {
-        let mut client = server.connect();
-        client.write_raw(page.as_bytes()).expect("it takes bytes");
-        assert_eq!(client.read_to_close().expect("it hangs up"), b"");
-    }
-    assert!(server.log().contains("Possible SECURITY ATTACK detected"), "{}", server.log_tail());
-    assert_eq!(server.connect().call(&["EXISTS", "a"]), Value::Int(0));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::support::value::Value;
 const AUDIENCE: usize = 1_000;
 const MESSAGES: usize = 60;
 
-fn subscribe(server: &Server, channels: &[&str]) -> Client {
+pub fn subscribe(server: &Server, channels: &[&str]) -> Client {
     let mut client = server.connect();
     client.send(&[&["SUBSCRIBE"], channels].concat()).expect("it takes bytes");
     for (at, channel) in channels.iter().enumerate() {

@@ -719,11 +719,25 @@ pub fn a_slow_reader_gets_everything_in_the_end() {
 #[test]
 fn one_client_too_many_hears_nothing() {
     let site = Site::start(&["--maxclients", "2"]);
-    let _there = (site.client(), site.client());
+    let config = Arc::new(site.authority.client(Some("client"), version_13()));
+    let mut there = Vec::new();
+    // Whoever looked whether the server is up may not have been let go yet.
+    until("two are in", || {
+        there.extend(site.connect(config.clone()));
+        there.len() == 2
+    });
+    let mut first = Client::over(Box::new(there.remove(0)));
+    let rejected = |client: &mut Client| -> u64 {
+        let stats = client.call(&["INFO", "stats"]);
+        let stats = String::from_utf8_lossy(stats.text().unwrap_or_default()).into_owned();
+        field(&stats, "rejected_connections").parse().expect("a number")
+    };
+    let before = rejected(&mut first);
     let mut socket = site.socket();
     let mut rest = Vec::new();
     let _ = socket.read_to_end(&mut rest);
     assert!(rest.is_empty(), "{rest:?}");
+    assert_eq!(rejected(&mut first), before + 1);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! XGROUP: groups and consumers come and go.
 
-use super::{bad_words, id, id_or_end, no_group_in};
+use super::{id, id_or_end, no_group_in};
+use crate::commands::bad_words;
 use crate::data::stream::{Id, Stream};
 use crate::engine::{Ctx, Engine, SessionKey};
 use crate::error::Error;

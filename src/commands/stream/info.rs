@@ -1,7 +1,8 @@
 //! XINFO.
 
 use super::idmp;
-use super::{bad_words, no_group_in, write_entry};
+use super::{no_group_in, write_entry};
+use crate::commands::bad_words;
 use crate::data::Collection;
 use crate::data::stream::{Group, Id, Stream};
 use crate::engine::{Ctx, Engine, SessionKey};

@@ -373,12 +373,6 @@ fn no_group_in(key: &[u8], name: &[u8]) -> Error {
     Error::Text(parts.concat().into())
 }
 
-/// What is said of a subcommand whose words make no sense.
-fn bad_words(container: &str, word: &[u8]) -> Error {
-    const WHY: &str = "ERR unknown subcommand or wrong number of arguments for '";
-    Error::quote(WHY, word, &format!("'. Try {container} HELP."))
-}
-
 /// An id and an array of names and values.
 fn write_entry(list: &mut List, entry: Entry) {
     let mut pair = list.list(2);

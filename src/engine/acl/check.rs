@@ -72,7 +72,7 @@ fn allows(selector: &Selector, line: Line, found: &mut Option<Keys>) -> Result<(
     if !selector.commands.allow(command, args) {
         return deny(Reason::Command, 0);
     }
-    if selector.keys != super::selector::Keys::All && keys::has_keys(&command.spec) {
+    if selector.keys != super::selector::Keys::All {
         let keys = found.get_or_insert_with(|| keys::find_what_there_is(&command.spec, args));
         let closed = keys.iter().find(|at| !selector.keys.allow(args.get(at.index), at));
         if let Some(at) = closed {

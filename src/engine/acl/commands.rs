@@ -161,13 +161,7 @@ impl Commands {
 
 /// Rules know commands by the names that they were born with, whatever `rename-command` calls them.
 pub fn find(table: &Table, name: &[u8]) -> Option<&'static Command> {
-    match name.iter().position(|byte| *byte == b'|') {
-        None => (table.find)(name),
-        Some(bar) => {
-            let container = (table.find)(&name[..bar])?;
-            (table.find_sub)(container, &name[bar + 1..]).filter(|command| !command.is_word())
-        }
-    }
+    table.look_up(name, table.find)
 }
 
 fn words_for(table: &Table) -> usize {

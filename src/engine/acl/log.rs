@@ -31,12 +31,14 @@ const LOOKED_AT: usize = 10;
 /// So much is kept of what a client named, which could be as long as it likes.
 const OBJECT_BYTES_MAX: usize = 4096;
 
+/// What an entry keeps of such a text.
+pub fn kept(text: &[u8]) -> Vec<u8> {
+    text[..text.len().min(OBJECT_BYTES_MAX)].to_vec()
+}
+
 impl AclLog {
     /// The entry's number and count are given here.
     pub fn add(&mut self, mut new: Entry, most: u64) {
-        new.object.truncate(OBJECT_BYTES_MAX);
-        new.object.shrink_to_fit();
-        new.user.truncate(OBJECT_BYTES_MAX);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         if most == 0 {
             return self.entries.clear();
@@ -87,7 +89,7 @@ mod tests {
             count: 0,
             reason: "key",
             context: "toplevel",
-            object: object.into(),
+            object: kept(object.as_bytes()),
             user: b"u".to_vec(),
             client: format!("at {at}"),
             created: at,

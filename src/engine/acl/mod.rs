@@ -20,12 +20,12 @@ use crate::error::Error;
 use crate::resp::Args;
 use crate::world::host::Level;
 use check::{Denied, Line, Reason};
-use log::{AclLog, Entry};
+use log::{AclLog, Entry, kept};
 use password::Digest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 pub use store::line;
-use user::{Grammar, User, apply_all};
+use user::{Grammar, User};
 
 pub const DEFAULT_USER: &str = "default";
 
@@ -72,11 +72,6 @@ impl Acl {
         self.user(DEFAULT_USER.as_bytes())
     }
 
-    /// Must whoever comes log in?
-    pub fn is_locked(&self) -> bool {
-        self.locked
-    }
-
     /// Would the default user be let in with any password?
     pub fn is_open(&self) -> bool {
         self.default_user().is_some_and(|user| user.no_password)
@@ -114,12 +109,12 @@ impl Engine {
                     ),
                 );
             }
-            self.replace_user(user, None);
+            self.acl.users.insert(user.name.clone(), Arc::new(user));
         }
         if !self.config.aclfile.is_empty() {
-            let users = self.read_users().map_err(UsersError::File)?;
-            self.replace_users(users, None);
+            self.acl.users = self.read_users().map_err(UsersError::File)?;
         }
+        self.users_changed(None);
         Ok(())
     }
 
@@ -128,24 +123,26 @@ impl Engine {
         &mut self,
         who: SessionKey,
         name: &[u8],
-        rules: impl Iterator<Item = &'a [u8]> + Clone,
+        rules: impl Iterator<Item = &'a [u8]>,
     ) -> Result<(), Error> {
         if !rule::is_one_word(name) {
             return Err(Error::Say("ERR Usernames can't contain spaces or null characters"));
         }
-        if let Err(unmatched) = rule::join(rules.clone()) {
+        let rules = rule::join(rules).map_err(|unmatched| {
             const WHY: &str = "ERR Unmatched parenthesis in acl selector starting at '";
-            return Err(Error::quote(WHY, unmatched.0, "'."));
-        }
+            Error::quote(WHY, unmatched.0, "'.")
+        })?;
         let grammar = self.grammar();
         let mut user = match self.acl.user(name) {
             Some(user) => (**user).clone(),
             None => User::new(name, grammar.all_channels),
         };
-        apply_all(&mut user, rules, grammar).map_err(|(rule, why)| {
-            let after = format!("': {}", why.text());
-            Error::quote("ERR Error in ACL SETUSER modifier '", &rule, &after)
-        })?;
+        for rule in rules {
+            user.apply(&rule, grammar).map_err(|why| {
+                let after = format!("': {}", why.text());
+                Error::quote("ERR Error in ACL SETUSER modifier '", &rule, &after)
+            })?;
+        }
         self.replace_user(user, Some(who));
         Ok(())
     }
@@ -159,18 +156,17 @@ impl Engine {
         if names.clone().any(|name| name == DEFAULT_USER.as_bytes()) {
             return Err(Error::Say("ERR The 'default' user cannot be removed"));
         }
-        let mut users = self.acl.users.clone();
-        let deleted = names.filter(|name| users.remove(*name).is_some()).count();
+        let deleted = names.filter(|name| self.acl.users.remove(*name).is_some()).count();
         if deleted > 0 {
-            self.replace_users(users, Some(who));
+            self.users_changed(Some(who));
         }
         Ok(deleted)
     }
 
     /// ACL LOAD: the file's users, or those of before.
     pub fn reload_users(&mut self, who: SessionKey) -> Result<(), Error> {
-        let users = self.read_users().map_err(|why| Error::text(format!("ERR {why}")))?;
-        self.replace_users(users, Some(who));
+        self.acl.users = self.read_users().map_err(|why| Error::text(format!("ERR {why}")))?;
+        self.users_changed(Some(who));
         Ok(())
     }
 
@@ -216,12 +212,7 @@ impl Engine {
     /// A client that has just come, or is as good as that.
     pub(super) fn welcome(&mut self, who: SessionKey) {
         let Some(user) = self.acl.default_user().cloned() else { return };
-        let locked = self.acl.locked;
-        let session = &mut self.sessions[who];
-        session.authenticated = !locked;
-        session.was_authenticated |= !locked;
-        session.user = user;
-        set_free(session, locked);
+        self.seat(who, user, !self.acl.locked);
     }
 
     /// A client that fails stays whoever it was. `verb` is the command, as it was written.
@@ -249,7 +240,7 @@ impl Engine {
                     true => Context::Multi,
                     false => Context::TopLevel,
                 };
-                self.log_denied(who, "auth", context, verb.to_vec(), name.to_vec());
+                self.log_denied(who, "auth", context, verb, name);
                 Err(Error::Say("WRONGPASS invalid username-password pair or user is disabled."))
             }
         }
@@ -257,12 +248,7 @@ impl Engine {
 
     /// The client is this user from here on.
     pub fn become_user(&mut self, who: SessionKey, user: Arc<User>) {
-        let locked = self.acl.locked;
-        let session = &mut self.sessions[who];
-        session.authenticated = true;
-        session.was_authenticated = true;
-        session.user = user;
-        set_free(session, locked);
+        self.seat(who, user, true);
     }
 
     /// Whoever replays a log may do everything.
@@ -270,7 +256,15 @@ impl Engine {
         let session = &mut self.sessions[who];
         session.authenticated = true;
         session.replays = true;
-        session.unrestricted = true;
+        set_free(session, self.acl.locked);
+    }
+
+    fn seat(&mut self, who: SessionKey, user: Arc<User>, authenticated: bool) {
+        let session = &mut self.sessions[who];
+        session.user = user;
+        session.authenticated = authenticated;
+        session.was_authenticated |= authenticated;
+        set_free(session, self.acl.locked);
     }
 
     /// May the client run this line in this database? Asked only of those who may not do everything.
@@ -284,12 +278,8 @@ impl Engine {
         check::check(&self.sessions[who].user, self.acl_line(command, args, db))
     }
 
-    pub(super) fn acl_line<'a>(
-        &self,
-        command: &'static Command,
-        args: Args<'a>,
-        db: usize,
-    ) -> Line<'a> {
+    /// What is asked of a user's rights.
+    pub fn acl_line<'a>(&self, command: &'static Command, args: Args<'a>, db: usize) -> Line<'a> {
         Line { command: self.known(command), args, db, databases: self.keyspace.databases() }
     }
 
@@ -329,10 +319,10 @@ impl Engine {
         *count += 1;
         let user = self.sessions[who].user.clone();
         let object = match denied.argument {
-            0 => name.clone(),
-            index => args.get(index)[..args.get(index).len().min(OBJECT_BYTES_MAX)].to_vec(),
+            0 => &*name,
+            index => args.get(index),
         };
-        self.log_denied(who, reason, context, object, user.name.to_vec());
+        self.log_denied(who, reason, context, object, &user.name);
         match denied.reason {
             Reason::Command => explain(&user, &name, args, denied),
             Reason::Key => b"No permissions to access a key".to_vec(),
@@ -346,13 +336,14 @@ impl Engine {
         who: SessionKey,
         reason: &'static str,
         context: Context,
-        object: Vec<u8>,
-        user: Vec<u8>,
+        object: &[u8],
+        user: &[u8],
     ) {
         let now = self.now.wall().0;
         let client = self.describe(who);
         let context = context.name();
         let (id, count) = (0, 0);
+        let (object, user) = (kept(object), kept(user));
         let entry =
             Entry { id, count, reason, context, object, user, client, created: now, updated: now };
         self.acl.log.add(entry, self.config.acllog_max_len);
@@ -385,15 +376,13 @@ impl Engine {
     }
 
     fn replace_user(&mut self, user: User, who: Option<SessionKey>) {
-        let mut users = self.acl.users.clone();
-        users.insert(user.name.clone(), Arc::new(user));
-        self.replace_users(users, who);
+        self.acl.users.insert(user.name.clone(), Arc::new(user));
+        self.users_changed(who);
     }
 
-    /// These are the users from here on. Clients of users that are gone are ended, and those that listen to
+    /// Other users are there from here on. Clients of users that are gone are ended, and those that listen to
     /// what their user may no longer hear; the one who asks is answered first.
-    fn replace_users(&mut self, users: Users, asking: Option<SessionKey>) {
-        let before = std::mem::replace(&mut self.acl.users, users);
+    fn users_changed(&mut self, asking: Option<SessionKey>) {
         let default = self.acl.default_user().expect("nothing removes it").clone();
         self.acl.locked = !default.no_password || !default.enabled;
         self.forget_requirepass(&default);
@@ -420,7 +409,6 @@ impl Engine {
                 self.end_session(key, asking);
             }
         }
-        drop(before);
     }
 
     fn may_go_on_listening(&self, who: SessionKey, user: &User) -> bool {
@@ -431,14 +419,10 @@ impl Engine {
     }
 
     fn end_session(&mut self, who: SessionKey, asking: Option<SessionKey>) {
-        let locked = self.acl.locked;
-        let session = &mut self.sessions[who];
         // What it may still run, in an EXEC for one, is nothing.
-        session.user = Arc::default();
-        session.authenticated = false;
-        set_free(session, locked);
+        self.seat(who, Arc::default(), false);
         match asking == Some(who) {
-            true => session.closing = Closing::AfterReply,
+            true => self.sessions[who].closing = Closing::AfterReply,
             false => self.kill(who),
         }
     }
@@ -451,9 +435,6 @@ impl Engine {
         }
     }
 }
-
-/// So much of an argument is kept for the log.
-const OBJECT_BYTES_MAX: usize = 4096;
 
 /// Why the server cannot start with these users.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Passwords, of which nothing is kept but digests.
 
+use crate::base::bytes;
 use sha2::Digest as _;
-use std::fmt::Write as _;
 use subtle::{Choice, ConstantTimeEq};
 
 /// The SHA-256 of a password.
@@ -26,11 +26,7 @@ impl Digest {
     }
 
     pub fn hex(&self) -> String {
-        let mut text = String::with_capacity(2 * self.0.len());
-        for byte in self.0 {
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+        bytes::hex(&self.0)
     }
 
     /// Is it one of these? All are looked at, so that the time it takes does not tell which.

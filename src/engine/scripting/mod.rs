@@ -381,11 +381,7 @@ impl Scripting {
 
     /// Does this line run a script that says that it changes nothing?
     pub(super) fn only_reads(&self, command: &Command, args: Args) -> bool {
-        let flags = match command.spec.name {
-            "EVAL" | "EVALSHA" => self.flags_of(command, args),
-            _ => None,
-        };
-        flags.is_some_and(|flags| flags.no_writes)
+        self.flags_of(command, args).is_some_and(|flags| flags.no_writes)
     }
 
     /// What the script of this line says of itself; nothing if it says nothing, or is not one.

@@ -13,7 +13,7 @@ mod pool;
 #[cfg(test)]
 mod tests;
 
-use super::{Aging, Cause, Event, Keyspace, Record, free};
+use super::{Aging, Cause, Db, Event, Keyspace, Record, free};
 use crate::base::table::{self, Handful, Place};
 use crate::config::{MaxmemoryPolicy, MemoryRule};
 use crate::world::Millis;
@@ -180,6 +180,26 @@ impl Eviction {
         self.groups.iter_mut().for_each(|group| group.pool.clear());
     }
 
+    /// Offers a key to the pool of its group, if that is open and the key may go; says which one that is.
+    #[inline]
+    fn offer(
+        &mut self,
+        home: &Db,
+        record: &Record,
+        (db, hash): (usize, u64),
+        aging: Aging,
+        open: &[bool],
+    ) -> Option<usize> {
+        let group = home.group_of(record.key());
+        let Group { policy, pool, .. } = &mut self.groups[group];
+        if !open[group] || !policy.may_go(record) {
+            return None;
+        }
+        let staleness = policy.staleness(record, &policy.ages(aging));
+        pool.offer(Candidate { staleness, db, hash });
+        Some(group)
+    }
+
     /// Are ages of some keys of another kind than those of others?
     #[inline]
     pub fn is_mixed(&self) -> bool {
@@ -210,7 +230,7 @@ impl Keyspace {
         match self.eviction.mixed {
             false => self.aging,
             true => {
-                let group = self.dbs[db].rule_of(key).map_or(0, |rule| rule + 1);
+                let group = self.dbs[db].group_of(key);
                 self.eviction.groups[group].policy.ages(self.aging)
             }
         }
@@ -228,11 +248,12 @@ impl Keyspace {
             Policy { by: By::Random, volatile: true } => self.any_volatile(),
             Policy { by: By::Random, .. } => self.any_key(),
             Policy { volatile: true, .. } => {
-                self.look_at_volatile(policy);
+                // Elements with deadlines are in the index as well.
+                self.draw_volatile(&[true], self.eviction.samples * 4);
                 self.best_of(0).or_else(|| self.any_volatile())
             }
             _ => {
-                self.look_at_some(policy);
+                self.draw(&[true], HANDFULS_MAX);
                 self.best_of(0).or_else(|| self.any_key())
             }
         };
@@ -260,8 +281,8 @@ impl Keyspace {
         let groups = self.eviction.groups.iter().zip(&open);
         let volatile = groups.filter(|(_, open)| **open).all(|(group, _)| group.policy.volatile);
         let drawn = match volatile {
-            true => self.draw_volatile(&open),
-            false => self.draw(&open),
+            true => self.draw_volatile(&open, HANDFULS_WITH_RULES),
+            false => self.draw(&open, HANDFULS_WITH_RULES),
         };
         let with_pool = || {
             (0..open.len()).find(|at| open[*at] && self.eviction.groups[*at].pool.best().is_some())
@@ -296,57 +317,6 @@ impl Keyspace {
         }
     }
 
-    /// Offers keys of open groups to their pools; says whose the first one was.
-    fn draw(&mut self, open: &[bool]) -> Option<usize> {
-        let (mut first, mut seen) = (None, 0);
-        for _ in 0..HANDFULS_WITH_RULES {
-            let (db, handful) = self.eviction.ahead.take().or_else(|| self.throw(false))?;
-            let table = &self.dbs[db].table;
-            table.handful(handful).for_each(table::Entry::prefetch);
-            self.eviction.ahead = self.throw(false);
-            let home = &self.dbs[db];
-            for record in home.table.handful(handful) {
-                let group = home.rule_of(record.key()).map_or(0, |rule| rule + 1);
-                let policy = self.eviction.groups[group].policy;
-                if !open[group] || !policy.may_go(record) {
-                    continue;
-                }
-                let staleness = policy.staleness(record, &policy.ages(self.aging));
-                let hash = table::hash(self.seed, record.key());
-                self.eviction.groups[group].pool.offer(Candidate { staleness, db, hash });
-                first.get_or_insert(group);
-                seen += 1;
-            }
-            if seen >= self.eviction.samples {
-                break;
-            }
-        }
-        first
-    }
-
-    /// As `draw`, among the keys that have deadlines.
-    fn draw_volatile(&mut self, open: &[bool]) -> Option<usize> {
-        let (mut first, mut seen) = (None, 0);
-        for _ in 0..HANDFULS_WITH_RULES {
-            let Some((db, hash, place)) = self.throw_volatile() else { continue };
-            let home = &self.dbs[db];
-            let Some(record) = home.table.at(place) else { continue };
-            let group = home.rule_of(record.key()).map_or(0, |rule| rule + 1);
-            let policy = self.eviction.groups[group].policy;
-            if !open[group] || !policy.may_go(record) {
-                continue;
-            }
-            let staleness = policy.staleness(record, &policy.ages(self.aging));
-            self.eviction.groups[group].pool.offer(Candidate { staleness, db, hash });
-            first.get_or_insert(group);
-            seen += 1;
-            if seen >= self.eviction.samples {
-                break;
-            }
-        }
-        first
-    }
-
     /// Looks at one key after the other, from where the search ended last, until there is one that may go.
     fn search(&mut self, open: &[bool]) -> Evicted {
         let mut ends = 0;
@@ -355,7 +325,7 @@ impl Keyspace {
             let home = &self.dbs[db];
             let mut found = None;
             let next = home.table.scan(cursor, |record| {
-                let group = home.rule_of(record.key()).map_or(0, |rule| rule + 1);
+                let group = home.group_of(record.key());
                 if found.is_none()
                     && open[group]
                     && self.eviction.groups[group].policy.may_go(record)
@@ -406,48 +376,47 @@ impl Keyspace {
 
     // ── looking for candidates ──────────────────────────────────────────────────────────────
 
-    /// Offers some keys to the pool, each as likely to be among them as every other.
-    fn look_at_some(&mut self, policy: Policy) {
-        let aging = policy.ages(self.aging);
-        let mut seen = 0;
-        for _ in 0..HANDFULS_MAX {
-            let Some((db, handful)) = self.eviction.ahead.take().or_else(|| self.throw(false))
-            else {
-                return;
-            };
+    /// Offers keys of open groups to their pools, each key as likely as every other; says whose the first one was.
+    fn draw(&mut self, open: &[bool], most: usize) -> Option<usize> {
+        let (mut first, mut seen) = (None, 0);
+        for _ in 0..most {
+            let (db, handful) = self.eviction.ahead.take().or_else(|| self.throw(false))?;
             let table = &self.dbs[db].table;
             table.handful(handful).for_each(table::Entry::prefetch);
             // While those are on their way.
             self.eviction.ahead = self.throw(false);
-            let pool = &mut self.eviction.groups[0].pool;
-            for record in self.dbs[db].table.handful(handful) {
-                seen += 1;
+            let home = &self.dbs[db];
+            for record in home.table.handful(handful) {
                 let hash = table::hash(self.seed, record.key());
-                pool.offer(Candidate { staleness: policy.staleness(record, &aging), db, hash });
+                if let Some(group) = self.eviction.offer(home, record, (db, hash), self.aging, open)
+                {
+                    first.get_or_insert(group);
+                    seen += 1;
+                }
             }
             if seen >= self.eviction.samples {
-                return;
+                break;
             }
         }
+        first
     }
 
-    /// As `look_at_some`, among the keys that have deadlines.
-    fn look_at_volatile(&mut self, policy: Policy) {
-        let aging = policy.ages(self.aging);
-        // Elements with deadlines are in the index as well.
-        let mut left = self.eviction.samples;
-        for _ in 0..self.eviction.samples * 4 {
+    /// As `draw`, among the keys that have deadlines.
+    fn draw_volatile(&mut self, open: &[bool], most: usize) -> Option<usize> {
+        let (mut first, mut seen) = (None, 0);
+        for _ in 0..most {
             let Some((db, hash, place)) = self.throw_volatile() else { continue };
-            let Some(record) = self.dbs[db].table.at(place).filter(|it| policy.may_go(it)) else {
-                continue;
-            };
-            let staleness = policy.staleness(record, &aging);
-            self.eviction.groups[0].pool.offer(Candidate { staleness, db, hash });
-            left -= 1;
-            if left == 0 {
-                return;
+            let home = &self.dbs[db];
+            let Some(record) = home.table.at(place) else { continue };
+            if let Some(group) = self.eviction.offer(home, record, (db, hash), self.aging, open) {
+                first.get_or_insert(group);
+                seen += 1;
+            }
+            if seen >= self.eviction.samples {
+                break;
             }
         }
+        first
     }
 
     /// The best candidate that is still there, and not younger than it was.
@@ -460,7 +429,7 @@ impl Keyspace {
             let is_it = |record: &Record| table::hash(self.seed, record.key()) == hash;
             let Some(place) = home.table.locate(hash, is_it) else { continue };
             let is_stale = home.table.at(place).is_some_and(|record| {
-                home.rule_of(record.key()).map_or(0, |rule| rule + 1) == group
+                home.group_of(record.key()) == group
                     && policy.may_go(record)
                     && policy.staleness(record, &aging) >= staleness
             });
@@ -498,7 +467,7 @@ impl Keyspace {
 
     /// A database, the more likely the more keys are in it, or keys with deadlines.
     fn any_db(&mut self, volatile: bool) -> Option<usize> {
-        let keys = |db: &super::Db| if volatile { db.expires() } else { db.len() };
+        let keys = |db: &Db| if volatile { db.expires() } else { db.len() };
         let all = self.dbs.iter().map(keys).sum::<usize>();
         if all == 0 {
             return None;

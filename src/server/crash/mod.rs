@@ -18,7 +18,7 @@ use std::fmt::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-pub use signals::{fault, guard_stack, wind_watchdog};
+pub use signals::{fault, wind_watchdog};
 
 static ENABLED: AtomicBool = AtomicBool::new(true);
 static HIDES_DATA: AtomicBool = AtomicBool::new(true);
@@ -39,7 +39,7 @@ const WORDS_SHOWN_MAX: usize = 64;
 /// From now on a crash is written to the log.
 pub fn report(config: &Config) {
     std::panic::set_hook(Box::new(report_panic));
-    guard_stack();
+    signals::guard_stack();
     signals::prepare();
     follow(config);
 }

@@ -81,7 +81,7 @@ pub fn wind_watchdog(period_ms: u32) {
     let after = libc::timeval { tv_sec: seconds.into(), tv_usec: micros.into() };
     let timer = libc::itimerval { it_interval: never, it_value: after };
     // SAFETY: the struct is only read; null is allowed.
-    unsafe { setitimer(ITIMER_REAL, &timer, null_mut()) };
+    unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, null_mut()) };
 }
 
 /// Touches memory that may not be touched.
@@ -274,8 +274,6 @@ struct Frame {
     _opaque: [u8; 0],
 }
 
-const ITIMER_REAL: libc::c_int = 0;
-
 unsafe extern "C" {
     // What std itself finds its frames with, so it is linked wherever std is.
     fn _Unwind_Backtrace(
@@ -283,9 +281,4 @@ unsafe extern "C" {
         walk: *mut libc::c_void,
     ) -> libc::c_int;
     fn _Unwind_GetIP(frame: *mut Frame) -> usize;
-    fn setitimer(
-        which: libc::c_int,
-        new: *const libc::itimerval,
-        old: *mut libc::itimerval,
-    ) -> libc::c_int;
 }

@@ -8,6 +8,7 @@
 //!
 //! One event is one line in each of them: who could put a line break into a message could forge events.
 
+use crate::base::bytes::json_text;
 use crate::config::{LogFormat, LogTimestamp};
 use std::fmt::Write;
 
@@ -63,7 +64,9 @@ pub fn line(format: LogFormat, timestamp: LogTimestamp, event: &Event, message: 
         }
         LogFormat::Json => {
             let _ = write!(line, "\",\"level\":\"{level}\",\"message\":\"");
-            message.chars().for_each(|c| escape(c, &mut line));
+            let mut escaped = Vec::new();
+            json_text(message.as_bytes(), &mut escaped);
+            line.push_str(&String::from_utf8_lossy(&escaped));
             line.push_str("\"}");
         }
     }
@@ -80,24 +83,6 @@ const MONTHS: [&str; 12] =
 
 fn is_break(c: char) -> bool {
     matches!(c, '\n' | '\r')
-}
-
-/// As a JSON string has it.
-fn escape(c: char, out: &mut String) {
-    let short = match c {
-        '"' | '\\' => c,
-        '\n' => 'n',
-        '\r' => 'r',
-        '\t' => 't',
-        '\x08' => 'b',
-        '\x0c' => 'f',
-        ..'\x20' => {
-            let _ = write!(out, "\\u{:04x}", c as u32);
-            return;
-        }
-        _ => return out.push(c),
-    };
-    out.extend(['\\', short]);
 }
 
 impl Moment {

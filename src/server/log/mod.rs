@@ -5,7 +5,7 @@
 pub mod line;
 mod syslog;
 
-use crate::config::{Config, LogFormat, LogLevel, LogTimestamp};
+use crate::config::{Config, LogFormat, LogTimestamp};
 use line::Moment;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -56,14 +56,7 @@ pub fn note(level: crate::world::host::Level, text: &str) {
 
 /// Writes what the configuration asks for now, and how.
 pub fn follow(config: &Config) {
-    let least = match config.loglevel {
-        LogLevel::Debug => 0,
-        LogLevel::Verbose => 1,
-        LogLevel::Notice => 2,
-        LogLevel::Warning => 3,
-        LogLevel::Nothing => 4,
-    };
-    LEAST.store(least, Ordering::Relaxed);
+    LEAST.store(config.loglevel as u8, Ordering::Relaxed);
     FORMAT.store(config.log_format as u8, Ordering::Relaxed);
     TIMESTAMP.store(config.log_timestamp_format as u8, Ordering::Relaxed);
 }

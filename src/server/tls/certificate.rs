@@ -8,8 +8,12 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 /// Serial and end, for INFO; none if it cannot be read.
 pub fn facts(der: &CertificateDer) -> Option<Certificate> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    let serial = certificate.raw_serial().iter().map(|byte| format!("{byte:02X}")).collect();
-    let serial = trim_serial(serial);
+    let serial = match certificate.raw_serial() {
+        // The zero that keeps a serial from being negative.
+        [0, rest @ ..] if !rest.is_empty() => rest,
+        all => all,
+    };
+    let serial = serial.iter().map(|byte| format!("{byte:02X}")).collect();
     Some(Certificate { serial, expires_at: certificate.validity().not_after.timestamp() })
 }
 
@@ -33,14 +37,6 @@ pub fn names(der: &CertificateDer, by: TlsUser) -> Vec<Vec<u8>> {
             };
             names.filter_map(uri).collect()
         }
-    }
-}
-
-/// Without the zero that keeps a serial from being negative.
-fn trim_serial(serial: String) -> String {
-    match serial.strip_prefix("00") {
-        Some(rest) if !rest.is_empty() => rest.to_string(),
-        _ => serial,
     }
 }
 

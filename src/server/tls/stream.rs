@@ -7,8 +7,10 @@
 use super::certificate;
 use crate::config::TlsUser;
 use crate::server::transport::Transport;
-use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncryptError, UnbufferedStatus, WriteTraffic,
+};
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -221,18 +223,7 @@ impl TlsStream {
 
     /// Writes what is left of the time before; pending while the socket does not take all of it.
     pub(super) fn poll_unsent(&mut self, cx: &mut Context) -> Poll<io::Result<()>> {
-        let mut sent = 0;
-        let result = loop {
-            if sent == self.unsent.len() {
-                break Poll::Ready(Ok(()));
-            }
-            match Pin::new(&mut self.socket).poll_write(cx, &self.unsent[sent..]) {
-                Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => sent += count,
-                Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
-                Poll::Pending => break Poll::Pending,
-            }
-        };
+        let (sent, result) = write_out(&mut self.socket, cx, &self.unsent);
         match sent == self.unsent.len() {
             true => self.unsent = Vec::new(),
             false => drop(self.unsent.drain(..sent)),
@@ -257,7 +248,7 @@ impl TlsStream {
         }
         let plain = &plain[..plain.len().min(SEAL_BYTES)];
         let count = self.seal(plain, outgoing)?;
-        let mut sealed = &outgoing[..count];
+        let sealed = &outgoing[..count];
         if !self.unsent.is_empty() {
             // The protocol had something to say first.
             self.unsent.extend_from_slice(sealed);
@@ -266,17 +257,11 @@ impl TlsStream {
             }
             return Poll::Ready(Ok(plain.len()));
         }
-        while !sealed.is_empty() {
-            match Pin::new(&mut self.socket).poll_write(cx, sealed) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => sealed = &sealed[count..],
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {
-                    self.unsent.extend_from_slice(sealed);
-                    break;
-                }
-            }
+        let (sent, result) = write_out(&mut self.socket, cx, sealed);
+        if let Poll::Ready(result) = result {
+            result?;
         }
+        self.unsent.extend_from_slice(&sealed[sent..]);
         Poll::Ready(Ok(plain.len()))
     }
 }
@@ -292,23 +277,14 @@ impl Transport for TlsStream {
             return;
         }
         let mut notice = [0; 64];
-        loop {
-            match self.session.process_tls_records(&mut self.partial).state {
-                Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-                    if let Ok(count) = traffic.queue_close_notify(&mut notice) {
-                        self.unsent.extend_from_slice(&notice[..count]);
-                    }
-                    break;
-                }
-                Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                    if encode(|room| data.encode(room), &mut self.unsent).is_err() {
-                        return;
-                    }
-                }
-                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-                Ok(ConnectionState::PeerClosed) => (),
-                _ => return,
-            }
+        let queue = |mut traffic: Traffic| traffic.queue_close_notify(&mut notice);
+        let Ok(count) =
+            when_writable(&mut self.session, &mut self.partial, &mut self.unsent, queue)
+        else {
+            return;
+        };
+        if let Ok(count) = count {
+            self.unsent.extend_from_slice(&notice[..count]);
         }
         self.try_flush();
     }
@@ -416,9 +392,6 @@ impl AsyncWrite for TlsStream {
 }
 
 /// Seals what there is to say; what the protocol must say before goes to `unsent`.
-///
-/// rustls knows where in `partial` its messages are that have not come whole, so it must be shown that
-/// whenever it is asked for anything.
 fn seal(
     session: &mut UnbufferedServerConnection,
     partial: &mut [u8],
@@ -426,20 +399,53 @@ fn seal(
     plain: &[u8],
     outgoing: &mut [u8],
 ) -> io::Result<usize> {
+    let encrypt = |mut traffic: Traffic| traffic.encrypt(plain, outgoing);
+    when_writable(session, partial, unsent, encrypt)?.map_err(|error| match error {
+        EncryptError::InsufficientSize(_) => unreachable!("the buffer has room for it"),
+        EncryptError::EncryptExhausted => io::ErrorKind::BrokenPipe.into(),
+    })
+}
+
+/// A session in which records may be written.
+type Traffic<'s> = WriteTraffic<'s, ServerConnectionData>;
+
+/// Acts once records may be written; what the protocol must say before goes to `unsent`.
+///
+/// rustls knows where in `partial` its messages are that have not come whole, so it must be shown that
+/// whenever it is asked for anything.
+fn when_writable<R>(
+    session: &mut UnbufferedServerConnection,
+    partial: &mut [u8],
+    unsent: &mut Vec<u8>,
+    act: impl FnOnce(Traffic) -> R,
+) -> io::Result<R> {
     loop {
         match session.process_tls_records(partial).state.map_err(broken)? {
-            ConnectionState::WriteTraffic(mut traffic) => {
-                return traffic.encrypt(plain, outgoing).map_err(|error| match error {
-                    EncryptError::InsufficientSize(_) => unreachable!("the buffer has room for it"),
-                    EncryptError::EncryptExhausted => io::ErrorKind::BrokenPipe.into(),
-                });
-            }
+            ConnectionState::WriteTraffic(traffic) => return Ok(act(traffic)),
             ConnectionState::EncodeTlsData(mut data) => encode(|room| data.encode(room), unsent)?,
             ConnectionState::TransmitTlsData(data) => data.done(),
             ConnectionState::PeerClosed => (),
             _ => return Err(io::ErrorKind::BrokenPipe.into()),
         }
     }
+}
+
+/// Writes as much as the socket takes; says how much that was, and whether it was all.
+fn write_out(
+    socket: &mut TcpStream,
+    cx: &mut Context,
+    bytes: &[u8],
+) -> (usize, Poll<io::Result<()>>) {
+    let mut sent = 0;
+    while sent < bytes.len() {
+        match Pin::new(&mut *socket).poll_write(cx, &bytes[sent..]) {
+            Poll::Ready(Ok(0)) => return (sent, Poll::Ready(Err(io::ErrorKind::WriteZero.into()))),
+            Poll::Ready(Ok(count)) => sent += count,
+            Poll::Ready(Err(error)) => return (sent, Poll::Ready(Err(error))),
+            Poll::Pending => return (sent, Poll::Pending),
+        }
+    }
+    (sent, Poll::Ready(Ok(())))
 }
 
 /// Puts a record of the protocol's own behind what is unsent.

@@ -32,6 +32,7 @@ fn cve_2021_32675_announced_frames_of_strangers_take_no_memory() {
     for (sent, why) in [
         (&b"*11\r\n"[..], "unauthenticated multibulk length"),
         (b"*2\r\n$4\r\nAUTH\r\n$16385\r\n", "unauthenticated bulk length"),
+        (b"*2\r\n$16385\r\n", "unauthenticated bulk length"),
     ] {
         let mut stranger = Client::connect(&server.address()).expect("the door is open");
         stranger.write_raw(sent).expect("it takes bytes");
@@ -76,19 +77,13 @@ fn cve_2025_21605_answers_to_strangers_do_not_pile_up() {
         assert!(resident(server.pid()) < before + 32 * MIB, "answers pile up");
         (0..20).any(|_| stranger.write_all(&frame).is_err())
     });
-    let stats = {
-        answers(&mut client, &["PING"], Value::simple("PONG"));
-        text(&client.call(&["INFO", "stats"]))
-    };
-    assert!(stats.contains("client_output_buffer_limit_disconnections:1\r\n"), "{stats}");
-    is_well_with_password(&mut server, &mut client);
-    assert_grown_less(&server, before, 16 * MIB);
-}
-
-#[track_caller]
-fn is_well_with_password(server: &mut crate::support::server::Server, client: &mut Client) {
-    answers(client, &["PING"], Value::simple("PONG"));
+    answers(&mut client, &["PING"], Value::simple("PONG"));
+    until("it is counted", || {
+        let stats = text(&client.call(&["INFO", "stats"]));
+        stats.contains("client_output_buffer_limit_disconnections:1\r\n")
+    });
     assert!(server.is_running(), "{}", server.log_tail());
+    assert_grown_less(&server, before, 16 * MIB);
 }
 
 /// Lengths that overflow when something is added to them, where a string may be as long as one likes.
@@ -288,12 +283,8 @@ fn cve_2026_27623_an_empty_request_leaves_nothing_behind() {
 #[test]
 fn cve_2026_21863_there_is_no_bus_to_attack() {
     let (mut server, mut client) = scene(&[]);
-    let port = server.port.wrapping_add(10_000);
-    if port > 10_000 {
-        // Somebody else's server may be there by chance; ours would have made a socket of its own.
-        let ours = sockets_of(server.pid());
-        assert_eq!(ours, vec![server.port], "it listens on more than its own port");
-    }
+    let ours = sockets_of(server.pid());
+    assert_eq!(ours, vec![server.port], "it listens on more than its own port");
     refuses(&mut client, &["CLUSTER", "MEET", "127.0.0.1", "1"], "cluster support disabled");
     is_well(&mut server);
 }

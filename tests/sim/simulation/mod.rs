@@ -96,29 +96,6 @@ impl Habits {
 
 impl World {
     pub fn new(dice: &mut Dice, trace: Option<Trace>) -> World {
-        World::of(Vocabulary::rolled, Habits::rolled, dice, trace)
-    }
-
-    /// Clients who say more about themselves than about data: who they are, what they wait for, watch and follow,
-    /// and what is to become of others.
-    #[allow(dead_code)] // The targets of tests/fuzz say what they need.
-    pub fn of_sessions(dice: &mut Dice) -> World {
-        let habits = |dice: &mut Dice| Habits {
-            transaction_percent: *dice.pick(&[0, 20, 60]),
-            come: 4,
-            go: 2,
-            walk: 0,
-            ..Habits::rolled(dice)
-        };
-        World::of(Vocabulary::of_sessions, habits, dice, None)
-    }
-
-    fn of(
-        vocabulary: impl Fn(&mut Dice) -> Vocabulary,
-        habits: impl Fn(&mut Dice) -> Habits,
-        dice: &mut Dice,
-        trace: Option<Trace>,
-    ) -> World {
         let clock = Clock::new();
         let seed = dice.next();
         let mut engine = new_engine(&clock, seed);
@@ -137,8 +114,8 @@ impl World {
             clients: Vec::new(),
             walk: None,
             snapshots: Snapshots::rolled(seed),
-            vocabulary: vocabulary(dice),
-            habits: habits(dice),
+            vocabulary: Vocabulary::rolled(dice),
+            habits: Habits::rolled(dice),
             echoes: 0,
             trace,
             closely,

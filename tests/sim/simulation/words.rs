@@ -112,38 +112,6 @@ const NUMBERS: &[&str] = &[
     "x",
 ];
 
-/// Where kinds of integers end, and what readers of numbers have taken for one.
-const EDGES: &[&str] = &[
-    "127",
-    "128",
-    "255",
-    "256",
-    "32767",
-    "32768",
-    "65535",
-    "65536",
-    "2147483647",
-    "2147483648",
-    "-2147483648",
-    "-2147483649",
-    "4294967295",
-    "9007199254740993",
-    "4611686018427387904",
-    "-4611686018427387905",
-    "9223372036854775806",
-    "9223372036854775807",
-    "-9223372036854775808",
-    "-0",
-    "1e18",
-    "1e19",
-    "0x10",
-    "+inf",
-    "-nan",
-    "1e-400",
-    "0.0000000000000000000000000000000001",
-    "99999999999999999999999999999999999999",
-];
-
 const FLOATS: &[&str] =
     &["0", "1", "-1", "0.1", "3.0e3", "-2.5", "1e308", "nan", "inf", "-inf", "1e-10", "x", ""];
 
@@ -205,71 +173,6 @@ const FUNCTIONS: &[&str] = &["call", "call", "again", "look"];
 const PATTERNS: &[&str] =
     &["*", "k*", "k?", "k[0-3]", "*1*", "[^k]*", "k\\1", "[", "", "*:*", "?*?*"];
 
-/// What clients say about themselves and each other.
-const OF_SESSIONS: &[&str] = &[
-    "MULTI",
-    "EXEC",
-    "DISCARD",
-    "WATCH",
-    "UNWATCH",
-    "RESET",
-    "HELLO",
-    "AUTH",
-    "SELECT",
-    "QUIT",
-    "SUBSCRIBE",
-    "PSUBSCRIBE",
-    "SSUBSCRIBE",
-    "UNSUBSCRIBE",
-    "PUNSUBSCRIBE",
-    "SUNSUBSCRIBE",
-    "PUBLISH",
-    "SPUBLISH",
-    "MONITOR",
-    "CLIENT|TRACKING",
-    "CLIENT|CACHING",
-    "CLIENT|KILL",
-    "CLIENT|UNBLOCK",
-    "CLIENT|PAUSE",
-    "CLIENT|UNPAUSE",
-    "CLIENT|REPLY",
-    "CLIENT|NO-EVICT",
-    "CLIENT|NO-TOUCH",
-    "CLIENT|SETNAME",
-    "CLIENT|SETINFO",
-    "CLIENT|LIST",
-    "CLIENT|INFO",
-    "CLIENT|ID",
-    "BLPOP",
-    "BRPOP",
-    "BLMOVE",
-    "BLMPOP",
-    "BZPOPMIN",
-    "BZMPOP",
-    "XREAD",
-    "XREADGROUP",
-    "XGROUP|CREATE",
-    "XGROUP|DESTROY",
-    "XADD",
-    "RPUSH",
-    "LPUSH",
-    "ZADD",
-    "SET",
-    "GET",
-    "DEL",
-    "RENAME",
-    "SWAPDB",
-    "FLUSHDB",
-    "FLUSHALL",
-    "EVAL",
-    "CONFIG|SET",
-    "MOVE",
-    "COPY",
-    "PEXPIRE",
-    "WAIT",
-    "INFO",
-];
-
 /// What every run has, so that there are keys to speak about.
 const ALWAYS: &[&str] = &["SET", "GET", "DEL", "PEXPIRE"];
 
@@ -314,58 +217,6 @@ impl Vocabulary {
             cold: *dice.pick(&[20, 200, 3000]),
             cold_percent: *dice.pick(&[0, 10, 60]),
             spoiled_percent: *dice.pick(&[0, 3, 20]),
-        }
-    }
-
-    /// Commands for sessions and what they wait for, of few keys, so that they meet.
-    #[allow(dead_code)] // The targets of tests/fuzz say what they need.
-    pub fn of_sessions(dice: &mut Dice) -> Vocabulary {
-        let found = |name: &&str| TABLE.all.iter().find(|command| command.spec.name == *name);
-        let known = OF_SESSIONS.iter().filter_map(found);
-        let commands: Vec<_> = known.map(|command| (command, dice.below(8))).collect();
-        assert!(commands.len() == OF_SESSIONS.len(), "a command of the list is not in the table");
-        Vocabulary {
-            weight: commands.iter().map(|(_, weight)| weight).sum::<usize>().max(1),
-            commands,
-            hot: 1 + dice.below(3),
-            cold: 20,
-            cold_percent: 0,
-            spoiled_percent: *dice.pick(&[0, 3]),
-        }
-    }
-
-    /// Makes of a line what a parser of options may not have thought of: options twice, or in another order, or cut
-    /// off, or where numbers should be; and numbers at the ends of their kinds.
-    #[allow(dead_code)] // The targets of tests/fuzz say what they need.
-    pub fn twist(&self, line: &mut Line, dice: &mut Dice) {
-        let first = 1 + (line.len() > 1 && is_container(&line[0])) as usize;
-        let command = (TABLE.find)(&line[0]);
-        let tokens = command.map_or_else(Vec::new, |command| tokens_of(command.spec.args));
-        for _ in 0..dice.below(4) {
-            if line.len() <= first {
-                return line.push(self.any_word(dice));
-            }
-            let mut place = || first + dice.below(line.len() - first);
-            let (one, other) = (place(), place());
-            match dice.below(8) {
-                0 => line.swap(one, other),
-                1 => {
-                    let option = line[one..line.len().min(one + 2)].to_vec();
-                    line.splice(other..other, option);
-                }
-                2 => line.truncate(one.max(other)),
-                3 => line[one] = dice.pick(EDGES).as_bytes().to_vec(),
-                4 if !tokens.is_empty() => {
-                    line.insert(one, dice.pick(&tokens).as_bytes().to_vec());
-                }
-                5 if !tokens.is_empty() => line[one] = dice.pick(&tokens).as_bytes().to_vec(),
-                6 => {
-                    let tail = line[one..].to_vec();
-                    (0..dice.below(60)).for_each(|_| line.extend_from_slice(&tail));
-                    line.truncate(2000);
-                }
-                _ => drop(line.remove(one)),
-            }
         }
     }
 
@@ -548,20 +399,6 @@ impl Vocabulary {
             _ => line.push(self.any_word(dice)),
         }
     }
-}
-
-/// All words that a command's grammar has.
-fn tokens_of(args: &[Arg]) -> Vec<&'static str> {
-    let mut tokens = Vec::new();
-    for arg in args {
-        if !arg.token.is_empty() {
-            tokens.push(arg.token);
-        }
-        if let Shape::OneOf(parts) | Shape::Block(parts) = arg.shape {
-            tokens.extend(tokens_of(parts));
-        }
-    }
-    tokens
 }
 
 /// What the keys of a type are called, where a line wants one.

@@ -4,6 +4,7 @@
 //! nulls, unless there are so many that a mistake is more likely.
 
 use super::settings::{INVALID_AS_NULL, Settings};
+use crate::base::bytes::json_escape;
 use crate::base::numbers;
 use crate::lua::libraries::args::Args;
 use crate::lua::libraries::indices::indices;
@@ -191,7 +192,7 @@ impl Encoder<'_> {
         let mut rest = text;
         while let Some(at) = rest.iter().position(|byte| ESCAPED[*byte as usize]) {
             self.out.extend_from_slice(&rest[..at]);
-            escape(rest[at], &mut self.out);
+            json_escape(rest[at], &mut self.out);
             rest = &rest[at + 1..];
         }
         self.out.extend_from_slice(rest);
@@ -232,21 +233,3 @@ const ESCAPED: [bool; 256] = {
     escaped[127] = true;
     escaped
 };
-
-fn escape(byte: u8, out: &mut Vec<u8>) {
-    let letter = match byte {
-        b'"' | b'/' | b'\\' => byte,
-        0x08 => b'b',
-        b'\t' => b't',
-        b'\n' => b'n',
-        0x0c => b'f',
-        b'\r' => b'r',
-        _ => {
-            const DIGITS: &[u8; 16] = b"0123456789abcdef";
-            let digits = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-            out.extend_from_slice(b"\\u00");
-            return out.extend_from_slice(&digits);
-        }
-    };
-    out.extend_from_slice(&[b'\\', letter]);
-}
