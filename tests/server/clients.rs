@@ -14,7 +14,7 @@ use crate::support::server::Server;
 use crate::support::value::Value;
 
 /// A value that is long beside what sockets take.
-const LONG: usize = 1 << 20;
+pub const LONG: usize = 1 << 20;
 
 #[test]
 fn the_largest_client_goes_first() {
@@ -256,48 +256,6 @@ fn a_storm_of_connections_holds_nobody_up() {
     assert_eq!(stat(&mut control, "rejected_connections"), 0);
 }
 
-/// CVE-2026-23479 and its like: a client that is waiting is evicted while another one that waits for the same
-/// key is served.
-#[test]
-fn cve_2026_23479_a_waiting_client_is_evicted_while_it_would_be_served() {
-    let _alone = ALONE.lock();
-    let server = russet(&["--maxmemory-clients", "100mb"]);
-    let mut control = server.connect();
-    control.call(&["CLIENT", "NO-EVICT", "ON"]);
-    control.call(&[b"SET", &b"long"[..], &vec![b'.'; LONG]]);
-    let mut first = server.connect();
-    first.call(&["CLIENT", "NO-EVICT", "ON"]);
-    first.send(&["BLPOP", "list", "0"]).expect("it is short");
-    until("the first waits", || stat(&mut control, "blocked_clients") == 1);
-    let mut second = server.connect();
-    second.call(&["CLIENT", "SETNAME", "second"]);
-    for _ in 0..24 {
-        second.send(&["GET", "long"]).expect("it is short");
-    }
-    second.send(&["BLPOP", "list", "0"]).expect("it is short");
-    until("the second waits", || stat(&mut control, "blocked_clients") == 2);
-    let steps: [&[&str]; 4] = [
-        &["MULTI"],
-        &["CONFIG", "SET", "maxmemory-clients", "131072"],
-        &["RPUSH", "list", "a", "b"],
-        &["EXEC"],
-    ];
-    let mut frame = Vec::new();
-    steps.iter().for_each(|step| encode(step, &mut frame));
-    control.write_raw(&frame).expect("it is short");
-    (0..3).for_each(|_| drop(control.read_reply().expect("OK or QUEUED")));
-    let done = Value::Array(vec![Value::simple("OK"), Value::Int(2)]);
-    assert_eq!(control.read_reply().expect("the answer"), done);
-    let got = Value::Array(vec![Value::bulk("list"), Value::bulk("a")]);
-    assert_eq!(first.read_reply().expect("the first is served"), got);
-    until("the second is gone", || stat(&mut control, "connected_clients") == 2);
-    assert_eq!(stat(&mut control, "evicted_clients"), 1);
-    assert_eq!(stat(&mut control, "blocked_clients"), 0);
-    // What it would have got is there for others.
-    assert_eq!(control.call(&["LLEN", "list"]), Value::Int(1));
-    is_alive(&server.address());
-}
-
 /// Whatever a client waits for, or has asked to be told of: when it is killed, nothing of it is left.
 #[test]
 fn whoever_is_killed_leaves_nothing_behind() {
@@ -425,7 +383,7 @@ fn lines(client: &mut Client, line: &[&str]) -> String {
 }
 
 /// A field of INFO.
-fn stat(client: &mut Client, name: &str) -> i64 {
+pub fn stat(client: &mut Client, name: &str) -> i64 {
     number(&lines(client, &["INFO"]), name)
 }
 

@@ -6,6 +6,7 @@ mod clients;
 mod dumps;
 mod protocol;
 mod scripts;
+mod users;
 mod values;
 
 use crate::process::is_alive;
