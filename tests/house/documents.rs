@@ -64,3 +64,30 @@ fn each_case_of_the_security_page_has_its_test() {
     }
     none("docs/security.md and the tests agree", wrong);
 }
+
+/// Each fuzz target is run, is told of, and has something to begin with.
+#[test]
+fn every_fuzz_target_is_run_and_told_of() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).expect("the file is there");
+    let (manifest, script, page) =
+        (read("tests/fuzz/Cargo.toml"), read("tests/fuzz/run"), read("docs/security.md"));
+    let list = script.split("targets=(").find(|part| !part.starts_with('"'));
+    let list = list.and_then(|part| part.split(')').next()).expect("a list of targets");
+    let run: Vec<&str> = list.split(' ').collect();
+    let told = page.split("## What is fuzzed").nth(1).expect("a part about it");
+    let mut wrong = Vec::new();
+    let bins = manifest.split("[[bin]]").skip(1);
+    for name in bins.filter_map(|bin| bin.split('"').nth(1)) {
+        if !run.contains(&name) {
+            wrong.push(format!("tests/fuzz/run does not run {name}"));
+        }
+        if !told.contains(&format!("`{name}`")) {
+            wrong.push(format!("docs/security.md does not tell of {name}"));
+        }
+        let corpus = std::fs::read_dir(root().join("tests/fuzz/corpus").join(name));
+        if corpus.map_or(0, |files| files.count()) == 0 {
+            wrong.push(format!("tests/fuzz/corpus/{name} is empty"));
+        }
+    }
+    none("fuzz targets are run and told of", wrong);
+}

@@ -114,7 +114,11 @@ impl World {
             clients: Vec::new(),
             walk: None,
             snapshots: Snapshots::rolled(seed),
-            vocabulary: Vocabulary::rolled(dice),
+            // In some worlds clients speak of little but themselves.
+            vocabulary: match seed.is_multiple_of(7) {
+                true => Vocabulary::of_sessions(dice),
+                false => Vocabulary::rolled(dice),
+            },
             habits: Habits::rolled(dice),
             echoes: 0,
             trace,

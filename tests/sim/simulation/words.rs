@@ -176,6 +176,61 @@ const PATTERNS: &[&str] =
 /// What every run has, so that there are keys to speak about.
 const ALWAYS: &[&str] = &["SET", "GET", "DEL", "PEXPIRE"];
 
+/// What clients say of themselves and each other, and what they wait for.
+const OF_SESSIONS: &[&str] = &[
+    "MULTI",
+    "EXEC",
+    "DISCARD",
+    "WATCH",
+    "UNWATCH",
+    "RESET",
+    "HELLO",
+    "AUTH",
+    "SELECT",
+    "QUIT",
+    "SUBSCRIBE",
+    "PSUBSCRIBE",
+    "SSUBSCRIBE",
+    "UNSUBSCRIBE",
+    "PUNSUBSCRIBE",
+    "SUNSUBSCRIBE",
+    "PUBLISH",
+    "SPUBLISH",
+    "MONITOR",
+    "CLIENT|TRACKING",
+    "CLIENT|CACHING",
+    "CLIENT|KILL",
+    "CLIENT|UNBLOCK",
+    "CLIENT|PAUSE",
+    "CLIENT|UNPAUSE",
+    "CLIENT|REPLY",
+    "CLIENT|NO-EVICT",
+    "CLIENT|LIST",
+    "BLPOP",
+    "BLMOVE",
+    "BLMPOP",
+    "BZPOPMIN",
+    "BZMPOP",
+    "XREAD",
+    "XREADGROUP",
+    "XGROUP|CREATE",
+    "XGROUP|DESTROY",
+    "XADD",
+    "RPUSH",
+    "ZADD",
+    "SET",
+    "GET",
+    "DEL",
+    "RENAME",
+    "SWAPDB",
+    "FLUSHALL",
+    "EVAL",
+    "CONFIG|SET",
+    "MOVE",
+    "COPY",
+    "PEXPIRE",
+];
+
 pub struct Vocabulary {
     commands: Vec<(&'static Command, usize)>,
     weight: usize,
@@ -217,6 +272,21 @@ impl Vocabulary {
             cold: *dice.pick(&[20, 200, 3000]),
             cold_percent: *dice.pick(&[0, 10, 60]),
             spoiled_percent: *dice.pick(&[0, 3, 20]),
+        }
+    }
+
+    /// Commands of clients about clients, and of few keys, so that they meet.
+    pub fn of_sessions(dice: &mut Dice) -> Vocabulary {
+        let known = |name: &&str| TABLE.all.iter().find(|command| command.spec.name == *name);
+        let named = OF_SESSIONS.iter().map(|name| known(name).expect("it is in the table"));
+        let commands: Vec<_> = named.map(|command| (command, 1 << dice.below(4))).collect();
+        Vocabulary {
+            weight: commands.iter().map(|(_, weight)| weight).sum(),
+            commands,
+            hot: 1 + dice.below(3),
+            cold: 20,
+            cold_percent: 0,
+            spoiled_percent: *dice.pick(&[0, 3]),
         }
     }
 
