@@ -58,7 +58,7 @@ CLIENTS = {
 }
 
 # What these clients want besides the server they share: so many empty ones of their own, which they may stop and end.
-SPARES = {"redlock": 3}
+SPARES = {"redlock": 3, "bullmq6": 1, "bullmq5": 1}
 
 # Drivers wait most of their time, so more of them than there are processors run at once, each lane with servers of its own. Not more
 # than that: the time at which something happens is judged, too.

@@ -97,14 +97,14 @@ class Container:
         self.pid = self.pid or self._first_pid()
         return self.pid or self.process.poll() is not None
 
-    def run(self, *command, user=None):
+    def run(self, *command, user=None, env=None):
         """What `docker exec` does."""
         until(self._is_begun, lambda: "the container does not begin")
         check(self.pid, "the container has ended:\n" + self.log())
         inside = ["nsenter", "--target", self.pid, "--mount", "--pid", "--net", "--root", "--wd"]
         if user is not None:
             inside += ["--setuid", str(user), "--setgid", str(user)]
-        done = subprocess.run([*inside, *command], env={"PATH": PATH}, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run([*inside, *command], env={"PATH": PATH, **(env or {})}, capture_output=True, text=True, timeout=PATIENCE)
         return done.returncode, done.stdout.rstrip("\n"), done.stderr.rstrip("\n")
 
     def cli(self, *words, **more):

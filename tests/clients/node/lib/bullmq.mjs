@@ -18,8 +18,11 @@ let count = 0;
 export const name = (word) => `${word}-${(count += 1)}`;
 
 /** A client of the app's own, to look at the data from outside. */
-export function open(t) {
-  const redis = new Redis({ ...server, maxRetriesPerRequest: null });
+export const open = (t) => redisOf(t, server);
+
+/** The same at a server which is not the one that all drivers share. */
+export function redisOf(t, { host, port }) {
+  const redis = new Redis({ host, port, maxRetriesPerRequest: null });
   redis.on("error", () => {});
   t.later(() => redis.disconnect());
   return redis;
