@@ -106,6 +106,7 @@ def data_sets(scale):
         ("element of one set", scale, each("SADD", "one", key)),
         ("field of one hash", scale, each("HSET", "one", key, "value")),
         ("member of one sorted set", scale, each("ZADD", "one", lambda number: number * 7919 % 1_000_003, key)),
+        ("entry of one stream, of two fields", scale, each("XADD", "one", lambda number: f"{number + 1}-0", "field1", key, "field2", "v2")),
     ]
 
 

@@ -70,6 +70,7 @@ class Generator(unittest.TestCase):
         run = lambda cpu: {"cpu": cpu, "rps": 1 / cpu, "p50": 1, "p99": 1} | {
             "generator_busy": generator_busy,
             "server_busy": server_busy,
+            "others": 0.25,
         }
         return throughput.Rounds(workloads.ALL[0], 16, {"Russet": [run(2.0), None, run(4.0)], "Valkey": [run(1.0)] * 3})
 
@@ -79,6 +80,7 @@ class Generator(unittest.TestCase):
         self.assertEqual(losses[0], "PING, P=16: 200% behind in processor time")
         self.assertEqual(len(losses), 2)
         self.assertIn("processor time per request 3.00", text)
+        self.assertIn("took 25% of a core (median), at most 25%", text)
 
     def test_a_busy_generator_says_nothing_of_speed(self):
         text, losses = throughput.report([self.rounds(0.99, 0.5)], ["Russet", "Valkey"])
@@ -91,6 +93,13 @@ class Kernel(unittest.TestCase):
         before = servers.cpu_us(os.getpid())
         sum(range(300_000))
         self.assertGreater(servers.cpu_us(os.getpid()), before)
+
+    def test_processor_time_of_the_machine_grows(self):
+        before = throughput.machine_busy()
+        end = servers.cpu_us(os.getpid()) + 50_000
+        while servers.cpu_us(os.getpid()) < end:
+            sum(range(10_000))
+        self.assertGreater(throughput.machine_busy(), before)
 
     def test_numbers_of_status(self):
         text = "VmRSS:\t    1234 kB\nRssAnon:\t     56 kB\nvoluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t8\n"

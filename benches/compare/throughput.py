@@ -8,6 +8,7 @@ import csv
 import io
 import os
 import subprocess
+import time
 
 from figures import SUBJECT, geometric_mean, interleaved, loss, markdown, median, ratio, short
 
@@ -96,13 +97,22 @@ def measure(servers, generator, workloads, depths, rounds, seconds, say):
 
 
 def timed(generator, server, line, requests, depth):
-    before = os.times()
+    before, busy, began = os.times(), machine_busy(), time.monotonic()
     run = generator.run(server, line, requests, depth)
-    after = os.times()
+    after, seconds = os.times(), time.monotonic() - began
     if run:
         used = after.children_user + after.children_system - before.children_user - before.children_system
         run["generator_busy"] = used / (requests / run["rps"])
+        others = machine_busy() - busy - used - run["cpu"] * requests / 1e6
+        run["others"] = max(0.0, others / seconds)
     return run
+
+
+def machine_busy():
+    """Seconds of processor time that anybody used since the machine was started, other machines on its processors included."""
+    with open("/proc/stat") as file:
+        user, nice, system, _idle, _waits, interrupts, soft, stolen = map(int, file.readline().split()[1:9])
+    return (user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK")
 
 
 def calibrate(servers, generator, workload, depth, seconds):
@@ -144,8 +154,19 @@ def report(all_rounds, names):
         rows.append([rounds.workload.name, str(rounds.depth), *cells, ", ".join((["G"] if bound else []) + marks)])
     each = " / ".join(names)
     head = ["workload", "P", "processor µs per request", "requests per second", "p50 ms", "p99 ms", ""]
-    text = [f"Each cell: {each}. G: the load generator was the bottleneck.", "", markdown(head, rows), ""]
+    text = [f"Each cell: {each}. G: the load generator was the bottleneck.", *noise(all_rounds), "", markdown(head, rows), ""]
     return "\n".join(text + means(all_rounds, [name for name in names if name != SUBJECT])), losses
+
+
+def noise(all_rounds):
+    """How busy the machine was with other things."""
+    others = [value for rounds in all_rounds for value in rounds.median("others").values() if value is not None]
+    if not others:
+        return []
+    return [
+        f"Meanwhile everything else on this machine took {median(others):.0%} of a core (median), at most {max(others):.0%}: "
+        "the more, the less requests per second and latencies say; processor time suffers least."
+    ]
 
 
 def means(all_rounds, peers):

@@ -215,11 +215,9 @@ class Server:
         self.name, self.port = name, free_port()
         self.folder = Path(tempfile.mkdtemp(prefix=f"clients-{name.replace(' ', '-')}-"))
         self.log = self.folder / "log"
-        command = shlex.split(server_cmd.replace("{port}", str(self.port)).replace("{dir}", str(self.folder)))
+        command = [word.replace("{port}", str(self.port)).replace("{dir}", str(self.folder)) for word in words_of(server_cmd)]
         with open(self.log, "wb") as output:
-            # Relative paths in the command mean the caller's folder, yet nothing a server writes may land there.
-            program = shutil.which(command[0]) or command[0]
-            self.process = subprocess.Popen([os.path.abspath(program), *command[1:], *more], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen([*command, *more], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         end = time.monotonic() + 15
         while True:
             try:
@@ -250,6 +248,12 @@ class Server:
 
     def last_words(self):
         return self.log.read_text(errors="replace")[-2000:]
+
+
+def words_of(server_cmd):
+    """The command's words. Relative paths mean the caller's folder, yet nothing that a server writes may land there."""
+    program, *words = shlex.split(server_cmd)
+    return [os.path.abspath(shutil.which(program) or program), *words]
 
 
 class servers:
@@ -388,6 +392,7 @@ def talk_to_driver(client, driver, name, target, spares, later, use_cases, tally
         "authPort": target.auth_port,
         "password": target.password,
         "spares": [{"host": target.host, "port": spare.port, "pid": spare.process.pid} for spare in spares],
+        "program": words_of(target.server_cmd) if target.server_cmd else None,
         "later": later,
         "use_cases": use_cases or [],
     }

@@ -12,6 +12,8 @@ export const client = job.client;
 export const server = { host: job.host, port: job.port };
 /** Servers which only this driver uses, as { host, port, pid }; none when the runner did not start the servers itself. */
 export const spares = job.spares ?? [];
+/** How a server is started, as words in which {port} and {dir} are to be filled in; undefined when the runner did not start any. */
+export const program = job.program;
 /** The second server, which wants a password; undefined when the runner was given none. */
 export const guarded = job.authPort ? { host: job.host, port: job.authPort, password: job.password } : undefined;
 

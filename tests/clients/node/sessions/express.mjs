@@ -2,6 +2,7 @@
 // takes a node-redis client and is a named export; version 7, which many apps still run, is the default import and takes ioredis.
 import express from "express";
 import session from "express-session";
+import { ownServer } from "../lib/server.mjs";
 import { client as asked, equal, ok, server, useCase } from "../lib/use_case.mjs";
 
 const seven = asked === "connect-redis7";
@@ -10,13 +11,14 @@ const { Redis } = await import("ioredis6");
 const { createClient } = await import("redis");
 
 /** A client of the library this store belongs to. */
-async function connected(t) {
+async function connected(t, at = server) {
   if (seven) {
-    const redis = new Redis(server);
+    const redis = new Redis(at);
+    redis.on("error", () => {});
     t.later(() => redis.disconnect());
     return redis;
   }
-  const client = createClient({ socket: server });
+  const client = createClient({ socket: at });
   client.on("error", () => {});
   t.later(() => client.destroy());
   await client.connect();
@@ -165,4 +167,19 @@ useCase("B9.outage the app goes on with its sessions after it lost the connectio
   equal(await redis.client("KILL", "ID", id), 1);
   await back;
   equal(await visit("GET", `${url}/me`), { status: 200, user: "ann", visits: 1 });
+});
+
+useCase("B9.restart whoever is logged in stays so when the server is restarted, or killed", async (t) => {
+  const own = await ownServer(t, "--appendonly", "yes");
+  const client = await connected(t, own.at);
+  const url = await app(t, { store: new RedisStore({ client }) });
+  const people = Array.from({ length: 20 }, browser);
+  await Promise.all(people.map((visit, number) => visit("POST", `${url}/login`, { user: `user ${number}` })));
+  for (const [visits, signal] of ["SIGTERM", "SIGKILL"].entries()) {
+    for (const [number, visit] of people.entries()) equal(await visit("GET", `${url}/me`), { status: 200, user: `user ${number}`, visits: 2 * visits + 1 });
+    const back = new Promise((resolve) => client.once("ready", resolve));
+    await own.restart(signal);
+    await back;
+    for (const [number, visit] of people.entries()) equal(await visit("GET", `${url}/me`), { status: 200, user: `user ${number}`, visits: 2 * visits + 2 });
+  }
 });
