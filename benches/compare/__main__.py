@@ -22,11 +22,12 @@ import fanout
 import singles
 import snapshot
 import throughput
+import workers
 import workloads
 from figures import SUBJECT, Table, short
 from servers import Kind, Machine, find_program
 
-SECTIONS = ["throughput", "fanout", "start", "idle", "connections", "memory", "load", "step", "snapshot"]
+SECTIONS = ["throughput", "fanout", "workers", "start", "idle", "connections", "memory", "load", "step", "snapshot"]
 
 
 def main():
@@ -155,6 +156,19 @@ class Report:
             for server in servers:
                 server.stop()
         self.show(f"Publish to {subscribers} subscribers", table)
+
+    def workers(self):
+        servers = [kind.start(self.machine) for kind in self.kinds]
+        table = self.table()
+        try:
+            for depth in (1, 16, 64):
+                entries = (2_000 if self.quick else 20_000) * (1 if depth == 1 else 4)
+                figures = workers.measure(servers, depth, entries, self.options.rounds)
+                table.add(f"P={depth}, processor time per entry taken and acknowledged", figures, "µs")
+        finally:
+            for server in servers:
+                server.stop()
+        self.show(f"{workers.WORKERS} workers of one group at a stream: XREADGROUP and XACK", table)
 
     def start(self):
         table, times = self.table(), 7 if self.quick else 20

@@ -12,6 +12,7 @@ import figures
 import servers
 import singles
 import throughput
+import workers
 import workloads
 
 
@@ -139,6 +140,17 @@ class Protocol(unittest.TestCase):
                 client.send_all([servers.encode(["SET", "a", "b"])])
         thread.join()
         listener.close()
+
+
+class Workers(unittest.TestCase):
+    def test_acknowledge_what_they_were_given(self):
+        entry = lambda taken: servers.encode(("jobs", taken, "field", "xxx"))
+        self.assertEqual(workers.ID.findall(entry("0-1000000") + entry("0-1000001")), [b"0-1000000", b"0-1000001"])
+
+    def test_each_entry_is_added_once(self):
+        sent = b"".join(workers.jobs(120))
+        self.assertEqual(len(set(workers.ID.findall(sent))), 120)
+        self.assertTrue(sent.startswith(b"*2\r\n$3\r\nDEL"))
 
 
 class Workloads(unittest.TestCase):

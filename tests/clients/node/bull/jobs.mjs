@@ -108,7 +108,7 @@ useCase("B29.delayed each delayed job at its time, and in the order of the times
   q.process(async (job) => begun.push({ number: job.data, at: Date.now(), due: job.timestamp + job.opts.delay }));
   await q.isReady();
   const lag = lagOf(t);
-  const delays = oneTo(12).map((number) => 150 + ((number * 7) % 12) * 60);
+  const delays = oneTo(12).map((number) => 500 + ((number * 7) % 12) * 60);
   await Promise.all(delays.map((delay) => q.add(delay, { delay })));
   equal(await q.getDelayedCount(), 12);
   await finished(q, 12);

@@ -111,18 +111,19 @@ useCase("B29.delayed each delayed job at its time, and in the order of the times
   const begun = [];
   await worker(t, q.name, async (job) => begun.push({ number: job.data, at: Date.now(), due: job.timestamp + job.opts.delay }));
   const lag = lagOf(t);
-  const delays = oneTo(16).map((number) => 150 + ((number * 7) % 16) * 50);
+  const delays = oneTo(16).map((number) => 500 + ((number * 7) % 16) * 50);
   await Promise.all(delays.map((delay) => q.add("n", delay, { delay })));
   equal(await q.getDelayedCount(), 16);
   await finished(q, 16);
   equal(begun.map(({ number }) => number), sorted(delays));
   for (const { number, at, due } of begun) onTime(due, at, lag, `the job after ${number} ms`);
   // One is put off, one is taken now, and one never comes.
-  const [later, now, never] = await Promise.all([q.add("n", 1, { delay: 100 }), q.add("n", 2, { delay: 60_000 }), q.add("n", 3, { delay: 100 })]);
-  const due = Date.now() + 300;
-  await later.changeDelay(300);
+  const [later, now, never] = await Promise.all([q.add("n", 1, { delay: 30_000 }), q.add("n", 2, { delay: 60_000 }), q.add("n", 3, { delay: 1500 })]);
   await now.promote();
   await never.remove();
+  const due = Date.now() + 300;
+  await later.changeDelay(300);
+  equal(await q.getJob(never.id), undefined);
   await finished(q, 18);
   equal(begun.slice(16).map(({ number }) => number), [2, 1]);
   ok(begun[17].at >= due - 1, "put off");

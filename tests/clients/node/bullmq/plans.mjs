@@ -77,10 +77,12 @@ useCase("B29.repeat a job that comes every so often, so many times", async (t) =
   const first = await q.upsertJobScheduler("tick", { every: 150, limit: 5 }, { name: "tick", data: { n: 1 }, opts: { attempts: 2 } });
   ok(first.id.startsWith("repeat:tick:"), first.id);
   await eventually("five times", () => begun.length === 5);
-  // The beats lie at whole multiples of the span, and so do the ids of their jobs.
+  // The beats lie at whole multiples of the span, and so do the ids of their jobs. One is left out when the machine is so busy that
+  // its time has gone by.
   begun.slice(1).forEach(({ at, id }, index) => {
     const due = Number(id.split(":").at(-1));
-    equal(due - Number(begun[index].id.split(":").at(-1)), 150, "from beat to beat");
+    const span = due - Number(begun[index].id.split(":").at(-1));
+    equal([span > 0, span % 150], [true, 0], "from beat to beat");
     onTime(due, at, lag, `beat ${index + 1}`);
   });
   ok(begun.every(({ data }) => data.n === 1), "the data of the template");
