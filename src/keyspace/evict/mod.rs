@@ -5,14 +5,15 @@
 //!
 //! A few keys are looked at for each one that goes: a bucket of the table, whose entries are as good as drawn by
 //! lot, since the table lies in the order of hashes. It was chosen, and asked for, when the key before was
-//! removed, so that nobody waits for it. Where only keys with a deadline may go, they are drawn from the index of
-//! deadlines instead, however few they are; and under `volatile-ttl` nothing is drawn, because the index knows which
-//! is next. The best of what was seen is remembered (`pool.rs`).
+//! removed, so that nobody waits for it. Where only keys with a deadline may go, and they are few among the others,
+//! they are drawn from the index of deadlines instead, however few they are; and under `volatile-ttl` nothing is
+//! drawn, because the index knows which is next. The best of what was seen is remembered (`pool.rs`).
 
 mod pool;
 #[cfg(test)]
 mod tests;
 
+use super::expiry::Ticket;
 use super::{Aging, Cause, Db, Event, Keyspace, Record, free};
 use crate::base::table::{self, Handful, Place};
 use crate::config::{MaxmemoryPolicy, MemoryRule};
@@ -90,6 +91,10 @@ pub enum Evicted {
 const HANDFULS_MAX: usize = 64;
 /// The same where keys have rules, so that many of those that are met may not go.
 const HANDFULS_WITH_RULES: usize = 256;
+/// Keys with deadlines are few when there are so many keys, or more, to each.
+const VOLATILE_SHARE: usize = 4;
+/// So many entries of the index of deadlines are looked at side by side.
+const TOGETHER: usize = 8;
 /// So many buckets are searched at a time when none was drawn that may go.
 const SEARCHED: usize = 2048;
 /// So often the next to expire is looked for, if those that seemed so were put off.
@@ -247,14 +252,17 @@ impl Keyspace {
             Policy { by: By::Ttl, .. } => self.next_to_expire().or_else(|| self.any_volatile()),
             Policy { by: By::Random, volatile: true } => self.any_volatile(),
             Policy { by: By::Random, .. } => self.any_key(),
-            Policy { volatile: true, .. } => {
+            Policy { volatile: true, .. } if self.are_volatile_few() => {
                 // Elements with deadlines are in the index as well.
                 self.draw_volatile(&[true], self.eviction.samples * 4);
                 self.best_of(0).or_else(|| self.any_volatile())
             }
             _ => {
                 self.draw(&[true], HANDFULS_MAX);
-                self.best_of(0).or_else(|| self.any_key())
+                self.best_of(0).or_else(|| match policy.volatile {
+                    true => self.any_volatile(),
+                    false => self.any_key(),
+                })
             }
         };
         match found {
@@ -401,16 +409,24 @@ impl Keyspace {
         first
     }
 
-    /// As `draw`, among the keys that have deadlines.
+    /// As `draw`, among the keys that have deadlines: a few at a time, so that they are fetched side by side.
     fn draw_volatile(&mut self, open: &[bool], most: usize) -> Option<usize> {
         let (mut first, mut seen) = (None, 0);
-        for _ in 0..most {
-            let Some((db, hash, place)) = self.throw_volatile() else { continue };
-            let home = &self.dbs[db];
-            let Some(record) = home.table.at(place) else { continue };
-            if let Some(group) = self.eviction.offer(home, record, (db, hash), self.aging, open) {
-                first.get_or_insert(group);
-                seen += 1;
+        for _ in 0..most.div_ceil(TOGETHER) {
+            let thrown: [_; TOGETHER] = std::array::from_fn(|_| self.throw_volatile());
+            for (db, hash, _) in thrown.iter().flatten() {
+                self.dbs[*db].table.prefetch_bucket(*hash);
+            }
+            for (db, hash, ticket) in thrown.into_iter().flatten() {
+                let home = &self.dbs[db];
+                let is_it = |record: &Record| record.ticket() == Some(ticket);
+                let place = home.table.locate(hash, is_it);
+                let Some(record) = place.and_then(|place| home.table.at(place)) else { continue };
+                let key = (db, hash);
+                if let Some(group) = self.eviction.offer(home, record, key, self.aging, open) {
+                    first.get_or_insert(group);
+                    seen += 1;
+                }
             }
             if seen >= self.eviction.samples {
                 break;
@@ -454,15 +470,22 @@ impl Keyspace {
         Some((db, self.dbs[db].table.throw(&mut below)?))
     }
 
-    /// A record that is in an index of deadlines, with the hash of its key.
-    fn throw_volatile(&mut self) -> Option<(usize, u64, Place)> {
+    /// An entry of an index of deadlines: the hash of a key, and what its record, or an element of it, holds.
+    fn throw_volatile(&mut self) -> Option<(usize, u64, Ticket)> {
         let db = self.any_db(true)?;
         let dice = &mut self.dice;
         let mut below = |bound: u64| dice.random_range(0..bound);
-        let home = &self.dbs[db];
-        let (hash, ticket) = home.deadlines.any(&mut below)?;
-        let place = home.table.locate(hash, |record| record.ticket() == Some(ticket))?;
-        Some((db, hash, place))
+        let (hash, ticket) = self.dbs[db].deadlines.any(&mut below)?;
+        Some((db, hash, ticket))
+    }
+
+    /// Would many keys have to be looked at to meet some that have deadlines?
+    fn are_volatile_few(&self) -> bool {
+        let (keys, volatile) = self
+            .dbs
+            .iter()
+            .fold((0, 0), |(keys, volatile), db| (keys + db.len(), volatile + db.expires()));
+        volatile < keys / VOLATILE_SHARE
     }
 
     /// A database, the more likely the more keys are in it, or keys with deadlines.
@@ -492,11 +515,11 @@ impl Keyspace {
     }
 
     fn any_volatile(&mut self) -> Option<(usize, Place)> {
-        let is_volatile =
-            |record: Option<&Record>| record.is_some_and(|record| record.deadline().is_some());
         for _ in 0..HANDFULS_MAX {
-            let Some((db, _, place)) = self.throw_volatile() else { continue };
-            if is_volatile(self.dbs[db].table.at(place)) {
+            let Some((db, hash, ticket)) = self.throw_volatile() else { continue };
+            let is_it =
+                |record: &Record| record.ticket() == Some(ticket) && record.deadline().is_some();
+            if let Some(place) = self.dbs[db].table.locate(hash, is_it) {
                 return Some((db, place));
             }
         }
