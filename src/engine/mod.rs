@@ -562,7 +562,11 @@ impl Engine {
             }
             if let Some((words, start)) = inline {
                 match self.inline(who, words, out) {
-                    Flow::Continue => (),
+                    Flow::Continue if out.len() < pause_at || at == input.len() => (),
+                    Flow::Continue => {
+                        self.sessions[who].stalled = true;
+                        return at;
+                    }
                     Flow::Postponed => return start,
                     Flow::Blocked => return at,
                     Flow::Close => return input.len(),
