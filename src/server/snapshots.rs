@@ -1,7 +1,9 @@
 //! Snapshots in the background: the engine walks a moment at a time, a thread writes what that hands over.
 //!
-//! The walk has its turn like any client. It takes about a sixth of the time while others have work for the
-//! engine, and all of it while nobody has; and it waits while the thread has too much to write.
+//! The walk has its turn like any client. It takes about a tenth of the time while others have work for the
+//! engine, and all of it while nobody has; and it waits while the thread has too much to write. Between two of
+//! its turns it sleeps: if it looked again and again whether others still have work, our thread would never be
+//! idle, and where all cores are busy the thread that writes would have to take its time from somebody.
 
 use super::affinity::{self, Role};
 use super::door::Door;
@@ -26,8 +28,8 @@ const WAITING_BYTES_MAX: u64 = 8 << 20;
 const IDLE_US: u64 = 15;
 /// A slice takes about so long: what comes of a shorter one is not worth the way to the thread.
 const SLICE_US: u64 = 150;
-/// Others have so many times as long as a slice before the next one.
-const SHARE: u64 = 6;
+/// While others have work, so long passes before the next one. Timers are no finer, and add up to as much.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// For so long nobody looks whether a pause is over.
 const NAP_US: u64 = 10_000;
@@ -134,7 +136,6 @@ async fn write_elsewhere(
 /// Has the engine walk, and hands over what comes of it, until the walk is over, or nobody wants it any more.
 async fn walk(door: &Door, orders: &Sender<Order>, waiting: &Waiting) {
     loop {
-        let began_us = door.now().mono_us;
         let slice = door
             .enter(move |engine, now| {
                 let slice = engine.snapshot_slice(SLICE_US, now);
@@ -142,7 +143,6 @@ async fn walk(door: &Door, orders: &Sender<Order>, waiting: &Waiting) {
             })
             .await;
         let (slice, delay) = slice;
-        let took_us = door.now().mono_us.saturating_sub(began_us);
         waiting.add(slice.pieces.iter().map(|piece| piece.bytes() as u64).sum());
         if !slice.pieces.is_empty() && orders.send(Order::Pieces(slice.pieces)).is_err() {
             return;
@@ -161,22 +161,16 @@ async fn walk(door: &Door, orders: &Sender<Order>, waiting: &Waiting) {
         {
             waiting.written.notified().await;
         }
-        let_others_work(door, took_us * (SHARE - 1)).await;
+        let_others_work(door).await;
     }
 }
 
-/// Others have their turn for so long, or until none of them has any work.
-async fn let_others_work(door: &Door, most_us: u64) {
+/// Others have their turn, and more than one if they have any work.
+async fn let_others_work(door: &Door) {
     let began_us = door.now().mono_us;
-    let mut before_us = began_us;
-    loop {
-        tokio::task::yield_now().await;
-        let now_us = door.now().mono_us;
-        if now_us.saturating_sub(before_us) < IDLE_US || now_us.saturating_sub(began_us) >= most_us
-        {
-            return;
-        }
-        before_us = now_us;
+    tokio::task::yield_now().await;
+    if door.now().mono_us.saturating_sub(began_us) >= IDLE_US {
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
