@@ -21,6 +21,8 @@ pub struct Directive {
     pub check: Option<Check>,
     /// Shown only to those who ask for it by its full name.
     pub hidden: bool,
+    /// … and yet of use to everybody, so that the example shows it.
+    pub explained: bool,
     /// Only `enable-protected-configs` lets CONFIG SET change it.
     pub protected: bool,
     /// Its value must not appear in the slow log, in MONITOR or in the log.
@@ -155,6 +157,7 @@ pub const fn live(
         follow: None,
         check: None,
         hidden: false,
+        explained: false,
         protected: false,
         secret: false,
         deny_loading: false,
@@ -191,6 +194,12 @@ impl Directive {
     }
     pub const fn because(mut self, reason: &'static str) -> Directive {
         self.because = reason;
+        self
+    }
+    /// Hidden from tools that ask for all, and would stop at what they cannot set; not from people.
+    pub const fn asked_by_name(mut self) -> Directive {
+        self.hidden = true;
+        self.explained = true;
         self
     }
     pub const fn hidden(mut self) -> Directive {

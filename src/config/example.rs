@@ -36,7 +36,8 @@ pub fn example() -> String {
     out.push('\n');
     comment(&mut out, STATEMENTS);
     for (title, rows) in SECTIONS {
-        let mut shown = rows.iter().filter(|directive| !directive.hidden).peekable();
+        let mut shown =
+            rows.iter().filter(|directive| !directive.hidden || directive.explained).peekable();
         if shown.peek().is_none() {
             continue;
         }

@@ -230,6 +230,7 @@ impl Engine {
         };
         match result {
             Ok(_) => Outcome::Answered,
+            Err(Stop::Failed) => Outcome::Failed,
             Err(Stop::Wait(wait)) => Outcome::Pending(Pending::Wait(wait)),
             Err(Stop::Busy) => Outcome::Pending(Pending::Script),
             Err(Stop::Refuse(error)) => {

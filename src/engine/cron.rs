@@ -112,7 +112,7 @@ impl Engine {
             }
         };
         while !more && !is_over(self) && self.keyspace.prepare(SWEEP_PIECE) {}
-        self.effects.seal();
+        self.effects.seal_apart();
         self.tell_followers();
         let micros = self.host.mono_us().saturating_sub(now.mono_us);
         self.stats.cycles.cron_micros += micros;

@@ -89,13 +89,17 @@ impl Effects {
     pub fn seal(&mut self) -> bool {
         let told = !self.lines.is_empty();
         if told {
-            self.seal_lines();
+            self.seal_lines(self.lines.len() > 1);
         }
         told
     }
 
-    fn seal_lines(&mut self) {
-        let whole = self.lines.len() > 1;
+    /// What time has removed is over. Nothing hangs together there, so each line is a unit of its own.
+    pub fn seal_apart(&mut self) {
+        self.seal_lines(false);
+    }
+
+    fn seal_lines(&mut self, whole: bool) {
         let lines = std::mem::take(&mut self.lines);
         if whole {
             self.write(&ArgsBuf::of(&[b"MULTI"]));
@@ -171,5 +175,33 @@ impl Effects {
             self.sealed.extend_from_slice(b"\r\n");
         }
         self.offset += (self.sealed.len() - before) as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_two_lines() -> Effects {
+        let mut effects = Effects { wanted: true, selected: Some(0), ..Effects::default() };
+        effects.instead(&[b"DEL", b"a"]);
+        effects.instead(&[b"HDEL", b"h", b"f"]);
+        effects.settle(0, None, &Changes::default());
+        effects
+    }
+
+    #[test]
+    fn what_hangs_together_is_a_transaction_and_what_time_removes_is_not() {
+        const LINES: &str =
+            "*2\r\n$3\r\nDEL\r\n$1\r\na\r\n*3\r\n$4\r\nHDEL\r\n$1\r\nh\r\n$1\r\nf\r\n";
+        let mut effects = of_two_lines();
+        effects.seal_apart();
+        assert_eq!(effects.take_sealed(), LINES.as_bytes());
+
+        let mut effects = of_two_lines();
+        assert!(effects.seal());
+        let whole = format!("*1\r\n$5\r\nMULTI\r\n{LINES}*1\r\n$4\r\nEXEC\r\n");
+        assert_eq!(effects.take_sealed(), whole.as_bytes());
+        assert!(!effects.seal());
     }
 }

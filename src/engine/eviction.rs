@@ -440,7 +440,7 @@ impl Engine {
         let before = self.keyspace.counters;
         self.keyspace.sweep(DUE_FIRST);
         self.follow_removals();
-        self.effects.seal();
+        self.effects.seal_apart();
         let after = self.keyspace.counters;
         (after.expired, after.expired_elements) != (before.expired, before.expired_elements)
     }

@@ -320,8 +320,9 @@ impl Engine {
         }
     }
 
+    /// A library that is there already is an error, as a key is, unless both are merged.
     pub fn load_function(&mut self, code: &[u8]) -> Result<(), Unloadable> {
-        let loaded = self.load_library(code, true);
+        let loaded = self.load_library(code, self.keyspace.is_merging());
         loaded.map(drop).map_err(|error| Unloadable::Library(error.message().into_owned()))
     }
 

@@ -12,6 +12,7 @@ use crate::keyspace::walk::{Piece, Saved};
 use crate::persist::files::{Names, said};
 use crate::persist::load::set_log_aside;
 use crate::persist::log::{Event, Log, Options, Policy};
+use crate::persist::permit::Permit;
 use crate::persist::snapshot::{Ages, Format, Request, SnapshotFile};
 use crate::rdb::write as rdb;
 use crate::world::Disk;
@@ -71,6 +72,8 @@ pub struct Snapshot {
     failed: Option<String>,
     /// Changes before it began.
     changes: u64,
+    /// Withdrawn when it is given up.
+    permit: Arc<Permit>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +100,7 @@ pub struct Head {
     databases: Vec<(usize, u64, u64)>,
     ages: Ages,
     write_back: bool,
+    permit: Arc<Permit>,
 }
 
 impl Head {
@@ -116,7 +120,7 @@ impl Head {
             ages: self.ages,
             write_back: self.write_back,
         };
-        SnapshotFile::create(disk, path, request)
+        Ok(SnapshotFile::create(disk, path, request)?.permitted_by(self.permit.clone()))
     }
 
     pub fn is_dump(&self) -> bool {
@@ -414,6 +418,7 @@ impl Engine {
             stage: Stage::Asked,
             failed: None,
             changes: self.keyspace.changes.dirty,
+            permit: Arc::default(),
         });
         self.persistence.begun = true;
         self.stats.snapshots += 1;
@@ -429,13 +434,13 @@ impl Engine {
         }
         snapshot.stage = Stage::Walking;
         snapshot.changes = self.keyspace.changes.dirty;
-        let purpose = snapshot.purpose;
+        let (purpose, permit) = (snapshot.purpose, snapshot.permit.clone());
         self.keyspace.begin_walk();
         if purpose == Purpose::Rewrite {
             // What is told from here on goes into another file.
             self.effects.forget_selected();
         }
-        Some(self.head(purpose, self.keyspace.databases_of_walk()))
+        Some(self.head(purpose, self.keyspace.databases_of_walk(), permit))
     }
 
     /// The log takes its new base in: what is left may still fail. False if nobody wants it any more.
@@ -486,7 +491,12 @@ impl Engine {
     }
 
     /// What a file begins with.
-    fn head(&self, purpose: Purpose, databases: Vec<(usize, u64, u64)>) -> Head {
+    fn head(
+        &self,
+        purpose: Purpose,
+        databases: Vec<(usize, u64, u64)>,
+        permit: Arc<Permit>,
+    ) -> Head {
         let config = &self.config;
         let seconds = self.now_seconds();
         let memory = self.host.allocated().to_string().into_bytes();
@@ -521,6 +531,7 @@ impl Engine {
                 name if name.ends_with("-lru") => Ages::Idle(seconds as u32),
                 _ => Ages::Nothing,
             },
+            permit,
         }
     }
 
@@ -548,7 +559,7 @@ impl Engine {
         };
         let databases: Vec<(usize, u64, u64)> =
             (0..self.keyspace.databases()).map(sizes).filter(|(_, keys, _)| *keys > 0).collect();
-        let head = self.head(Purpose::Save, databases.clone());
+        let head = self.head(Purpose::Save, databases.clone(), Arc::default());
         let write = || -> std::io::Result<()> {
             let mut file = head.create(self.host.disk())?;
             for (db, ..) in databases {
@@ -607,16 +618,24 @@ impl Engine {
             // It was for a log that is no more.
             self.cancel_snapshot();
         }
-        if self.persistence.snapshot.is_none() {
-            return self.begin_snapshot(Purpose::Rewrite).is_ok();
+        let (began, when) = match self.persistence.snapshot {
+            None => {
+                let began = self.begin_snapshot(Purpose::Rewrite).is_ok();
+                // The walk begins between two units.
+                (began, self.in_exec().then_some("during a transaction"))
+            }
+            Some(_) => {
+                self.persistence.rewrite_scheduled = true;
+                (true, Some("but there is already another background operation"))
+            }
+        };
+        if let Some(when) = when.filter(|_| began) {
+            let text = format!(
+                "AOF was enabled {when}. An AOF background was scheduled to start when possible."
+            );
+            self.host.log(Level::Notice, &text);
         }
-        self.persistence.rewrite_scheduled = true;
-        self.host.log(
-            Level::Notice,
-            "AOF was enabled but there is already another background operation. An AOF background was \
-             scheduled to start when possible.",
-        );
-        true
+        began
     }
 
     /// Opens a log that has no beginning yet.
@@ -796,9 +815,11 @@ impl Engine {
         was_asked
     }
 
-    /// Gives up the snapshot that is under way. Its file goes when the shell sees it.
+    /// Gives up the snapshot that is under way. Its file goes when the shell sees it, and does not take the place
+    /// of what is saved from now on.
     pub fn cancel_snapshot(&mut self) {
         let Some(snapshot) = &mut self.persistence.snapshot else { return };
+        snapshot.permit.withdraw();
         let stage = std::mem::replace(&mut snapshot.stage, Stage::Cancelled);
         // Before it begins, a walk is none of its business.
         if stage == Stage::Walking {
@@ -824,7 +845,9 @@ impl Engine {
                 rdb.last_extra_bytes = extra_bytes;
                 match &result {
                     Ok(()) => {
-                        self.note_saved(snapshot.changes, now);
+                        // It was on disk before it was given up; what was saved since is newer.
+                        let newer = if cancelled { self.persistence.saved_changes } else { 0 };
+                        self.note_saved(snapshot.changes.max(newer), now);
                         self.host.log(Level::Notice, "Background saving terminated with success");
                     }
                     Err(_) if cancelled => {

@@ -63,6 +63,10 @@ impl Keyspace {
         self.merges = merges;
     }
 
+    pub fn is_merging(&self) -> bool {
+        self.merges
+    }
+
     /// Takes records in, up to the first whose key is there already: that one is handed back.
     pub fn load(&mut self, arrivals: impl Iterator<Item = Arrival>) -> Result<(), Arrival> {
         for arrival in arrivals {

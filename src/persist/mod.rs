@@ -9,6 +9,7 @@ pub mod files;
 pub mod load;
 pub mod log;
 pub mod manifest;
+pub mod permit;
 pub mod snapshot;
 
 pub use files::{Names, Note};

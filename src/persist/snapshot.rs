@@ -7,6 +7,7 @@
 
 use super::commands;
 use super::files::or_here;
+use super::permit::Permit;
 use crate::keyspace::Aging;
 use crate::keyspace::walk::{Piece, Saved};
 use crate::rdb::write::{Degraded, Life, Options, Writer};
@@ -28,6 +29,7 @@ pub struct SnapshotFile {
     text: Option<(Vec<u8>, Option<Millis>, usize)>,
     keys: u64,
     is_kept: bool,
+    permit: Arc<Permit>,
 }
 
 /// What is written, and how.
@@ -114,9 +116,9 @@ impl SnapshotFile {
             Format::Commands(stamp) => Encoder::Commands(commands::Writer::new(stamp)),
         };
         let ages = request.ages;
-        let (text, keys, is_kept) = (None, 0, false);
+        let (text, keys, is_kept, permit) = (None, 0, false, Arc::default());
         let mut snapshot =
-            SnapshotFile { disk, path, file, encoder, output, ages, text, keys, is_kept };
+            SnapshotFile { disk, path, file, encoder, output, ages, text, keys, is_kept, permit };
         for code in request.functions {
             match &mut snapshot.encoder {
                 Encoder::Dump(writer) => writer.function(code),
@@ -185,11 +187,18 @@ impl SnapshotFile {
         Ok((self.path.clone(), self.written()))
     }
 
+    /// It may take the place of the one before for as long as this says so.
+    pub fn permitted_by(mut self, permit: Arc<Permit>) -> SnapshotFile {
+        self.permit = permit;
+        self
+    }
+
     /// … and now it is the snapshot of this name, and the one before is gone. Or it is not and an error says so;
     /// then the one before is there, unless only the last step failed, which makes the change durable.
     pub fn finish_as(mut self, path: &Path) -> io::Result<Written> {
         self.complete()?;
-        self.disk.rename(&self.path, path)?;
+        let renamed = self.permit.with(|| self.disk.rename(&self.path, path));
+        renamed.unwrap_or_else(|| Err(io::Error::other("it was given up")))?;
         self.is_kept = true;
         self.disk.sync_folder(or_here(path.parent().unwrap_or(Path::new(""))))?;
         Ok(self.written())

@@ -49,6 +49,8 @@ pub struct Replied(());
 #[derive(Debug)]
 pub enum Stop {
     Refuse(Error),
+    /// It did answer, with an error that was counted where it arose.
+    Failed,
     /// It found nothing, and the client wants to wait until there is something.
     Wait(Box<Wait>),
     /// It runs a script that takes long; the answer comes when that is over.

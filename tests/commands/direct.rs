@@ -146,7 +146,12 @@ impl Side for Direct {
 
     fn swept(&mut self) -> Vec<Words> {
         let swept = std::mem::take(&mut self.world().swept);
-        lines_of(swept).unwrap_or_default()
+        let mut lines = lines_of(swept).unwrap_or_default();
+        // What time removes is told by itself, whatever was removed at the same time.
+        for line in lines.iter_mut().filter(|line| line[0] == b"then") {
+            line.remove(0);
+        }
+        lines
     }
 
     fn digest(&mut self) -> Option<String> {

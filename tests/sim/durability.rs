@@ -19,6 +19,7 @@ use russet::keyspace::event::Event;
 use russet::persist::Names;
 use russet::persist::load::{self, Loaded, Loader, Source};
 use russet::persist::log::{self, Job, Log, Policy};
+use russet::persist::permit::Permit;
 use russet::persist::snapshot::{Ages, Format, Request, SnapshotFile};
 use russet::resp::ArgsBuf;
 use russet::world::time::Now;
@@ -722,21 +723,31 @@ pub fn play_snapshots(dice: &mut Dice) -> Result<(), String> {
             write_back: true,
         };
         let path = names.temporary_snapshot_path();
+        let permit = Arc::new(Permit::default());
+        let is_given_up = dice.percent(15);
         let save = || -> std::io::Result<()> {
-            let mut file = SnapshotFile::create(shared.clone(), path, request)?;
+            let file = SnapshotFile::create(shared.clone(), path, request)?;
+            let mut file = file.permitted_by(permit.clone());
             loop {
                 let is_left = engine.keyspace.walk(1 + dice.below(300));
                 for piece in engine.keyspace.take_pieces() {
                     file.write(&piece)?;
                 }
                 if !is_left {
+                    if is_given_up {
+                        permit.withdraw();
+                    }
                     return file.finish_as(&names.snapshot_path()).map(drop);
                 }
                 let changed = change(&mut engine, who, dice, &clock);
                 changed.map_err(std::io::Error::other)?;
             }
         };
-        if save().is_ok() {
+        let saved = save();
+        if is_given_up {
+            // It must not be what comes back.
+            states.pop();
+        } else if saved.is_ok() {
             states.drain(..states.len() - 1);
         }
         drop(engine.keyspace.end_walk());

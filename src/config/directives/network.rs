@@ -52,7 +52,7 @@ pub(super) const NETWORK: &[Directive] = &[
         at!(protected_mode),
         "While the default user has no password, serve only clients of this machine.",
     ),
-    fixed(
+    live(
         "protected-mode-serves",
         Kind::Choice(Peers::NAMES),
         "loopback",
@@ -68,7 +68,8 @@ pub(super) const NETWORK: &[Directive] = &[
         "Tell processes of this machine by an abstract Unix socket whether the server serves, and nothing \
          else: what `russet-server healthcheck` asks.",
     )
-    .because("no peer has it; the container's entrypoint sets yes"),
+    .because("no peer has it; the container's entrypoint sets yes")
+    .asked_by_name(),
     fixed(
         "tcp-backlog",
         Kind::Number(0, INT),

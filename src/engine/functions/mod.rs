@@ -148,9 +148,11 @@ impl Engine {
     pub fn flush_functions(&mut self, in_background: bool) -> Result<(), Error> {
         self.functions_rest()?;
         let functions = std::mem::take(&mut self.functions);
+        let bytes = self.scripting.vm_memory(Which::Functions) as u64;
         let vm = self.scripting.drop_vm(Which::Functions);
         if in_background {
-            self.give_away(functions.count() + vm.is_some() as usize, (functions, vm));
+            let values = functions.count() + vm.is_some() as usize;
+            self.give_away_known(values, Some(bytes), (functions, vm));
         }
         Ok(())
     }

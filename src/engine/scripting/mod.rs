@@ -135,13 +135,17 @@ impl Engine {
         let result = match outcome {
             Ok(()) => {
                 let answer = &desk.answer.out.bytes;
-                out.in_pieces(|out| out.bytes.extend_from_slice(answer))
+                let failed = !errors.is_empty() || answer.first() == Some(&b'-');
+                let done = out.in_pieces(|out| out.bytes.extend_from_slice(answer));
+                if failed { Err(Stop::Failed) } else { done }
             }
             Err(failure) => {
                 let error = told(&run, &failure);
-                match failure.counted {
-                    true => out.error(&error),
-                    false => Err(error.into()),
+                if failure.counted {
+                    out.error(&error)?;
+                    Err(Stop::Failed)
+                } else {
+                    Err(error.into())
                 }
             }
         };
@@ -321,9 +325,10 @@ impl Engine {
     pub fn flush_scripts(&mut self, in_background: bool) {
         let cache = std::mem::take(&mut self.scripting.cache);
         self.scripting.cache.evicted = cache.evicted;
+        let bytes = self.scripting.vm_memory(Which::Scripts) as u64;
         let vm = self.scripting.drop_vm(Which::Scripts);
         if in_background {
-            self.give_away(0, (cache, vm));
+            self.give_away_known(0, Some(bytes), (cache, vm));
         }
     }
 

@@ -59,7 +59,8 @@ pub(super) fn parse(text: &[u8]) -> Result<(Option<Flags>, &[u8]), Error> {
         let Some(names) = option.strip_prefix(b"flags=") else {
             return Err(Error::quote("ERR Unknown lua shebang option: ", option, ""));
         };
-        for name in names.split(|byte| *byte == b',') {
+        // None at all is no mistake.
+        for name in names.split(|byte| *byte == b',').filter(|_| !names.is_empty()) {
             if !flags.set(name) {
                 return Err(Error::quote("ERR Unexpected flag in script shebang: ", name, ""));
             }
