@@ -129,6 +129,16 @@ its `src` folder under the name of `redis-server` or `valkey-server`:
 ./runtest --single UNIT --durable --clients 1 --skipfile skip-SUITE.txt --tags "-slow -large-memory"
 ```
 
+`unit/tls` is run natively with `--tls`. The whole of Valkey's suite, but for the cluster and replication,
+was run once more with `--tls`, and once with `--io-threads`. What differs from the counts below:
+
+- with `--tls`, `unit/dump` ends early: MIGRATE speaks no TLS;
+- with `--io-threads`, `unit/maxmemory`: *eviction due to output buffers of many MGET clients, client
+  eviction: true*: what a thread has in hand to be written does not count as its client's yet, so keys
+  may go before clients do;
+- with `--io-threads`, `unit/networking`: *prefetch works as expected when killing a client from the middle
+  of prefetch commands batch*: it counts Valkey's own batches.
+
 The tests in `tests/suites/skip-redis.txt` and `tests/suites/skip-valkey.txt` are known to fail, and
 leave the connection, or the server, in a state that fails what comes after them: half of a
 transaction, keys, expiry switched off. They are skipped by name so that the others can be judged,
