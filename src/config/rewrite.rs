@@ -152,10 +152,10 @@ struct Page {
 impl Page {
     fn read(old: &[u8]) -> Page {
         let mut page = Page { lines: Vec::new(), names: Vec::new(), has_heading: false };
-        let body = old.strip_suffix(b"\n").unwrap_or(old);
-        if body.is_empty() {
+        if old.is_empty() {
             return page;
         }
+        let body = old.strip_suffix(b"\n").unwrap_or(old);
         for line in body.split(|byte| *byte == b'\n') {
             let name = match read_line(line.trim_ascii()) {
                 Some((words, _)) if words.is_empty() => {

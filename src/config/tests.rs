@@ -165,6 +165,9 @@ fn a_rewritten_file_says_the_same_and_stays_as_it_is() {
         "",
         "# mine\n\nport 1\nport 2 # two\n  MAXMEMORY 1gb\nsave 1 1\nsave 2 2\nsave 3 3\n",
         "slaveof localhost 6379\nclient-output-buffer-limit slave 1mb 1mb 1 pubsub 1 1 1\n",
+        // Nothing but an empty line, and what comes to that.
+        "\n",
+        "slaveof localhost 6379\n\n",
         "search-timeout 5\nloadmodule /x.so a\ninclude x.conf\nuser a on #00 # x\n",
     ];
     for config in [Config::default(), changed()] {
