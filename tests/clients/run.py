@@ -27,8 +27,9 @@ HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 LIBRARY_PATH = str(HERE / "python" / "lib")
-# The slowest driver takes about forty seconds on a busy machine; its use cases have a limit of their own.
-DRIVER_PATIENCE = 180
+# The slowest driver takes about forty seconds on a busy machine; its use cases have a limit of their own. The drill with full memory
+# may be made longer.
+DRIVER_PATIENCE = 180 * max(1, int(os.environ.get("CLIENT_TEST_LIMIT_MIB", 8)) / 8)
 
 # Which clients there are, and where the drivers of each lie. A protocol of its own makes a client of its own, since every reply has
 # another shape then.

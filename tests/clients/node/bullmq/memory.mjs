@@ -6,6 +6,7 @@ import { name, queue, redisOf, worker } from "../lib/bullmq.mjs";
 const MIB = 1 << 20;
 // CLIENT_TEST_LIMIT_MIB says more, for a longer drill.
 const LIMIT_MIB = Number(process.env.CLIENT_TEST_LIMIT_MIB) || 8;
+const LONGER = Math.max(1, LIMIT_MIB / 8);
 const CACHE_MIB = LIMIT_MIB / 4;
 const PAYLOAD = 40_000;
 // Ten times what the server may keep, in jobs, and as much again in what is cached.
@@ -94,12 +95,12 @@ useCase(
     const caching = cache();
     // Nobody waits for these yet, and their failure is told below.
     for (const each of [filling, caching]) each.catch(() => {});
-    await eventually("the queue is full", () => refused > 50, 20_000);
+    await eventually("the queue is full", () => refused > 50, 30_000 * LONGER);
     equal(done.size, 0);
     for (const each of workers) each.run().catch(() => {});
 
     await filling;
-    await eventually("every job is done", async () => done.size === JOBS, 30_000);
+    await eventually("every job is done", async () => done.size === JOBS, 30_000 * LONGER);
     await caching;
     equal([...done.values()].filter((times) => times !== 1), [], "jobs that were done more than once");
     await eventually("nothing is left in the queue", async () => Object.values(await q.getJobCounts()).every((count) => count === 0));
@@ -112,5 +113,5 @@ useCase(
     await eventually("the last job is done", () => done.has(JOBS + 1));
     equal([await own.set("cache:last", value), await own.get("cache:last"), last.id], ["OK", value, String(JOBS + 1)]);
   },
-  100_000,
+  100_000 * LONGER,
 );
