@@ -11,6 +11,7 @@ use crate::config::VersionCheck;
 use crate::error::Error;
 use crate::keyspace::load::{Arrival, Forge};
 use crate::persist::load::{self, Loaded, Loader, Refused, Source};
+use crate::rdb::codes::Family;
 use crate::rdb::read::Entry;
 use crate::resp::{Args, ArgsBuf, Proto};
 use crate::world::host::Level;
@@ -51,6 +52,8 @@ pub enum Load {
     },
     /// Another file begins.
     File,
+    /// Whose server wrote it.
+    Home(Family),
     /// What the server that wrote it said it takes.
     UsedMemory(u64),
     EmptyKey,
@@ -144,6 +147,10 @@ impl Unpacker {
             b"redis-ver" | b"valkey-ver" => {
                 let text = format!("Loading RDB produced by version {}", value.escape_ascii());
                 loads.push(Load::Note(Level::Notice, text));
+                loads.push(Load::Home(match name {
+                    b"valkey-ver" => Family::Valkey,
+                    _ => Family::Redis,
+                }));
             }
             _ => (),
         }
@@ -210,6 +217,7 @@ impl Engine {
             Load::Function(code) => return self.load_function(&code),
             Load::Sizes { db, keys } => self.keyspace.expect(db, keys),
             Load::File => self.sessions[replay.who].db = 0,
+            Load::Home(family) => self.persistence.rdb.home = family,
             Load::UsedMemory(bytes) => {
                 let mib = bytes as f64 / (1 << 20) as f64;
                 let text = format!("RDB memory usage when created {mib:.2} Mb");

@@ -14,6 +14,7 @@ use crate::persist::load::set_log_aside;
 use crate::persist::log::{Event, Log, Options, Policy};
 use crate::persist::permit::Permit;
 use crate::persist::snapshot::{Ages, Format, Request, SnapshotFile};
+use crate::rdb::codes::Family;
 use crate::rdb::write as rdb;
 use crate::world::Disk;
 use crate::world::host::Level;
@@ -158,6 +159,8 @@ pub struct Rdb {
     pub last_extra_bytes: u64,
     pub loaded_keys: u64,
     pub loaded_expired: u64,
+    /// Whose server wrote what was loaded: that one may be to read what is saved here.
+    pub home: Family,
 }
 
 /// How the log does.
@@ -330,6 +333,7 @@ impl Default for Persistence {
                 last_extra_bytes: 0,
                 loaded_keys: 0,
                 loaded_expired: 0,
+                home: Family::Redis,
             },
             aof: Aof {
                 state: AofState::Off,
@@ -518,7 +522,7 @@ impl Engine {
                 true => config.aof_rewrite_incremental_fsync,
             },
             aux: vec![
-                ("redis-ver", super::REDIS_VERSION.as_bytes().to_vec()),
+                (self.home_of(options.version), super::REDIS_VERSION.as_bytes().to_vec()),
                 ("redis-bits", b"64".to_vec()),
                 ("ctime", seconds.to_string().into_bytes()),
                 ("used-mem", memory),
@@ -973,16 +977,28 @@ impl Engine {
     }
 
     /// The version that the data is written in: what the directive says, or a newer one if the data cannot
-    /// do without.
+    /// do without, of the family that the data came from.
     pub fn rdb_version(&self) -> rdb::Version {
         let has_mortal_fields =
             || (0..self.keyspace.databases()).any(|db| self.keyspace.db(db).mortals().0 > 0);
         match self.config.rdb_version {
-            RdbVersion::V11 if has_mortal_fields() => rdb::Version::V12,
+            RdbVersion::V11 if has_mortal_fields() => match self.persistence.rdb.home {
+                Family::Redis => rdb::Version::V12,
+                Family::Valkey => rdb::Version::Valkey80,
+            },
             RdbVersion::V10 => rdb::Version::V10,
             RdbVersion::V11 => rdb::Version::V11,
             RdbVersion::V12 => rdb::Version::V12,
             RdbVersion::Valkey80 => rdb::Version::Valkey80,
+        }
+    }
+
+    /// The AUX field by which a file says whose it is, when its version does not.
+    fn home_of(&self, version: rdb::Version) -> &'static str {
+        match (version, self.persistence.rdb.home) {
+            (rdb::Version::Valkey80, _) => "valkey-ver",
+            (rdb::Version::V12, _) | (_, Family::Redis) => "redis-ver",
+            (_, Family::Valkey) => "valkey-ver",
         }
     }
 

@@ -440,3 +440,31 @@ fn check(peer: Program, path: &std::path::Path) {
     assert!(output.status.success(), "{text}");
     assert!(text.contains("Checksum OK") && text.contains("looks OK"), "{text}");
 }
+
+/// Under the default version: fields with deadlines need a newer one, and whoever moved in from Valkey may want to
+/// move out again. It is remembered while nothing needs it, and a directive that names a version has its way.
+#[test]
+fn what_came_from_valkey_is_written_so_that_valkey_reads_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("dump.rdb");
+    let dir = folder.path().to_str().expect("a path");
+    let saved = |more: &[&str], lines: &[&[&str]]| {
+        let server = Server::start(Program::Russet, &[&["--dir", dir], more].concat())
+            .unwrap_or_else(|why| panic!("{why}"));
+        let mut client = server.connect();
+        for line in lines.iter().chain([&["SAVE"][..]].iter()) {
+            let answer = client.call(line);
+            assert!(!answer.is_error(), "{line:?}: {answer}");
+        }
+        let file = std::fs::read(&path).expect("it is saved");
+        String::from_utf8_lossy(&file[..9]).into_owned()
+    };
+    let mortal: &[&str] = &["HSETEX", "h", "EX", "1000", "FIELDS", "1", "f", "v"];
+    assert_eq!(saved(&[], &[mortal]), "REDIS0012");
+    assert_eq!(saved(&["--rdb-version", "valkey80"], &[]), "VALKEY080");
+    assert_eq!(saved(&[], &[&["HTTL", "h", "FIELDS", "1", "f"]]), "VALKEY080");
+    assert_eq!(saved(&[], &[&["DEL", "h"]]), "REDIS0011");
+    assert_eq!(saved(&[], &[mortal]), "VALKEY080");
+    assert_eq!(saved(&["--rdb-version", "12"], &[]), "REDIS0012");
+    assert_eq!(saved(&[], &[]), "REDIS0012");
+}

@@ -45,7 +45,8 @@ pub(super) const SNAPSHOTS: &[Directive] = &[
         at!(rdb_version),
         "The version of the format that snapshots and DUMP are written in: 10 is read by Redis 7.0, 11 by \
          Redis 7.2 and later and by Valkey, 12 by Redis 7.4 and later, valkey80 by Valkey 9. Hashes whose fields have \
-         a TTL need 12 or valkey80; 11 gives way to 12 where there are any.",
+         a TTL need 12 or valkey80; where there are any, 11 gives way to 12, or to valkey80 if the data came \
+         from Valkey.",
     ),
     live(
         "rdb-version-check",

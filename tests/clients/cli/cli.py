@@ -47,12 +47,12 @@ class Terminal:
     def __init__(self, case, *args, port=PORT):
         self.pid, self.screen = pty.fork()
         if self.pid == 0:
+            # Without a width the tool asks the terminal itself, and here nobody would answer.
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
             # A home that is not there, so that no history or settings of the person who runs the tests are touched.
             os.environ.clear()
             os.environ.update({**ENVIRONMENT, "TERM": "xterm", "HOME": "/nonexistent"})
             os.execv(PROGRAM, [PROGRAM, "-h", HOST, "-p", str(port), *args])
-        # Without a width the tool asks the terminal itself, and here nobody would answer.
-        fcntl.ioctl(self.screen, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
         self.text = ""
         case.later(self._end)
 
@@ -64,7 +64,7 @@ class Terminal:
         self.type(line + "\r")
         return self.expect(pattern + rf".*?\r\n(not connected|{re.escape(HOST)}:{PORT}\S*)> ")
 
-    def expect(self, pattern, patience=8):
+    def expect(self, pattern, patience=30):
         """Waits until the screen has shown this since the last time we looked, and forgets all up to it."""
         end = time.monotonic() + patience
         while True:
