@@ -245,6 +245,10 @@ fn killer(scene: &Scene) {
         thread::sleep(BETWEEN_KILLS);
         let victim = {
             let mut connections = scene.connections.lock().expect("no panic");
+            // Nobody may have come yet, or all have been killed.
+            if connections.is_empty() {
+                continue;
+            }
             let chosen = dice.below(connections.len());
             connections.swap_remove(chosen)
         };
