@@ -120,12 +120,17 @@ pub fn xidmprecord(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         return Err(NO_NAME.into());
     }
     let id = id(args.get(4), 0)?;
+    let replays = cx.keyspace.sees_expired;
     let mut stream = cx.edit::<Stream>(args.get(1))?.ok_or(Error::NoSuchKey)?;
     if !stream.contains(id) {
         return Err(NO_ENTRY.into());
     }
     let memory = stream.idmp_memory(directives);
     match stream.find_added(producer, name, now_ms, memory) {
+        // Where it was said first, the older one was forgotten by then: by another limit, or another clock.
+        Some(known) if known != id && replays => {
+            stream.producers_mut().record(producer, name, id, now_ms, memory);
+        }
         Some(known) if known != id => return Err(OTHER.into()),
         Some(_) => return out.ok(),
         None => stream.producers_mut().record(producer, name, id, now_ms, memory),

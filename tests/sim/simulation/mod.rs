@@ -105,6 +105,7 @@ impl World {
         twin.config.proto_max_bulk_len = 1 << 29;
         // The twin lives before all deadlines, so nothing is gone there unless it was told.
         let link = twin.connect(peer(0), EVE);
+        twin.sessions[link].replays = true;
         let closely = trace.is_some();
         World {
             clock,
