@@ -6,9 +6,11 @@
 
 pub mod age;
 pub mod change;
+mod db;
 pub mod edit;
 pub mod event;
 pub mod evict;
+mod expire;
 pub mod expiry;
 pub mod lent;
 pub mod load;
@@ -22,6 +24,7 @@ pub mod walk;
 
 pub use age::Aging;
 pub use change::{Cause, Changes};
+pub use db::Db;
 pub use edit::{Edit, Kind, Str};
 pub use event::Event;
 pub use evict::Eviction;
@@ -32,15 +35,13 @@ pub use sizes::Sizes;
 
 use crate::base::held::Never;
 use crate::base::histogram::Histogram;
-use crate::base::table::{self, Place, Table};
-use crate::data::{Collection, Due, Frozen, Type};
+use crate::base::table::{self, Place};
+use crate::data::{Collection, Frozen, Type};
 use crate::error::Error;
 use crate::world::Millis;
 use edit::Tools;
-use expiry::{Batch, Deadlines, Ticket};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use rules::Accounts;
 use sizes::Bin;
 use std::sync::Arc;
 use touched::Touched;
@@ -84,20 +85,6 @@ pub struct Keyspace {
     pub eviction: Eviction,
     /// What keys may take of it.
     rules: Option<Arc<Rules>>,
-}
-
-pub struct Db {
-    table: Table<Record>,
-    deadlines: Deadlines,
-    /// Keys that have a deadline, and the sum of their deadlines, for INFO's average.
-    expires: usize,
-    deadline_sum: i128,
-    /// Keys of whose values elements have deadlines: of hashes, and of others.
-    mortal_hashes: usize,
-    mortal_others: usize,
-    sizes: Sizes,
-    /// None without rules.
-    accounts: Option<Box<Accounts>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -619,247 +606,7 @@ impl Keyspace {
         self.changes.dirty += 1;
     }
 
-    // ── time ────────────────────────────────────────────────────────────────────────────────
-
-    /// The earliest moment at which the sweep has something to do.
-    pub fn next_deadline(&self) -> Option<Millis> {
-        if !self.sweeps || self.holds_expired {
-            return None;
-        }
-        self.dbs.iter().filter_map(|db| db.deadlines.next(self.now)).min()
-    }
-
-    /// Is there something for the sweep to do now?
-    pub fn has_due(&self) -> bool {
-        self.next_deadline().is_some_and(|at| at <= self.now)
-    }
-
-    /// Switches the sweep; what fell due while it was off is found when it is on again.
-    pub fn set_sweeps(&mut self, sweeps: bool) {
-        self.sweeps = sweeps;
-        self.filed = self.next_deadline().unwrap_or(self.filed);
-    }
-
-    /// Whether keys that are due are left where they are, though they read as missing.
-    pub fn hold_expired(&mut self, hold: bool) {
-        self.holds_expired = hold;
-        self.filed = self.next_deadline().unwrap_or(self.filed);
-    }
-
-    /// Would a key with this deadline be gone at once? Where expired keys are held, it stays.
-    pub fn is_over(&self, deadline: Millis) -> bool {
-        deadline <= self.now && !self.holds_expired
-    }
-
-    /// When the sweep should look at what was filed since this was last asked.
-    #[inline]
-    pub fn take_filed(&mut self) -> Option<Millis> {
-        let filed = std::mem::replace(&mut self.filed, Millis(i64::MAX));
-        (filed != Millis(i64::MAX)).then_some(filed)
-    }
-
-    /// Removes keys that are due, of at most so many that it looks at; says whether more may be left.
-    pub fn sweep(&mut self, most: usize) -> bool {
-        if !self.sweeps || self.holds_expired {
-            return false;
-        }
-        // That was the wish of the client whose command ran last.
-        self.sees_expired = false;
-        let mut left = most;
-        for turn in 0..self.dbs.len() {
-            let db = (self.sweep_from + turn) % self.dbs.len();
-            while let Some(batch) = self.dbs[db].deadlines.due(self.now) {
-                if left == 0 {
-                    // A storm in one database must not hold up the others.
-                    self.sweep_from = db + 1;
-                    return true;
-                }
-                left = left.saturating_sub(self.look_at(db, &batch, left));
-            }
-        }
-        false
-    }
-
-    /// Brings deadlines that come near to where they are found at their millisecond, at most so many or
-    /// a few more; says whether more could be done. There is time for that, so it is done when nothing
-    /// is due.
-    pub fn prepare(&mut self, most: usize) -> bool {
-        if !self.sweeps || self.holds_expired {
-            return false;
-        }
-        let mut left = most;
-        for db in 0..self.dbs.len() {
-            while let Some(batch) = self.dbs[db].deadlines.ahead() {
-                if left == 0 {
-                    return true;
-                }
-                left = left.saturating_sub(self.look_at(db, &batch, ENOUGH));
-            }
-        }
-        false
-    }
-
-    /// Gives back what an index of deadlines holds in which there are none.
-    pub fn tidy(&mut self) {
-        self.dbs.iter_mut().for_each(|db| db.deadlines.tidy());
-    }
-
-    /// Removes those keys of a batch that are due, and files the others anew; says how many it looked at.
-    fn look_at(&mut self, db: usize, batch: &Batch, most: usize) -> usize {
-        let now = self.now;
-        self.dbs[db].load(batch);
-        let mut seen = 0;
-        for (hash, ticket) in batch.entries() {
-            if seen >= most {
-                break;
-            }
-            seen += 1;
-            let home = &mut self.dbs[db];
-            let Some((place, deadline)) = home.filed_at(hash, ticket) else {
-                debug_assert!(false, "what is filed has a record");
-                home.deadlines.remove(ticket);
-                continue;
-            };
-            let record = home.table.at(place).expect("it is filed");
-            if deadline > now {
-                home.file_anew(place, hash, deadline, now);
-            } else if !record.is_due(now) {
-                self.lateness.record(now.0.abs_diff(deadline.0));
-                seen += self.expire_elements(db, place, most.saturating_sub(seen).max(1), false);
-                let home = &mut self.dbs[db];
-                if let Some((place, next)) = home.filed_at(hash, ticket) {
-                    home.file_anew(place, hash, next, now);
-                }
-            } else if let Some(record) = home.take_out(place) {
-                self.lateness.record(now.0.abs_diff(deadline.0));
-                self.counters.expired += 1;
-                self.changes.note(db, record.key(), Event::EXPIRED, Cause::Expiry);
-                self.goes_by_itself(db, record.key());
-                self.let_go(db, record);
-            }
-        }
-        // Not before all of the batch were looked at, since it changes tickets.
-        for _ in 0..seen {
-            if !self.dbs[db].compact() {
-                break;
-            }
-        }
-        seen
-    }
-
-    /// Where the record of a key is, unless it is due: then it is removed.
-    #[inline]
-    fn live(&mut self, db: usize, key: &[u8]) -> Option<Place> {
-        self.touched.look(key);
-        let hash = self.hash(key);
-        let table = &self.dbs[db].table;
-        let place = table.locate(hash, |record| record.key() == key)?;
-        if table.at(place)?.is_awake(self.now) {
-            return self.live_after_waking(db, key, place);
-        }
-        Some(place)
-    }
-
-    /// As `live`, where the key is due or elements of its value are. This is where elements are taken away,
-    /// so nobody who reads or changes a value has to remember that they may be due.
-    #[cold]
-    fn live_after_waking(&mut self, db: usize, key: &[u8], place: Place) -> Option<Place> {
-        let record = self.dbs[db].table.at(place)?;
-        if record.is_due(self.now) && !self.sees_expired {
-            self.expire(db, key);
-            return None;
-        }
-        if record.has_due_elements(self.now) {
-            self.expire_elements(db, place, ON_ACCESS, true);
-            self.dbs[db].compact();
-            // The record may be gone. If it is held though all of it is due, nothing is seen of it.
-            let record = self.dbs[db].table.at(place).filter(|record| record.key() == key)?;
-            return (record.size() > 0).then_some(place);
-        }
-        Some(place)
-    }
-
-    /// A value whose elements have deadlines is about to be replaced by one that has no elements.
-    #[cold]
-    fn bury_elements(&mut self, db: usize, key: &[u8]) {
-        match self.live(db, key) {
-            None => self.take_away(db, key),
-            Some(place) => {
-                let (hash, now) = (self.hash(key), self.now);
-                let home = &mut self.dbs[db];
-                let weight = home.weight_at(place);
-                home.change_life(place, hash, now, |record| record.set_earliest(None));
-                home.reweigh(weight, place);
-                home.compact();
-            }
-        }
-    }
-
-    /// Takes elements of a value away that are due, at most so many, hides those that are left, and removes
-    /// the key if nothing else is left. Says how many went.
-    fn expire_elements(&mut self, db: usize, place: Place, most: usize, is_seen: bool) -> usize {
-        let (now, home) = (self.now, &mut self.dbs[db]);
-        let Some(record) = home.table.at(place) else { return 0 };
-        let (hash, bin, kind) =
-            (table::hash(self.seed, record.key()), home.sizes.bin_of(record), record.kind());
-        let event = Event::elements_expired(kind);
-        let is_held = self.holds_expired || self.sees_expired;
-        let interest = self.changes.interest;
-        let in_pieces = |count: usize| {
-            interest & change::PARTS != 0 || interest & change::LOG != 0 && count <= ON_ACCESS
-        };
-        if let Some(count) = record.spent(now).filter(|count| !is_held && !in_pieces(*count)) {
-            // The value goes as a whole, which takes no time, unless somebody wants to know each element.
-            let Some(record) = home.take_out(place) else { return 0 };
-            self.counters.expired_elements += count as u64;
-            self.changes.note(db, record.key(), event, Cause::Expiry);
-            self.changes.remark(db, record.key(), Event::DEL);
-            self.goes_by_itself(db, record.key());
-            self.let_go(db, record);
-            return 1;
-        }
-        self.before_change_at(db, place);
-        let home = &mut self.dbs[db];
-        let weight = home.weight_at(place);
-        let due = Due {
-            now: if self.sees_expired { Millis(i64::MIN) } else { now },
-            most: if is_held { 0 } else { most },
-            is_seen,
-            seed: self.seed,
-        };
-        let (mut gone, mut is_left) = (0, true);
-        let changes = &mut self.changes;
-        home.change_life(place, hash, now, |record| {
-            is_left = record.expire_elements(due, &mut |element| {
-                gone += 1;
-                changes.part_gone(element);
-            });
-        });
-        home.reweigh(weight, place);
-        let Some(record) = home.table.at(place) else { return gone };
-        home.sizes.shift(bin, home.sizes.bin_of(record));
-        self.counters.expired_elements += gone as u64;
-        if gone > 0 {
-            changes.note(db, record.key(), event, Cause::PartsExpiry);
-        }
-        if !is_left
-            && !is_held
-            && record.earliest().is_none()
-            && let Some(record) = home.take_out(place)
-        {
-            changes.remark(db, record.key(), Event::DEL);
-            self.let_go(db, record);
-        }
-        gone
-    }
-
-    /// Does the client find nothing where this record is?
-    #[inline]
-    fn is_missing(&self, record: &Record) -> bool {
-        record.is_awake(self.now)
-            && !self.sees_expired
-            && (record.is_due(self.now) || record.spent(self.now).is_some())
-    }
+    // ── what the doors share ────────────────────────────────────────────────────────────────
 
     /// A record that is not due, made younger unless the client does not want that.
     #[inline]
@@ -874,23 +621,6 @@ impl Keyspace {
         let record = self.dbs[db].table.at_mut(place)?;
         aging.touch(record, is_change, &mut self.dice);
         Some(record)
-    }
-
-    #[cold]
-    fn expire(&mut self, db: usize, key: &[u8]) {
-        if !self.holds_expired {
-            self.take_away(db, key);
-        }
-    }
-
-    /// Removes a key, if it is there, because its time has come.
-    fn take_away(&mut self, db: usize, key: &[u8]) {
-        if let Some(record) = self.take_off(db, key) {
-            self.goes_by_itself(db, key);
-            self.let_go(db, record);
-            self.counters.expired += 1;
-            self.changes.note(db, key, Event::EXPIRED, Cause::Expiry);
-        }
     }
 
     /// A whole value was stored: in a new place, or instead of one of a type.
@@ -929,261 +659,6 @@ impl Keyspace {
         let hash = self.hash(key);
         let home = &mut self.dbs[db];
         home.remove_at(home.table.locate(hash, |record| record.key() == key)?)
-    }
-}
-
-impl Db {
-    fn new(seed: u64) -> Db {
-        Db {
-            table: Table::new(seed),
-            deadlines: Deadlines::default(),
-            expires: 0,
-            deadline_sum: 0,
-            mortal_hashes: 0,
-            mortal_others: 0,
-            sizes: Sizes::default(),
-            accounts: None,
-        }
-    }
-
-    pub fn len(&self) -> usize {
-        self.table.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// How many keys have a deadline.
-    pub fn expires(&self) -> usize {
-        self.expires
-    }
-
-    /// How many keys have values whose elements have deadlines: hashes, and others.
-    pub fn mortals(&self) -> (usize, usize) {
-        (self.mortal_hashes, self.mortal_others)
-    }
-
-    /// The average time to live of the keys that have one, in milliseconds.
-    pub fn average_ttl(&self, now: Millis) -> i64 {
-        if self.expires == 0 {
-            return 0;
-        }
-        (self.deadline_sum / self.expires as i128 - now.0 as i128).max(0) as i64
-    }
-
-    /// Bytes of the dictionary itself, and of the index of deadlines.
-    pub fn overhead(&self) -> usize {
-        self.table.memory() + self.deadlines.memory()
-    }
-
-    /// Bytes of the index of deadlines.
-    pub fn deadlines_memory(&self) -> usize {
-        self.deadlines.memory()
-    }
-
-    /// Bytes that a key with its value takes, and its share of the dictionary and of the index of
-    /// deadlines.
-    pub fn memory_of(&self, record: &Record) -> usize {
-        let filed = self.expires + self.mortal_hashes + self.mortal_others;
-        let deadline = match record.wakes() {
-            Some(_) => self.deadlines.memory() / filed.max(1),
-            None => 0,
-        };
-        record.memory() + self.table.memory_each() + deadline
-    }
-
-    /// How large the values are.
-    pub fn sizes(&self) -> &Sizes {
-        &self.sizes
-    }
-
-    pub fn table(&self) -> &Table<Record> {
-        &self.table
-    }
-
-    /// All records, due ones included.
-    pub fn records(&self) -> impl Iterator<Item = &Record> {
-        self.table.iter()
-    }
-
-    fn find(&self, key: &[u8]) -> Option<&Record> {
-        self.table.find(table::hash(self.table.seed(), key), |record| record.key() == key)
-    }
-
-    /// Takes a record out of a database that is given up, in which nothing is counted any more.
-    fn take_off(&mut self, key: &[u8]) -> Option<Record> {
-        self.table.remove(table::hash(self.table.seed(), key), |record| record.key() == key)
-    }
-
-    /// Removes a record, and its deadline from the index.
-    fn remove_at(&mut self, place: Place) -> Option<Record> {
-        let record = self.take_out(place)?;
-        if record.wakes().is_some() {
-            self.compact();
-        }
-        Some(record)
-    }
-
-    /// As `remove_at`, without what follows.
-    fn take_out(&mut self, place: Place) -> Option<Record> {
-        let record = self.table.remove_at(place)?;
-        self.count_weight(&record, false);
-        self.sizes.remove(self.sizes.bin_of(&record));
-        self.count(&record, false);
-        if let Some(ticket) = record.ticket() {
-            self.deadlines.remove(ticket);
-        }
-        Some(record)
-    }
-
-    /// Takes in a record for which there is none yet. Says when the sweep should look at it.
-    fn insert(&mut self, hash: u64, mut record: Record, now: Millis) -> Millis {
-        self.sizes.add(self.sizes.bin_of(&record));
-        self.count(&record, true);
-        let mut wake = NEVER;
-        if let Some(wakes) = record.wakes() {
-            let ticket;
-            (ticket, wake) = self.deadlines.file(now, wakes, hash);
-            record.set_ticket(ticket);
-        }
-        self.count_weight(&record, true);
-        self.table.insert_new(hash, record);
-        wake
-    }
-
-    /// Gives a record another deadline, or none. Says when the sweep should look at it.
-    fn give_deadline(
-        &mut self,
-        place: Place,
-        hash: u64,
-        deadline: Option<Millis>,
-        now: Millis,
-    ) -> Millis {
-        let wake = self.change_life(place, hash, now, |record| record.set_deadline(deadline));
-        self.compact();
-        wake
-    }
-
-    /// As `give_deadline`, for the earliest deadline of an element.
-    fn give_earliest(&mut self, place: Place, earliest: Option<Millis>, now: Millis) -> Millis {
-        let Some(record) = self.table.at(place) else { return NEVER };
-        let hash = table::hash(self.table.seed(), record.key());
-        let wake = self.change_life(place, hash, now, |record| record.set_earliest(earliest));
-        self.compact();
-        wake
-    }
-
-    /// Changes deadlines of a record, and files it where that is earlier than it was. Says when the sweep
-    /// should look at it; what is put off stays where it is filed, and is looked at when that time has come.
-    fn change_life(
-        &mut self,
-        place: Place,
-        hash: u64,
-        now: Millis,
-        change: impl FnOnce(&mut Record),
-    ) -> Millis {
-        let Some(record) = self.table.at_mut(place) else { return NEVER };
-        let (before, ticket) = (record.wakes(), record.ticket());
-        let counted = Counted::of(record);
-        change(record);
-        let (after, counts) = (record.wakes(), Counted::of(record));
-        self.count_as(counted, false);
-        self.count_as(counts, true);
-        if let (Some(before), Some(after)) = (before, after)
-            && before <= after
-        {
-            return NEVER;
-        }
-        if let Some(ticket) = ticket {
-            self.deadlines.remove(ticket);
-        }
-        after.map_or(NEVER, |after| self.file(place, hash, after, now))
-    }
-
-    fn file_anew(&mut self, place: Place, hash: u64, deadline: Millis, now: Millis) {
-        if let Some(ticket) = self.table.at(place).and_then(Record::ticket) {
-            self.deadlines.remove(ticket);
-        }
-        self.file(place, hash, deadline, now);
-    }
-
-    fn file(&mut self, place: Place, hash: u64, deadline: Millis, now: Millis) -> Millis {
-        let (ticket, wake) = self.deadlines.file(now, deadline, hash);
-        if let Some(record) = self.table.at_mut(place) {
-            record.set_ticket(ticket);
-        }
-        wake
-    }
-
-    fn count(&mut self, record: &Record, comes: bool) {
-        self.count_as(Counted::of(record), comes);
-    }
-
-    fn count_as(&mut self, counted: Counted, comes: bool) {
-        let by = if comes { 1 } else { -1 };
-        if let Some(deadline) = counted.deadline {
-            self.expires = self.expires.wrapping_add_signed(by);
-            self.deadline_sum += deadline.0 as i128 * by as i128;
-        }
-        if let Some(kind) = counted.mortal {
-            let mortals = match kind {
-                Type::Hash => &mut self.mortal_hashes,
-                _ => &mut self.mortal_others,
-            };
-            *mortals = mortals.wrapping_add_signed(by);
-        }
-    }
-
-    /// The record that a ticket belongs to, and when it wakes.
-    #[inline]
-    fn filed_at(&self, hash: u64, ticket: Ticket) -> Option<(Place, Millis)> {
-        let place = self.table.locate(hash, |record| record.ticket() == Some(ticket))?;
-        Some((place, self.table.at(place)?.wakes()?))
-    }
-
-    /// Asks for the memory of all records that a batch is about, so that the ways there overlap.
-    fn load(&self, batch: &Batch) {
-        batch.entries().for_each(|(hash, _)| self.table.prefetch_bucket(hash));
-        for (hash, _) in batch.entries() {
-            if let Some(record) = self.table.candidate(hash) {
-                record.prefetch();
-            }
-        }
-    }
-
-    /// Keeps the index small when something was taken out of it; says whether there was something to do.
-    fn compact(&mut self) -> bool {
-        let Some(batch) = self.deadlines.loosen() else { return false };
-        self.load(&batch);
-        for (hash, old) in batch.entries() {
-            let ticket = self.deadlines.put_back(&batch, hash);
-            match self.table.find_mut(hash, |record| record.ticket() == Some(old)) {
-                Some(record) => record.set_ticket(ticket),
-                None => {
-                    debug_assert!(false, "what is filed has a record");
-                    self.deadlines.remove(ticket);
-                }
-            }
-        }
-        self.deadlines.release(batch);
-        true
-    }
-}
-
-/// What of a record is counted beside its size.
-#[derive(Clone, Copy)]
-struct Counted {
-    deadline: Option<Millis>,
-    /// Elements have deadlines.
-    mortal: Option<Type>,
-}
-
-impl Counted {
-    #[inline]
-    fn of(record: &Record) -> Counted {
-        let mortal = record.earliest().map(|_| record.kind());
-        Counted { deadline: record.deadline(), mortal }
     }
 }
 

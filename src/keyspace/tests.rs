@@ -379,7 +379,7 @@ fn sessions_take_twenty_bytes() {
     let key = |number: u64| format!("session:{number:08}").into_bytes();
     let small = |keyspace: &Keyspace, when: &str| {
         let db = &keyspace.dbs[0];
-        let bytes = db.deadlines.memory() + db.expires() * size_of::<Ticket>();
+        let bytes = db.deadlines.memory() + db.expires() * size_of::<expiry::Ticket>();
         assert!(bytes <= 20 * db.expires() + 200_000, "{bytes} for {} keys {when}", db.expires());
         bytes as f64 / db.expires().max(1) as f64
     };
