@@ -176,11 +176,14 @@ impl Deadlines {
         deadline.map(moment)
     }
 
+    /// A deadline is given that is still to come: if what is due by then is hidden, the clock was set back.
     pub fn set(&mut self, element: &[u8], deadline: Millis) {
         self.remove(element);
+        if deadline <= self.hidden_to {
+            self.hide(Millis(deadline.0.saturating_sub(1)));
+        }
         let limits = self.limits;
         self.live().set(element, deadline.0 as f64, limits);
-        self.hidden += usize::from(deadline <= self.hidden_to);
     }
 
     pub fn remove(&mut self, element: &[u8]) {
@@ -226,10 +229,11 @@ impl Deadlines {
 
     /// Those of the elements that are hidden, alone.
     pub fn hidden_alone(&self) -> Deadlines {
-        let mut alone = Deadlines { hidden_to: self.hidden_to, ..Deadlines::new(self.limits.seed) };
+        let mut alone = Deadlines::new(self.limits.seed);
         for name in self.names(0..self.hidden) {
             self.get(&name).into_iter().for_each(|deadline| alone.set(&name, deadline));
         }
+        alone.hide(self.hidden_to);
         alone
     }
 

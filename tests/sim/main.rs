@@ -43,6 +43,10 @@ const REGRESSIONS: &[(u64, &str)] = &[
         "of an entry that was trimmed as soon as it was added the log told its origin too late",
     ),
     (580536733, "MSETEX with a deadline in the past stored what was gone at once"),
+    (
+        328817641,
+        "when the clock had been set back, elements with new deadlines were hidden at once",
+    ),
 ];
 
 /// The same of durability.
