@@ -97,9 +97,7 @@ pub fn xclaim(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         }
         let forced = || options.force.then(|| Pending::new(id, None, 0, 1));
         let Some(before) = known.or_else(forced) else { continue };
-        // Who asks for no idleness claims, also what was delivered by a clock that was ahead of ours.
-        let is_busy = idle_ms > 0 && before.idle_ms(now_ms) < idle_ms;
-        if before.owner().is_some() && is_busy {
+        if before.owner().is_some() && before.idle_ms(now_ms) < idle_ms {
             continue;
         }
         let more = before.count().saturating_add(!options.ids_only as u64);
@@ -154,7 +152,7 @@ pub fn xautoclaim(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             if !claim.stream.contains(pending.id()) {
                 dead.push(*pending);
                 most -= 1;
-            } else if idle_ms == 0 || pending.idle_ms(now_ms) >= idle_ms {
+            } else if pending.idle_ms(now_ms) >= idle_ms {
                 idle.push(*pending);
                 most -= 1;
             }

@@ -89,7 +89,7 @@ fn write_pending(list: &mut List, group: &Group, pending: &Pending, now_ms: i64)
     match pending.owner() {
         Some(owner) => {
             parts.bulk(&group.consumer(owner).name);
-            parts.int(pending.idle_ms(now_ms).max(0));
+            parts.int(pending.idle_ms(now_ms));
         }
         // It was given back.
         None => {
@@ -136,7 +136,7 @@ impl<'a> Ask<'a> {
         let (end, idle_ms) = (self.end, self.idle_ms);
         pending
             .take_while(move |pending| pending.id() <= end)
-            .filter(move |pending| idle_ms == 0 || pending.idle_ms(now_ms) >= idle_ms)
+            .filter(move |pending| pending.idle_ms(now_ms) >= idle_ms)
             .take(self.most)
     }
 }

@@ -93,9 +93,9 @@ impl Pending {
         }
     }
 
-    /// For how long nobody has heard of it.
+    /// For how long nobody has heard of it; for no time, if it was delivered by a clock that was ahead of this one.
     pub fn idle_ms(&self, now_ms: i64) -> i64 {
-        now_ms.saturating_sub(self.time_ms())
+        now_ms.saturating_sub(self.time_ms()).max(0)
     }
 }
 
