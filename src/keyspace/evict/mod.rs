@@ -247,22 +247,18 @@ impl Keyspace {
             return self.evict_by_rules(whose);
         }
         let policy = self.eviction.groups[0].policy;
-        let found = match policy {
-            Policy { by: By::Nothing, .. } => None,
-            Policy { by: By::Ttl, .. } => self.next_to_expire().or_else(|| self.any_volatile()),
-            Policy { by: By::Random, volatile: true } => self.any_volatile(),
-            Policy { by: By::Random, .. } => self.any_key(),
-            Policy { volatile: true, .. } if self.are_volatile_few() => {
-                // Elements with deadlines are in the index as well.
-                self.draw_volatile(&[true], self.eviction.samples * 4);
-                self.best_of(0).or_else(|| self.any_volatile())
-            }
-            _ => {
-                self.draw(&[true], HANDFULS_MAX);
-                self.best_of(0).or_else(|| match policy.volatile {
-                    true => self.any_volatile(),
-                    false => self.any_key(),
-                })
+        let found = match policy.by {
+            By::Nothing => None,
+            By::Ttl => self.next_to_expire().or_else(|| self.any_of(policy)),
+            By::Random => self.any_of(policy),
+            By::Lru | By::Lfu | By::Lrm => {
+                if policy.volatile && self.are_volatile_few() {
+                    // Elements with deadlines are in the index as well.
+                    self.draw_volatile(&[true], self.eviction.samples * 4);
+                } else {
+                    self.draw(&[true], HANDFULS_MAX);
+                }
+                self.best_of(0).or_else(|| self.any_of(policy))
             }
         };
         match found {
@@ -419,9 +415,8 @@ impl Keyspace {
             }
             for (db, hash, ticket) in thrown.into_iter().flatten() {
                 let home = &self.dbs[db];
-                let is_it = |record: &Record| record.ticket() == Some(ticket);
-                let place = home.table.locate(hash, is_it);
-                let Some(record) = place.and_then(|place| home.table.at(place)) else { continue };
+                let Some((place, _)) = home.filed_at(hash, ticket) else { continue };
+                let Some(record) = home.table.at(place) else { continue };
                 let key = (db, hash);
                 if let Some(group) = self.eviction.offer(home, record, key, self.aging, open) {
                     first.get_or_insert(group);
@@ -507,6 +502,10 @@ impl Keyspace {
 
     // ── choosing without candidates ─────────────────────────────────────────────────────────
 
+    fn any_of(&mut self, policy: Policy) -> Option<(usize, Place)> {
+        if policy.volatile { self.any_volatile() } else { self.any_key() }
+    }
+
     fn any_key(&mut self) -> Option<(usize, Place)> {
         let db = self.any_db(false)?;
         let dice = &mut self.dice;
@@ -517,9 +516,9 @@ impl Keyspace {
     fn any_volatile(&mut self) -> Option<(usize, Place)> {
         for _ in 0..HANDFULS_MAX {
             let Some((db, hash, ticket)) = self.throw_volatile() else { continue };
-            let is_it =
-                |record: &Record| record.ticket() == Some(ticket) && record.deadline().is_some();
-            if let Some(place) = self.dbs[db].table.locate(hash, is_it) {
+            let home = &self.dbs[db];
+            let Some((place, _)) = home.filed_at(hash, ticket) else { continue };
+            if home.table.at(place).is_some_and(|record| record.deadline().is_some()) {
                 return Some((db, place));
             }
         }
