@@ -142,17 +142,12 @@ impl Unpacker {
 
     fn aux(&mut self, name: &[u8], value: &[u8], loads: &mut Vec<Load>) {
         let number = || numbers::parse_i64(value).unwrap_or_default().max(0) as u64;
-        match name {
-            b"used-mem" => loads.push(Load::UsedMemory(number())),
-            b"redis-ver" | b"valkey-ver" => {
-                let text = format!("Loading RDB produced by version {}", value.escape_ascii());
-                loads.push(Load::Note(Level::Notice, text));
-                loads.push(Load::Home(match name {
-                    b"valkey-ver" => Family::Valkey,
-                    _ => Family::Redis,
-                }));
-            }
-            _ => (),
+        if let Some(family) = Family::of_version_field(name) {
+            let text = format!("Loading RDB produced by version {}", value.escape_ascii());
+            loads.push(Load::Note(Level::Notice, text));
+            loads.push(Load::Home(family));
+        } else if name == b"used-mem" {
+            loads.push(Load::UsedMemory(number()));
         }
     }
 }

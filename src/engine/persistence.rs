@@ -995,11 +995,11 @@ impl Engine {
 
     /// The AUX field by which a file says whose it is, when its version does not.
     fn home_of(&self, version: rdb::Version) -> &'static str {
-        match (version, self.persistence.rdb.home) {
-            (rdb::Version::Valkey80, _) => "valkey-ver",
-            (rdb::Version::V12, _) | (_, Family::Redis) => "redis-ver",
-            (_, Family::Valkey) => "valkey-ver",
-        }
+        let family = match version {
+            rdb::Version::V10 | rdb::Version::V11 => self.persistence.rdb.home,
+            rdb::Version::V12 | rdb::Version::Valkey80 => version.family(),
+        };
+        family.version_field()
     }
 
     fn drop_walk(&mut self) {

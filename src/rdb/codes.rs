@@ -25,6 +25,21 @@ pub enum Family {
     Valkey,
 }
 
+impl Family {
+    /// The AUX field in which its servers say their version.
+    pub fn version_field(self) -> &'static str {
+        match self {
+            Family::Redis => "redis-ver",
+            Family::Valkey => "valkey-ver",
+        }
+    }
+
+    /// Whose field that is, if it is one.
+    pub fn of_version_field(name: &[u8]) -> Option<Family> {
+        [Family::Redis, Family::Valkey].into_iter().find(|it| it.version_field().as_bytes() == name)
+    }
+}
+
 /// Which versions there are.
 pub mod version {
     /// Redis 7.0: listpacks in place of ziplists, functions, `SET_LISTPACK` and `STREAM_LISTPACKS_3` not yet.

@@ -101,7 +101,7 @@ impl Version {
         }
     }
 
-    fn family(self) -> Family {
+    pub fn family(self) -> Family {
         if self == Version::Valkey80 { Family::Valkey } else { Family::Redis }
     }
 }
