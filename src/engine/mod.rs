@@ -544,32 +544,18 @@ impl Engine {
             self.fetch_keys(who, input, batch);
             for request in &batch.requests {
                 let args = Args::new(input, &batch.spans[request.spans.clone()]);
-                match self.request(who, request.found.clone(), args, out) {
-                    Flow::Continue if out.len() < pause_at || request.end == input.len() => (),
-                    flow => {
-                        *parser = Parser::default();
-                        return match flow {
-                            Flow::Postponed => request.start,
-                            Flow::Blocked => request.end,
-                            Flow::Continue => {
-                                self.sessions[who].stalled = true;
-                                request.end
-                            }
-                            Flow::Close => input.len(),
-                        };
-                    }
+                let flow = self.request(who, request.found.clone(), args, out);
+                let is_full = out.len() >= pause_at && request.end != input.len();
+                if is_full || flow != Flow::Continue {
+                    *parser = Parser::default();
+                    return self.hold_up(who, flow, request.start..request.end, input.len());
                 }
             }
             if let Some((words, start)) = inline {
-                match self.inline(who, words, out) {
-                    Flow::Continue if out.len() < pause_at || at == input.len() => (),
-                    Flow::Continue => {
-                        self.sessions[who].stalled = true;
-                        return at;
-                    }
-                    Flow::Postponed => return start,
-                    Flow::Blocked => return at,
-                    Flow::Close => return input.len(),
+                let flow = self.inline(who, words, out);
+                let is_full = out.len() >= pause_at && at != input.len();
+                if is_full || flow != Flow::Continue {
+                    return self.hold_up(who, flow, start..at, input.len());
                 }
             }
             if let Some(error) = malformed {
@@ -593,6 +579,26 @@ impl Engine {
             if partial || passed || at == input.len() {
                 return at;
             }
+        }
+    }
+
+    /// No more requests run for now: where reading goes on later. A request after which more could run was
+    /// answered with so much that this must be sent first.
+    fn hold_up(
+        &mut self,
+        who: SessionKey,
+        flow: Flow,
+        request: std::ops::Range<usize>,
+        len: usize,
+    ) -> usize {
+        match flow {
+            Flow::Postponed => request.start,
+            Flow::Blocked => request.end,
+            Flow::Continue => {
+                self.sessions[who].stalled = true;
+                request.end
+            }
+            Flow::Close => len,
         }
     }
 
