@@ -284,6 +284,7 @@ const fn matches(row: &[u8], from: usize, word: &[u8]) -> bool {
     }
     true
 }
+
 /// What is said of a subcommand whose words make no sense, as Redis has it where a row cannot tell how many there
 /// may be.
 fn bad_words(container: &str, word: &[u8]) -> Error {

@@ -5,6 +5,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
+/// What is said of what did not come to its end for that.
+pub const GIVEN_UP: &str = "it was given up";
+
 #[derive(Debug, Default)]
 pub struct Permit {
     is_withdrawn: Mutex<bool>,

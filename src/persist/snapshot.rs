@@ -7,7 +7,7 @@
 
 use super::commands;
 use super::files::or_here;
-use super::permit::Permit;
+use super::permit::{GIVEN_UP, Permit};
 use crate::keyspace::Aging;
 use crate::keyspace::walk::{Piece, Saved};
 use crate::rdb::write::{Degraded, Life, Options, Writer};
@@ -198,7 +198,7 @@ impl SnapshotFile {
     pub fn finish_as(mut self, path: &Path) -> io::Result<Written> {
         self.complete()?;
         let renamed = self.permit.with(|| self.disk.rename(&self.path, path));
-        renamed.unwrap_or_else(|| Err(io::Error::other("it was given up")))?;
+        renamed.unwrap_or_else(|| Err(io::Error::other(GIVEN_UP)))?;
         self.is_kept = true;
         self.disk.sync_folder(or_here(path.parent().unwrap_or(Path::new(""))))?;
         Ok(self.written())

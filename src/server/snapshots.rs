@@ -12,6 +12,7 @@ use crate::engine::persistence::{Head, Purpose, SliceState, delay_us};
 use crate::keyspace::walk::Piece;
 use crate::persist::files::said;
 use crate::persist::log::Log;
+use crate::persist::permit::GIVEN_UP;
 use crate::persist::snapshot::Written;
 use crate::world::disk::Disk;
 use crate::world::time::Now;
@@ -33,8 +34,6 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// For so long nobody looks whether a pause is over.
 const NAP_US: u64 = 10_000;
-
-const GIVEN_UP: &str = "it was given up";
 
 /// What is on its way to the thread.
 enum Order {

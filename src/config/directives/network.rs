@@ -59,7 +59,7 @@ pub(super) const NETWORK: &[Directive] = &[
         at!(protected_mode_serves),
         "Whom protected-mode serves: clients of this machine, or of private networks as well.",
     )
-    .because("no peer has it; the container's entrypoint sets private, or no other container could connect"),
+    .because("ours, since no peer has it; the container's entrypoint sets private, or no other container could connect"),
     fixed(
         "health-socket",
         Kind::Switch,
@@ -68,7 +68,7 @@ pub(super) const NETWORK: &[Directive] = &[
         "Tell processes of this machine by an abstract Unix socket whether the server serves, and nothing \
          else: what `russet-server healthcheck` asks.",
     )
-    .because("no peer has it; the container's entrypoint sets yes")
+    .because("ours, since no peer has it; the container's entrypoint sets yes")
     .asked_by_name(),
     fixed(
         "tcp-backlog",
@@ -104,7 +104,7 @@ pub(super) const NETWORK: &[Directive] = &[
          core is to spare. It stops by itself while that does not pay; 0 sleeps at once.",
     )
     .then(Follow::BusyPoll)
-    .because("no peer has it; 0, because an idle server should cost nothing"),
+    .because("ours, since no peer has it; 0, because an idle server should cost nothing"),
     fixed(
         "mptcp",
         Kind::Switch,
@@ -205,7 +205,7 @@ pub(super) const CLIENTS: &[Directive] = &[
         at!(unauthenticated_timeout),
         "Seconds that a client has to log in, where a password is needed; 0 means any time.",
     )
-    .because("no peer has it: who does not log in has no business here"),
+    .because("ours, since no peer has it: who does not log in has no business here"),
     live(
         "unauthenticated-per-address",
         Kind::Number(0, INT),
@@ -214,7 +214,7 @@ pub(super) const CLIENTS: &[Directive] = &[
         "How many clients of one address may be connected that have not logged in, where a password is \
          needed; 0 means any number.",
     )
-    .because("no peer has it: nobody shall take all places who may do nothing with them"),
+    .because("ours, since no peer has it: nobody shall take all places who may do nothing with them"),
     live(
         "client-output-buffer-limit",
         Kind::OutputLimits,
