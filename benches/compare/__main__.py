@@ -13,6 +13,7 @@ are medians. Where Russet is behind the better of the others by more than a hund
 """
 
 import argparse
+import contextlib
 import datetime
 import shlex
 import sys
@@ -126,14 +127,10 @@ class Report:
             return
         generator = throughput.Generator(program, options.clients, options.keys)
         chosen = [workload for workload in workloads.ALL if workload.name in options.workloads]
-        servers = [kind.start(self.machine) for kind in self.kinds]
-        try:
+        with self.all_started() as servers:
             measured = list(
                 throughput.measure(servers, generator, chosen, options.pipeline, options.rounds, options.seconds, say)
             )
-        finally:
-            for server in servers:
-                server.stop()
         text, losses = throughput.report(measured, self.names)
         self.losses += losses
         self.head("Throughput")
@@ -145,29 +142,21 @@ class Report:
 
     def fanout(self):
         subscribers, rounds = 100, self.options.rounds
-        servers = [kind.start(self.machine) for kind in self.kinds]
         table = self.table()
-        try:
+        with self.all_started() as servers:
             for depth in (1, 16):
                 messages = (500 if self.quick else 3000) * (1 if depth == 1 else 4)
                 figures = fanout.measure(servers, subscribers, depth, messages, rounds)
                 table.add(f"P={depth}, processor time per delivery", figures, "µs")
-        finally:
-            for server in servers:
-                server.stop()
         self.show(f"Publish to {subscribers} subscribers", table)
 
     def workers(self):
-        servers = [kind.start(self.machine) for kind in self.kinds]
         table = self.table()
-        try:
+        with self.all_started() as servers:
             for depth in (1, 16, 64):
                 entries = (2_000 if self.quick else 20_000) * (1 if depth == 1 else 4)
                 figures = workers.measure(servers, depth, entries, self.options.rounds)
                 table.add(f"P={depth}, processor time per entry taken and acknowledged", figures, "µs")
-        finally:
-            for server in servers:
-                server.stop()
         self.show(f"{workers.WORKERS} workers of one group at a stream: XREADGROUP and XACK", table)
 
     def start(self):
@@ -241,6 +230,11 @@ class Report:
             "only a difference that comes again and again says something; the server's own count is the better judge, and "
             "the others have none."
         )
+
+    @contextlib.contextmanager
+    def all_started(self):
+        with contextlib.ExitStack() as stack:
+            yield [stack.enter_context(kind.start(self.machine)) for kind in self.kinds]
 
     def table(self):
         return Table(self.names)

@@ -7,7 +7,7 @@ but the server. A round is over when all subscribers have everything.
 import multiprocessing
 import selectors
 
-from figures import interleaved, median
+from figures import measured
 from servers import Client, encode
 
 FORK = multiprocessing.get_context("fork")
@@ -18,17 +18,8 @@ PAYLOAD = "x" * 64
 def measure(servers, subscribers, depth, messages, rounds):
     """Microseconds of the server's processor time per delivery, by server."""
     parties = [Party(server, subscribers) for server in servers]
-    try:
-        for party in parties:
-            party.publish(messages // 10, depth)
-        results = {server.name: [] for server in servers}
-        for order in interleaved(parties, rounds):
-            for party in order:
-                results[party.server.name].append(party.publish(messages, depth))
-        return {name: median(values) for name, values in results.items()}
-    finally:
-        for party in parties:
-            party.end()
+    publish = lambda count: lambda party: party.publish(count, depth)
+    return measured(parties, rounds, publish(messages // 10), publish(messages))
 
 
 class Party:

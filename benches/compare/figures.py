@@ -30,6 +30,21 @@ def interleaved(items, rounds):
         yield items[first:] + items[:first]
 
 
+def measured(parties, rounds, warm_up, work):
+    """By server the median of what `work` says of its party, when each was warmed up; the parties are ended with that."""
+    try:
+        for party in parties:
+            warm_up(party)
+        results = {party.server.name: [] for party in parties}
+        for order in interleaved(parties, rounds):
+            for party in order:
+                results[party.server.name].append(work(party))
+        return {name: median(values) for name, values in results.items()}
+    finally:
+        for party in parties:
+            party.end()
+
+
 def loss(figures, less_is_better=True):
     """How far the subject is behind the better peer, as a part of its figure; None if it is not behind."""
     ours = figures.get(SUBJECT)

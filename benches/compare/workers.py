@@ -6,7 +6,7 @@ acknowledges just these, all workers in turn.
 
 import re
 
-from figures import interleaved, median
+from figures import measured
 from servers import Client, chunks_of, encode
 
 WORKERS = 50
@@ -19,17 +19,8 @@ ID = re.compile(rb"\r\n(0-\d{7})\r\n")
 def measure(servers, depth, entries, rounds):
     """Microseconds of the server's processor time for an entry taken and acknowledged, by server."""
     crews = [Crew(server) for server in servers]
-    try:
-        results = {server.name: [] for server in servers}
-        for crew in crews:
-            crew.work(depth, entries // 10)
-        for order in interleaved(crews, rounds):
-            for crew in order:
-                results[crew.server.name].append(crew.work(depth, entries))
-        return {name: median(values) for name, values in results.items()}
-    finally:
-        for crew in crews:
-            crew.end()
+    work = lambda count: lambda crew: crew.work(depth, count)
+    return measured(crews, rounds, work(entries // 10), work(entries))
 
 
 def jobs(count):
