@@ -3,20 +3,11 @@
 
 #![no_main]
 
+mod alone;
+
+use alone::Alone;
 use libfuzzer_sys::fuzz_target;
-use russet::config::{Config, Includes, Rewrite, load, rewrite};
-
-/// No other file is there.
-struct Alone;
-
-impl Includes for Alone {
-    fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
-        Err(format!("{path} is not there"))
-    }
-    fn expand(&mut self, _: &str) -> Vec<String> {
-        Vec::new()
-    }
-}
+use russet::config::{Config, Rewrite, load, rewrite};
 
 fuzz_target!(|text: &[u8]| {
     let mut config = Config::default();

@@ -13,9 +13,10 @@ mod words;
 use libfuzzer_sys::fuzz_target;
 use russet::commands::TABLE;
 use russet::config::{Allowed, Config};
-use russet::engine::{Closing, Engine, Peer, Run, SessionKey};
+use russet::engine::{Closing, Engine, Run, SessionKey};
 use russet::spec::{Arg, Shape};
 use support::client::{Client, encode};
+use support::come;
 use support::dice::Dice;
 use support::machine::{Clock, Machine};
 use support::recount::recount;
@@ -93,12 +94,6 @@ fuzz_target!(|bytes: &[u8]| {
     }
     recount(&engine).unwrap_or_else(|why| panic!("{why}"));
 });
-
-fn come(engine: &mut Engine, clock: &Clock) -> SessionKey {
-    let who = engine.connect(Peer { loopback: true, ..Peer::default() }, clock.now());
-    engine.sessions[who].authenticated = true;
-    who
-}
 
 fn say(engine: &mut Engine, who: SessionKey, line: &Line, clock: &Clock) {
     let (mut frame, mut answers) = (Vec::new(), Vec::new());

@@ -3,13 +3,15 @@
 
 #![no_main]
 
+mod alone;
 #[allow(dead_code)]
 mod support;
 
+use alone::Alone;
 use libfuzzer_sys::fuzz_target;
 use russet::commands::TABLE;
-use russet::config::{Config, Includes, Rewrite, load, rewrite};
-use russet::engine::{Engine, Peer};
+use russet::config::{Config, Rewrite, load, rewrite};
+use russet::engine::Engine;
 use support::client::{Client, encode};
 use support::dice::Dice;
 use support::machine::{Clock, Machine};
@@ -55,18 +57,6 @@ const VALUES: &[&str] = &[
     "\\x00",
 ];
 
-/// No other file is there.
-struct Alone;
-
-impl Includes for Alone {
-    fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
-        Err(format!("{path} is not there"))
-    }
-    fn expand(&mut self, _: &str) -> Vec<String> {
-        Vec::new()
-    }
-}
-
 fuzz_target!(|bytes: &[u8]| {
     let mut dice = Dice::scripted(bytes);
     let names: Vec<Vec<u8>> =
@@ -97,8 +87,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn ask(engine: &mut Engine, clock: &Clock, line: &[Vec<u8>]) -> Value {
-    let who = engine.connect(Peer { loopback: true, ..Peer::default() }, clock.now());
-    engine.sessions[who].authenticated = true;
+    let who = support::come(engine, clock);
     let (mut frame, mut answers) = (Vec::new(), Vec::new());
     encode(line, &mut frame);
     engine.receive(who, &frame, &mut answers, clock.now());
