@@ -454,15 +454,15 @@ impl Engine {
         snapshot.map(|snapshot| snapshot.stage = Stage::Joining).is_some()
     }
 
-    /// There is no log that would take its new base in.
+    /// The log does not take its new base in: the rewrite was given up, or else the log has no file that would
+    /// follow the base, and has not told yet that it could not make one.
     pub fn leave_base(&mut self, now: Now) {
         let is_over = |snapshot: &Snapshot| {
             snapshot.purpose == Purpose::Rewrite
                 && matches!(snapshot.stage, Stage::Joining | Stage::Cancelled)
         };
         if self.persistence.snapshot.as_ref().is_some_and(is_over) {
-            self.cancel_snapshot();
-            self.end_snapshot(Err("the AOF was turned off".into()), 0, now);
+            self.end_snapshot(Err("the AOF has no file that follows its new base".into()), 0, now);
         }
     }
 
@@ -684,12 +684,7 @@ impl Engine {
                 Level::Notice,
                 "Killing the AOF rewrite, which is a thread and no child: the AOF is turned off",
             );
-            // A log that takes its base in will not tell any more what came of it.
-            let joins = |snapshot: &Snapshot| snapshot.stage == Stage::Joining;
-            match self.persistence.snapshot.as_ref().is_some_and(joins) {
-                true => self.leave_base(self.now),
-                false => self.cancel_snapshot(),
-            }
+            self.cancel_snapshot();
         }
         self.persistence.rewrite_scheduled = false;
         self.persistence.aof.state = AofState::Off;

@@ -17,6 +17,7 @@ mod memory;
 mod process;
 mod pubsub;
 mod queues;
+mod rewrites;
 mod scripts;
 mod startup;
 mod steps;
