@@ -169,7 +169,8 @@ class Server:
 
     def spawn(self, *more):
         command = self.place.command.format(port=self.place.port, dir=self.folder)
-        with open(self.log_path, "ab") as log:
+        # Unbuffered: what the process prints must come behind this line.
+        with open(self.log_path, "ab", buffering=0) as log:
             log.write(b"---- starts\n")
             self.process = subprocess.Popen(
                 [*shlex.split(command), *self.options, *more], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
