@@ -2,6 +2,7 @@
 
 use super::options::{Options, Target};
 use super::reply::Reply;
+use super::tls::TlsStream;
 use crate::persist::files::said;
 use crate::resp::request;
 use std::ffi::OsStr;
@@ -18,21 +19,25 @@ pub struct Connection {
 enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<TlsStream>),
 }
 
 impl Connection {
     /// Connects, and nothing else.
     pub fn open(options: &Options) -> io::Result<Connection> {
-        if options.tls {
-            let text = "this client was built without TLS; use redis-cli --tls of Redis or Valkey";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
-        }
         let stream = match &options.target {
+            Target::Unix(_) if options.tls.is_some() => {
+                let why = "TLS is spoken on ports, and not on Unix sockets";
+                return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+            }
             Target::Unix(path) => Stream::Unix(UnixStream::connect(OsStr::from_bytes(path))?),
             Target::Tcp { host, port } => {
                 let stream = connect(host, *port, options.connect_timeout)?;
                 stream.set_nodelay(true)?;
-                Stream::Tcp(stream)
+                match &options.tls {
+                    Some(tls) => Stream::Tls(Box::new(TlsStream::open(stream, host, tls)?)),
+                    None => Stream::Tcp(stream),
+                }
             }
         };
         Ok(Connection { stream: BufReader::with_capacity(64 << 10, stream) })
@@ -64,6 +69,7 @@ impl Connection {
         Ok(match self.stream.get_ref() {
             Stream::Tcp(stream) => Box::new(stream.try_clone()?),
             Stream::Unix(stream) => Box::new(stream.try_clone()?),
+            Stream::Tls(stream) => Box::new(stream.writer()?),
         })
     }
 
@@ -72,6 +78,7 @@ impl Connection {
         match self.stream.get_ref() {
             Stream::Tcp(stream) => stream.set_read_timeout(patience),
             Stream::Unix(stream) => stream.set_read_timeout(patience),
+            Stream::Tls(stream) => stream.socket().set_read_timeout(patience),
         }
     }
 
@@ -148,6 +155,7 @@ impl Read for Stream {
         match self {
             Stream::Tcp(stream) => stream.read(into),
             Stream::Unix(stream) => stream.read(into),
+            Stream::Tls(stream) => stream.read(into),
         }
     }
 }
@@ -157,6 +165,7 @@ impl Write for Stream {
         match self {
             Stream::Tcp(stream) => stream.write(bytes),
             Stream::Unix(stream) => stream.write(bytes),
+            Stream::Tls(stream) => stream.write(bytes),
         }
     }
 

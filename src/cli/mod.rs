@@ -10,6 +10,7 @@ mod options;
 mod prompt;
 mod reply;
 mod session;
+mod tls;
 mod watch;
 
 pub use connection::Connection;

@@ -15,8 +15,7 @@ pub enum Parsed {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub target: Target,
-    /// It was asked for, which this client does not have.
-    pub tls: bool,
+    pub tls: Option<Tls>,
     pub user: Option<Vec<u8>>,
     pub password: Option<Vec<u8>>,
     pub warns_of_password: bool,
@@ -37,6 +36,21 @@ pub struct Options {
     pub tag: Option<Vec<u8>>,
     pub mode: Mode,
     pub command: Vec<Vec<u8>>,
+}
+
+/// TLS: paths of files, and a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Whom the server must be signed by; without both, the authorities of the system.
+    pub authorities: Option<String>,
+    pub authority_folder: Option<String>,
+    /// Who this client is.
+    pub certificate: Option<String>,
+    pub key: Option<String>,
+    /// What the server is asked for and must be called, if not the host.
+    pub name: Option<String>,
+    /// Whoever the server is.
+    pub insecure: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +121,7 @@ pub fn parse(args: &[Vec<u8>]) -> Parsed {
 fn read(args: &[Vec<u8>]) -> Result<Parsed, String> {
     let mut options = Options {
         target: Target::Tcp { host: "127.0.0.1".into(), port: 6379 },
-        tls: false,
+        tls: None,
         user: None,
         password: None,
         warns_of_password: false,
@@ -126,6 +140,7 @@ fn read(args: &[Vec<u8>]) -> Result<Parsed, String> {
         command: Vec::new(),
     };
     let (mut silent, mut quoted) = (false, false);
+    let (mut uses_tls, mut tls) = (false, Tls::default());
     let (mut pattern, mut count, mut patience) = (b"*".to_vec(), None, Some(PIPE_PATIENCE));
     let mut rest = args.iter();
     while let Some(arg) = rest.as_slice().first() {
@@ -199,10 +214,13 @@ fn read(args: &[Vec<u8>]) -> Result<Parsed, String> {
             "--latency" => options.mode = Mode::Latency,
             "--stat" => options.mode = Mode::Stat,
             "--eval" => options.mode = Mode::Eval(value()?),
-            "--tls" => options.tls = true,
-            // Of use with TLS alone.
-            "--insecure" => (),
-            "--sni" | "--cacert" | "--cert" | "--key" => drop(text(value()?)?),
+            "--tls" => uses_tls = true,
+            "--insecure" => tls.insecure = true,
+            "--sni" => tls.name = Some(text(value()?)?),
+            "--cacert" => tls.authorities = Some(text(value()?)?),
+            "--cacertdir" => tls.authority_folder = Some(text(value()?)?),
+            "--cert" => tls.certificate = Some(text(value()?)?),
+            "--key" => tls.key = Some(text(value()?)?),
             "-v" | "--version" => return Ok(Parsed::Version),
             "--help" => return Ok(Parsed::Help),
             absent if ABSENT.contains(&absent) => {
@@ -212,6 +230,10 @@ fn read(args: &[Vec<u8>]) -> Result<Parsed, String> {
             }
             _ => return Err(bad()),
         }
+    }
+    // What is said of TLS is of use with TLS alone.
+    if uses_tls || options.tls.is_some() {
+        options.tls = Some(tls);
     }
     options.command = rest.cloned().collect();
     if quoted {
@@ -240,7 +262,7 @@ fn take_uri(uri: &str, options: &mut Options) -> Result<(), String> {
     let (scheme, rest) = uri.split_once("://").ok_or("Invalid URI scheme")?;
     match scheme {
         "redis" | "valkey" => (),
-        "rediss" | "valkeys" => options.tls = true,
+        "rediss" | "valkeys" => options.tls = Some(Tls::default()),
         _ => return Err("Invalid URI scheme".into()),
     }
     let (login, place) = match rest.rsplit_once('@') {
@@ -337,8 +359,13 @@ pub fn help(name: &str) -> String {
          \u{20} --csv, --json, --quoted-json\n\
          \u{20}                    Output in these formats.\n\
          \u{20} --quoted-input     Arguments are quoted strings.\n\
-         \u{20} --tls, --sni, --cacert, --cert, --key <...>, --insecure\n\
-         \u{20}                    TLS.\n\
+         \u{20} --tls              TLS, to a server that the system's authorities have signed by the host's name.\n\
+         \u{20} --cacert <file>, --cacertdir <folder>\n\
+         \u{20}                    The server's authorities are these; its name may then be any.\n\
+         \u{20} --sni <name>       The server is called, and must be called, so.\n\
+         \u{20} --insecure         The server may be anybody.\n\
+         \u{20} --cert <file>, --key <file>\n\
+         \u{20}                    The client's own certificate, and its key.\n\
          \u{20} --pipe [--pipe-timeout <seconds>]\n\
          \u{20}                    Send raw protocol from standard input.\n\
          \u{20} --scan [--pattern <pattern>] [--count <count>]\n\
@@ -392,7 +419,7 @@ mod tests {
             let it = options(&["-u", uri]);
             assert_eq!(it.target, Target::Tcp { host: host.into(), port }, "{uri}");
             assert_eq!(it.db, db, "{uri}");
-            assert_eq!(it.tls, uri.starts_with("rediss"), "{uri}");
+            assert_eq!(it.tls.is_some(), uri.starts_with("rediss"), "{uri}");
         }
         let it = options(&["-u", "redis://u:p%40ss@h"]);
         assert_eq!(

@@ -753,3 +753,72 @@ fn a_folder_of_authorities_is_read() {
     site.client();
     assert_ne!(field(&info(&site.server, "tls"), "tls_ca_cert_serial"), "none");
 }
+
+/// Our own client, under its name in the image; what it printed, and whether it ended well.
+fn cli(site: &Site, args: &[&str], input: &[u8]) -> (String, bool) {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+    let port = site.tls_port.to_string();
+    let mut command = Command::new(Program::Russet.path().expect("it is built"));
+    command.arg0("redis-cli").args(["-p", &port, "--tls"]).args(args);
+    command.env_remove("REDISCLI_AUTH").env_remove("VALKEYCLI_AUTH").env_remove("SSL_CERT_DIR");
+    // The authorities of the system, as far as this test goes.
+    command.env("SSL_CERT_FILE", site.authority.path("ca.crt"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut standard_input = process.stdin.take().expect("it is piped");
+    let input = input.to_vec();
+    let feed = std::thread::spawn(move || drop(standard_input.write_all(&input)));
+    let output = process.wait_with_output().unwrap();
+    feed.join().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (String::from_utf8_lossy(&text).trim_end().to_string(), output.status.success())
+}
+
+#[test]
+fn our_own_client_speaks_it() {
+    let site = Site::start(&["--tls-auth-clients", "no"]);
+    let ca = site.authority.text("ca.crt");
+    let pong = ("PONG".to_string(), true);
+    // Authorities of one's own: the certificate is for localhost, and reached is 127.0.0.1.
+    assert_eq!(cli(&site, &["--cacert", &ca, "ping"], b""), pong);
+    assert_eq!(cli(&site, &["--cacert", &ca, "--sni", "localhost", "ping"], b""), pong);
+    let folder = site.authority.folder.path().to_string_lossy().into_owned();
+    assert_eq!(cli(&site, &["--cacertdir", &folder, "ping"], b""), pong);
+    assert_eq!(cli(&site, &["--insecure", "ping"], b""), pong);
+    // Those of the system: the name counts.
+    assert_eq!(cli(&site, &["-h", "localhost", "ping"], b""), pong);
+    for args in [&["ping"][..], &["--cacert", &ca, "--sni", "elsewhere", "ping"]] {
+        let (text, is_well) = cli(&site, args, b"");
+        assert!(!is_well && text.contains("certificate"), "{args:?}: {text}");
+    }
+    let stranger = Authority::new();
+    let (text, is_well) = cli(&site, &["--cacert", &stranger.text("ca.crt"), "ping"], b"");
+    assert!(!is_well && text.contains("certificate"), "{text}");
+    let (text, is_well) = cli(&site, &["--cacert", "/nowhere", "ping"], b"");
+    assert!(!is_well && text.contains("/nowhere"), "{text}");
+    let (text, is_well) = cli(&site, &["--insecure", "--cert", &ca, "ping"], b"");
+    assert!(!is_well && text.contains("--key"), "{text}");
+
+    // Many records each way at once, and an answer of many records.
+    let mut input = Vec::new();
+    for n in 0..20_000 {
+        encode(&["SET", &format!("key:{n}"), &"x".repeat(200)], &mut input);
+    }
+    let many: Vec<&str> = ["MGET"].into_iter().chain(["key:1"; 20_000]).collect();
+    encode(&many, &mut input);
+    let (text, is_well) = cli(&site, &["--cacert", &ca, "--pipe"], &input);
+    assert!(is_well && text.contains("errors: 0, replies: 20001"), "{text}");
+    assert_eq!(cli(&site, &["--cacert", &ca, "dbsize"], b""), ("20000".to_string(), true));
+}
+
+#[test]
+fn our_own_client_shows_its_certificate() {
+    let site = Site::start(&[]);
+    let ca = site.authority.text("ca.crt");
+    let pair = ["client.crt", "client.key"].map(|name| site.authority.text(name));
+    let args = ["--cacert", &ca, "--cert", &pair[0], "--key", &pair[1], "ping"];
+    assert_eq!(cli(&site, &args, b""), ("PONG".to_string(), true));
+    let (text, is_well) = cli(&site, &["--cacert", &ca, "ping"], b"");
+    assert!(!is_well, "{text}");
+}

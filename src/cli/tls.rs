@@ -1,0 +1,303 @@
+//! TLS for the client: whom it believes, who it is, and a stream that can be read and written at once.
+//!
+//! Like redis-cli, with `--cacert` or `--cacertdir` it believes whatever these authorities have signed, by whichever
+//! name the server was reached: they are somebody's own, and containers are reached by many names. By the
+//! authorities of the system anybody may have been signed: then, and wherever `--sni` says a name, the certificate
+//! must bear the name as well.
+
+use super::options::Tls;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
+use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct};
+use rustls::{Error as TlsError, RootCertStore, SignatureScheme};
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What one look at the socket takes at most.
+const READ_BYTES: usize = 16 << 10;
+
+pub struct TlsStream {
+    socket: TcpStream,
+    session: Arc<Session>,
+    /// Records as they came; what is before `taken` was looked at.
+    records: Vec<u8>,
+    taken: usize,
+}
+
+/// The half that only writes.
+pub struct TlsWriter {
+    socket: TcpStream,
+    session: Arc<Session>,
+}
+
+struct Session {
+    tls: Mutex<ClientConnection>,
+    /// Held by whoever sends records, so that they keep their order. While it waits for the socket others may read.
+    sends: Mutex<()>,
+}
+
+impl TlsStream {
+    /// Says hello over a connected socket, and waits until both sides agree.
+    pub fn open(mut socket: TcpStream, host: &str, options: &Tls) -> io::Result<TlsStream> {
+        let config = config(options).map_err(refused)?;
+        let name = options.name.as_deref().unwrap_or(host);
+        let name = ServerName::try_from(name.to_string())
+            .map_err(|_| refused(format!("'{name}' cannot be the name of a server")))?;
+        let mut tls = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut socket)?;
+        }
+        let session = Session { tls: Mutex::new(tls), sends: Mutex::new(()) };
+        Ok(TlsStream { socket, session: Arc::new(session), records: Vec::new(), taken: 0 })
+    }
+
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    pub fn writer(&self) -> io::Result<TlsWriter> {
+        Ok(TlsWriter { socket: self.socket.try_clone()?, session: self.session.clone() })
+    }
+}
+
+impl Session {
+    fn tls(&self) -> MutexGuard<'_, ClientConnection> {
+        lock(&self.tls)
+    }
+
+    /// Sends what the session has to say. The session itself is free while the socket is waited for.
+    fn send(&self, socket: &mut TcpStream) -> io::Result<()> {
+        let _turn = lock(&self.sends);
+        loop {
+            let mut records = Vec::new();
+            let mut tls = self.tls();
+            while tls.wants_write() {
+                tls.write_tls(&mut records)?;
+            }
+            drop(tls);
+            if records.is_empty() {
+                return Ok(());
+            }
+            socket.write_all(&records)?;
+        }
+    }
+}
+
+impl Read for TlsStream {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let mut tls = self.session.tls();
+            match tls.reader().read(into) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => (),
+                done => return done,
+            }
+            if self.taken < self.records.len() {
+                self.taken += tls.read_tls(&mut &self.records[self.taken..])?;
+                let looked = tls.process_new_packets();
+                let answers = tls.wants_write();
+                drop(tls);
+                // An alert, or the answer to a change of keys. Whoever is sending already takes it along.
+                if answers && self.session.sends.try_lock().is_ok() {
+                    self.session.send(&mut self.socket)?;
+                }
+                looked.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+                continue;
+            }
+            drop(tls);
+            self.records.resize(READ_BYTES, 0);
+            let read = self.socket.read(&mut self.records);
+            (self.taken, _) = (0, self.records.truncate(*read.as_ref().unwrap_or(&0)));
+            if read? == 0 {
+                return Ok(0);
+            }
+        }
+    }
+}
+
+impl Write for TlsStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.session.tls().writer().write(bytes)?;
+        self.session.send(&mut self.socket)?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Write for TlsWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.session.tls().writer().write(bytes)?;
+        self.session.send(&mut self.socket)?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn config(options: &Tls) -> Result<ClientConfig, String> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let algorithms = provider.signature_verification_algorithms;
+    let verifier: Arc<dyn ServerCertVerifier> = match options.insecure {
+        true => Arc::new(Anybody { algorithms }),
+        false => verifier(options, &provider)?,
+    };
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    match (&options.certificate, &options.key) {
+        (None, None) => Ok(builder.with_no_client_auth()),
+        (Some(certificate), Some(key)) => {
+            let chain = certificates(certificate)?;
+            let key = PrivateKeyDer::from_pem_file(key).map_err(|why| format!("{key}: {why}"))?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| error.to_string())
+        }
+        _ => Err("--cert and --key belong together".into()),
+    }
+}
+
+fn verifier(
+    options: &Tls,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, String> {
+    let (mut roots, mut found) = (RootCertStore::empty(), Vec::new());
+    if let Some(file) = &options.authorities {
+        found.extend(certificates(file)?);
+    }
+    if let Some(folder) = &options.authority_folder {
+        let files = std::fs::read_dir(folder).map_err(|why| format!("{folder}: {why}"))?;
+        let paths = files.filter_map(|file| Some(file.ok()?.path())).filter(|path| path.is_file());
+        // As OpenSSL does, what is no certificate is passed over.
+        found.extend(paths.filter_map(|path| certificates(&path).ok()).flatten());
+    }
+    let is_own = options.authorities.is_some() || options.authority_folder.is_some();
+    if !is_own {
+        found = rustls_native_certs::load_native_certs().certs;
+    }
+    let (added, _) = roots.add_parsable_certificates(found);
+    if added == 0 {
+        return Err("no certificate authority is known; --cacert names a file".into());
+    }
+    let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let strict = builder.build().map_err(|error| error.to_string())?;
+    Ok(match is_own && options.name.is_none() {
+        true => Arc::new(Nameless { strict }),
+        false => strict,
+    })
+}
+
+fn certificates(path: impl AsRef<Path>) -> Result<Vec<CertificateDer<'static>>, String> {
+    let path = path.as_ref();
+    let named = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let all = CertificateDer::pem_file_iter(path).map_err(|why| named(&why))?;
+    let all: Result<Vec<_>, _> = all.collect();
+    all.map_err(|why| named(&why))
+}
+
+/// Believes what the authorities have signed, by whichever name.
+#[derive(Debug)]
+struct Nameless {
+    strict: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for Nameless {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        use CertificateError::{NotValidForName, NotValidForNameContext};
+        // The name is looked at last, when everything else has been found good.
+        match self.strict.verify_server_cert(end_entity, intermediates, server_name, ocsp, now) {
+            Err(TlsError::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
+                Ok(ServerCertVerified::assertion())
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.strict.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.strict.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.strict.supported_verify_schemes()
+    }
+}
+
+/// `--insecure`: believes everybody, but wants proof that the key of the certificate is at hand.
+#[derive(Debug)]
+struct Anybody {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+fn refused(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
