@@ -330,15 +330,16 @@ impl Engine {
         self.host.allocated().saturating_sub(goes)
     }
 
-    /// Bytes that go by themselves: what clients have not read, up to the share of the limit that it may take, what the
-    /// log has not written, and what a snapshot has gathered.
+    /// Bytes that go by themselves: what clients have not read, up to the share of the limit that it may take, what is
+    /// still held for clients that were ended, what the log has not written, and what a snapshot has gathered.
     pub fn not_counted(&self) -> u64 {
         let unread = self.outputs_memory() as u64;
         let unread = match self.room.limit {
             0 => unread,
             limit => unread.min(limit / OUTPUTS_SHARE),
         };
-        unread + self.log_buffered() + self.keyspace.gathered() as u64
+        let leaving = self.ledger.leaving() as u64;
+        unread + leaving + self.log_buffered() + self.keyspace.gathered() as u64
     }
 
     /// Bytes of the log that are not in its file.

@@ -17,6 +17,8 @@ struct Counts {
     in_flight: AtomicUsize,
     /// Bytes of messages that clients share.
     messages: AtomicUsize,
+    /// Bytes that sockets' owners still hold for clients that are gone.
+    leaving: AtomicUsize,
     /// A client that has so many bytes unread is not read from.
     pause_at: AtomicUsize,
 }
@@ -46,6 +48,17 @@ impl Ledger {
         self.0.in_flight.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
     }
 
+    /// What was held for clients that are gone, until whoever holds it has come to free it.
+    #[inline]
+    pub fn leaving(&self) -> usize {
+        self.0.leaving.load(Ordering::Relaxed)
+    }
+
+    /// So many bytes of a client that is gone are held now, and were before.
+    pub fn left(&self, before: usize, now: usize) {
+        self.0.leaving.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+    }
+
     pub fn pause_at(&self) -> usize {
         self.0.pause_at.load(Ordering::Relaxed)
     }
@@ -65,6 +78,7 @@ impl Default for Counts {
         Counts {
             in_flight: AtomicUsize::new(0),
             messages: AtomicUsize::new(0),
+            leaving: AtomicUsize::new(0),
             pause_at: AtomicUsize::new(usize::MAX),
         }
     }

@@ -166,13 +166,15 @@ pub struct Input {
 
 /// What the engine and the task that owns the socket share, whichever threads they run on: the engine
 /// rings when it has something for the task, and the task says what it holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Mailbox {
     waker: AtomicWaker,
     mail: AtomicBool,
     in_flight: AtomicUsize,
     /// Of that, the memory that is held for this client alone.
     held: AtomicUsize,
+    /// As many bytes as were held when the client was gone; they are freed before this is dropped.
+    leaving: AtomicUsize,
     /// The client counts as gone, and so does what is held for it.
     closed: AtomicBool,
     ledger: Ledger,
@@ -180,7 +182,15 @@ pub struct Mailbox {
 
 impl Mailbox {
     pub fn new(ledger: Ledger) -> Mailbox {
-        Mailbox { ledger, ..Mailbox::default() }
+        Mailbox {
+            waker: AtomicWaker::new(),
+            mail: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            leaving: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            ledger,
+        }
     }
 
     pub fn ledger(&self) -> &Ledger {
@@ -206,8 +216,8 @@ impl Mailbox {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// The socket's owner holds this now, and so many bytes that are records of TLS already. Whoever holds more than before must tell the engine as well, which
-    /// has bounds on it.
+    /// The socket's owner holds this now, and so many bytes that are records of TLS already. Whoever holds more than
+    /// before must tell the engine as well, which has bounds on it.
     pub fn set_in_flight(&self, unsent: &Outbox, sealed: usize) {
         self.in_flight.store(unsent.len() + sealed, Ordering::Relaxed);
         self.set_held(unsent.own_memory() + sealed);
@@ -225,7 +235,11 @@ impl Mailbox {
 
     fn write_off(&self) {
         self.in_flight.store(0, Ordering::Relaxed);
-        self.set_held(0);
+        let held = self.held.swap(0, Ordering::SeqCst);
+        if held > 0 {
+            self.ledger.left(self.leaving.swap(held, Ordering::SeqCst), held);
+            self.ledger.held(held, 0);
+        }
     }
 
     fn set_held(&self, bytes: usize) {
@@ -239,6 +253,12 @@ impl Mailbox {
     pub fn take(&self) -> bool {
         // Mostly there is none, and a load costs less than a swap.
         self.mail.load(Ordering::Acquire) && self.mail.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        self.ledger.left(*self.leaving.get_mut(), 0);
     }
 }
 
@@ -483,5 +503,29 @@ impl Index<SessionKey> for Sessions {
 impl IndexMut<SessionKey> for Sessions {
     fn index_mut(&mut self, key: SessionKey) -> &mut Session {
         self.get_mut(key).expect("a session outlives its requests")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_for_a_client_that_is_gone_is_leaving_until_nobody_holds_it() {
+        let ledger = Ledger::default();
+        let (mailbox, mut unsent) = (Mailbox::new(ledger.clone()), Outbox::default());
+        unsent.copy(&[7; 5000]);
+        mailbox.set_in_flight(&unsent, 0);
+        let held = ledger.bytes();
+        assert!(held >= 5000);
+        mailbox.close();
+        assert_eq!((ledger.bytes(), ledger.leaving(), mailbox.in_flight()), (0, held, 0));
+        // The owner has not heard of it yet, and goes on.
+        unsent.copy(&[7; 50_000]);
+        mailbox.set_in_flight(&unsent, 0);
+        assert_eq!(ledger.bytes(), 0);
+        assert!(ledger.leaving() >= 55_000);
+        drop(mailbox);
+        assert_eq!(ledger.leaving(), 0);
     }
 }

@@ -67,6 +67,11 @@ pub async fn serve<S: Transport>(stream: S, door: Door, who: SessionKey, mailbox
     }
     connection.stream.part();
     connection.door.soon(move |engine, _| engine.disconnect(who));
+    // What was held for the client is said to be gone when it is.
+    let mailbox = connection.mailbox.clone();
+    drop(connection);
+    super::tally::publish();
+    drop(mailbox);
 }
 
 struct Connection<S> {
@@ -334,6 +339,8 @@ impl<S: Transport> Connection<S> {
         {
             flushed?;
         }
+        // In this order: else what is freed would count as data for a moment, and others may look in between.
+        super::tally::publish();
         self.tell_in_flight();
         Ok(())
     }
