@@ -14,10 +14,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Runs the tool that the program was called by the name of, and says how it ended; nothing, if it was called to serve.
 pub fn run(program: &[u8], args: &[Vec<u8>]) -> Option<i32> {
     let name = base_name(program);
-    let (family, tool) = match name.split(|byte| *byte == b'-').next()? {
-        b"redis" => (Some(Family::Redis), &name[b"redis-".len()..]),
-        b"valkey" => (Some(Family::Valkey), &name[b"valkey-".len()..]),
-        b"russet" => (None, &name[b"russet-".len()..]),
+    let dash = name.iter().position(|byte| *byte == b'-')?;
+    let (family, tool) = match &name[..dash] {
+        b"redis" => (Some(Family::Redis), &name[dash + 1..]),
+        b"valkey" => (Some(Family::Valkey), &name[dash + 1..]),
+        b"russet" => (None, &name[dash + 1..]),
         _ => return None,
     };
     match tool {
@@ -144,4 +145,27 @@ fn path_of(bytes: &[u8]) -> OsString {
 fn now() -> Millis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis(since.as_millis() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_names_of_tools_call_them() {
+        for name in [
+            "redis",
+            "valkey",
+            "russet",
+            "redis-",
+            "russet-server",
+            "check-rdb",
+            "",
+            "/",
+            "/usr/bin/russet",
+        ] {
+            assert_eq!(run(name.as_bytes(), &[]), None, "{name}");
+        }
+        assert_eq!(run(b"/usr/bin/redis-check-rdb", &[b"--version".to_vec()]), Some(0));
+    }
 }
