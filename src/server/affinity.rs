@@ -2,6 +2,9 @@
 //!
 //! A new thread has the processors of the thread that started it. So each thread settles for itself when it
 //! begins; one for which there is no list gets what the process began with.
+//!
+//! A thread that writes a snapshot also gives way: it is woken for each piece, and as a batch thread it does not take the
+//! processor from somebody who answers clients then. It keeps its share, so that the snapshot is done in time.
 
 use crate::config::Config;
 use std::sync::OnceLock;
@@ -53,8 +56,11 @@ pub fn plan(config: &Config) {
     settle(Role::Server);
 }
 
-/// Gives the calling thread the processors of its role.
+/// Gives the calling thread the processors of its role, and the manner.
 pub fn settle(role: Role) {
+    if matches!(role, Role::Rewrite | Role::Snapshot) {
+        give_way();
+    }
     let Some(plan) = PLAN.get() else { return };
     let set = plan.lists[role as usize].as_ref().unwrap_or(&plan.at_first);
     #[expect(unsafe_code, reason = "sched_setaffinity has no safe wrapper")]
@@ -63,6 +69,17 @@ pub fn settle(role: Role) {
     if failed {
         let error = std::io::Error::last_os_error();
         tracing::warn!("Cannot choose the processors of a thread: {error}");
+    }
+}
+
+/// From here on the calling thread interrupts nobody when it is woken.
+fn give_way() {
+    #[expect(unsafe_code, reason = "sched_setscheduler has no safe wrapper")]
+    // SAFETY: all zeros is a parameter; it is valid for reads; 0 is the calling thread.
+    unsafe {
+        let param: libc::sched_param = std::mem::zeroed();
+        // Where it may not, all is as it was, and a little slower for clients.
+        libc::sched_setscheduler(0, libc::SCHED_BATCH, &param);
     }
 }
 
