@@ -3,6 +3,7 @@
 A server is started on a free port of 127.0.0.1, without persistence, in a folder of its own, and is ended by its pid.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -240,6 +241,18 @@ class Machine:
         if pinned and len(cores) > 1:
             self.server_cores, self.load_cores = {cores[0]}, set(cores[1:])
             os.sched_setaffinity(0, self.load_cores)
+
+    @contextlib.contextmanager
+    def unpinned(self):
+        """For a while everybody runs wherever there is room."""
+        before, cores = os.sched_getaffinity(0), self.server_cores
+        os.sched_setaffinity(0, before | (cores or set()))
+        self.server_cores = None
+        try:
+            yield
+        finally:
+            self.server_cores = cores
+            os.sched_setaffinity(0, before)
 
     def pin_server(self):
         if self.server_cores:

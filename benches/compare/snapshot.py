@@ -4,11 +4,17 @@ For each kind of data and for BGSAVE and BGREWRITEAOF: requests per second and t
 snapshot under way, memory at its highest (of the process and its children, shared pages counted once) over what it
 was before, seconds until the snapshot is there, the longest PING of a client beside, and the engine's longest step,
 where the server tells it.
+
+Whoever watches takes a good part of a small machine: a client that pings, questions about the snapshot, the kernel adding
+up pages. So they watch the same with and without a snapshot, in turns, and the figures are medians of the turns. While a
+load is to run beside a snapshot, one is begun each second, unless the last one takes longer. The server is pinned nowhere, or what
+others leave to a thread or a process of its own would have to share the core of the server alone.
 """
 
 import csv
 import io
 import os
+import statistics
 import subprocess
 import threading
 import time
@@ -16,8 +22,13 @@ import time
 from figures import markdown, short
 from servers import Client, chunks_of, encode
 
-LOAD_S = 3.0
+LOAD_S = 4.0
 PATIENCE_S = 300
+ROUNDS = 3
+# How often it is asked whether the snapshot is there, and how much memory there is.
+LOOK_S = 0.05
+# How often a snapshot is begun.
+EVERY_S = 1.0
 
 
 class Data:
@@ -62,79 +73,101 @@ def kinds_of_data(quick):
 
 
 def measure(kinds, machine, generator, quick, say):
-    rows = []
-    for data in kinds_of_data(quick):
-        for command in ("BGSAVE", "BGREWRITEAOF"):
-            for kind in kinds:
-                say(f"snapshot: {kind.name}, {command}, {data.name}")
-                rows.append([data.name, command, kind.name, *one(kind, machine, generator, data, command)])
+    rounds, rows = 1 if quick else ROUNDS, []
+    with machine.unpinned():
+        for data in kinds_of_data(quick):
+            for command in ("BGSAVE", "BGREWRITEAOF"):
+                for kind in kinds:
+                    say(f"snapshot: {kind.name}, {command}, {data.name}")
+                    rows.append([data.name, command, kind.name, *one(kind, machine, generator, data, command, rounds)])
     return rows
 
 
-def one(kind, machine, generator, data, command):
-    field = "rdb_bgsave_in_progress" if command == "BGSAVE" else "aof_rewrite_in_progress"
+def one(kind, machine, generator, data, command, rounds):
     extra = ["--appendonly", "yes"] if command == "BGREWRITEAOF" else []
-    with kind.start(machine, extra) as server:
-        with server.connect() as client:
-            client.send_all(chunks_of(data.fill(), 1 << 20))
-        alone = load(server, generator, data, LOAD_S)
+    with kind.start(machine, extra) as server, server.connect() as client:
+        client.send_all(chunks_of(data.fill(), 1 << 20))
+        rate = load(server, generator, data, 1.0)["rps"]
+        client.ask("CONFIG", "RESETSTAT")
         before = memory(server.pid)
-        result, longest, over = {}, [0.0], threading.Event()
-        work = lambda: result.update(load(server, generator, data, 2 * LOAD_S, alone["rps"]))
-        loading = threading.Thread(target=work)
-        pinging = threading.Thread(target=ping, args=(server.port, longest, over))
-        loading.start()
-        pinging.start()
-        time.sleep(0.3)
-        server.ask("CONFIG", "RESETSTAT")
-        began = time.monotonic()
-        server.ask(command)
-        peak = before
-        while server.info().get(field) != "0" and time.monotonic() < began + PATIENCE_S:
-            peak = max(peak, memory(server.pid))
-            time.sleep(0.02)
-        took = time.monotonic() - began
-        loading.join()
-        over.set()
-        pinging.join()
+        turns = []
+        for _ in range(rounds):
+            alone = Turn(server, client, generator, data, rate, None)
+            turns.append((alone, Turn(server, client, generator, data, rate, command)))
         step = server.info().get("engine_step_usec_max")
-    share = 100 * (peak - before) / before
+    median = lambda figure: statistics.median(figure(alone, beside) for alone, beside in turns)
+    share = 100 * (max(beside.peak for _, beside in turns) - before) / before
     return [
-        short(alone["rps"]),
-        f"{result['rps'] / alone['rps']:.2f}",
-        short(alone["p99"]),
-        short(result["p99"]),
+        short(median(lambda alone, _: alone.rps)),
+        f"{median(lambda alone, beside: beside.rps / alone.rps):.2f}",
+        short(median(lambda alone, _: alone.p99)),
+        short(median(lambda _, beside: beside.p99)),
+        f"{median(lambda alone, beside: beside.p99 / alone.p99):.2f}",
         f"{share:.1f} %",
-        short(took),
-        short(longest[0]),
+        short(median(lambda _, beside: beside.snapshot_s)),
+        short(max(beside.longest for _, beside in turns)),
         short(int(step) / 1000) if step else "–",
     ]
 
 
-HEADS = ["data", "command", "server", "rps alone", "with / alone", "p99 alone ms", "p99 with ms", "extra memory", "s",
-         "longest PING ms", "longest step ms"]
+class Turn:
+    """A load and all who watch, beside snapshots or not."""
+
+    def __init__(self, server, client, generator, data, rate, command):
+        self.longest, self.peak, self.snapshot_s = 0.0, 0, None
+        over = threading.Event()
+        work = lambda: self.__dict__.update(load(server, generator, data, LOAD_S, rate))
+        watchers = [threading.Thread(target=self.ping, args=(server.port, over))]
+        loading = threading.Thread(target=work)
+        for thread in [loading, *watchers]:
+            thread.start()
+        # The generator's processes have to start.
+        time.sleep(0.1)
+        while loading.is_alive():
+            self.look_on(server, client, command, time.monotonic() + EVERY_S)
+        over.set()
+        for thread in [loading, *watchers]:
+            thread.join()
+
+    def look_on(self, server, client, command, until):
+        """One snapshot from its beginning to its end, and some looks more."""
+        field = b"aof_rewrite_in_progress:0" if command == "BGREWRITEAOF" else b"rdb_bgsave_in_progress:0"
+        began = time.monotonic()
+        if command:
+            client.ask(command)
+        while True:
+            self.peak = max(self.peak, memory(server.pid))
+            is_over, now = field in client.ask_bulk("INFO", "persistence"), time.monotonic()
+            if command and is_over and self.snapshot_s is None:
+                self.snapshot_s = now - began
+            if is_over and now > until or now > began + PATIENCE_S:
+                break
+            time.sleep(LOOK_S)
+
+    def ping(self, port, over):
+        with Client(port) as client:
+            while not over.is_set():
+                began = time.monotonic()
+                client.ask("PING")
+                self.longest = max(self.longest, (time.monotonic() - began) * 1000)
+                time.sleep(0.0005)
+
+
+HEADS = ["data", "command", "server", "rps alone", "with / alone", "p99 alone ms", "p99 with ms", "with / alone",
+         "extra memory", "s", "longest PING ms", "longest step ms"]
 
 
 def report(rows):
     return markdown(HEADS, rows)
 
 
-def load(server, generator, data, seconds, rate=20_000):
+def load(server, generator, data, seconds, rate=50_000):
     """Writes for about so long."""
     requests = max(1000, int(rate * seconds))
     line = [generator, "-p", server.port, "-c", 50, "-n", requests, "-r", data.space, "--csv", *data.line]
     output = subprocess.run([*map(str, line)], capture_output=True, text=True, timeout=PATIENCE_S).stdout
     row = list(csv.DictReader(io.StringIO("\n".join(line for line in output.splitlines() if line.startswith('"')))))[-1]
     return {"rps": float(row["rps"]), "p99": float(row["p99_latency_ms"])}
-
-
-def ping(port, longest, over):
-    with Client(port) as client:
-        while not over.is_set():
-            began = time.monotonic()
-            client.ask("PING")
-            longest[0] = max(longest[0], (time.monotonic() - began) * 1000)
-            time.sleep(0.0005)
 
 
 def memory(pid):
