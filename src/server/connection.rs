@@ -68,9 +68,9 @@ pub async fn serve<S: Transport>(stream: S, door: Door, who: SessionKey, mailbox
     connection.stream.part();
     connection.door.soon(move |engine, _| engine.disconnect(who));
     // What was held for the client is said to be gone when it is.
-    let mailbox = connection.mailbox.clone();
-    drop(connection);
-    super::tally::publish();
+    let Connection { door, mailbox, stream, unsent, .. } = connection;
+    drop((stream, unsent));
+    door.publish_memory();
     drop(mailbox);
 }
 
@@ -340,7 +340,7 @@ impl<S: Transport> Connection<S> {
             flushed?;
         }
         // In this order: else what is freed would count as data for a moment, and others may look in between.
-        super::tally::publish();
+        self.door.publish_memory();
         self.tell_in_flight();
         Ok(())
     }

@@ -159,6 +159,12 @@ impl Door {
         told.await.expect("what is left at the door is done")
     }
 
+    /// What this thread has freed outside is known to whoever is inside from here on.
+    #[inline]
+    pub fn publish_memory(&self) {
+        self.room.publish();
+    }
+
     /// Sees to it, for ever, that what this thread left is done, whenever somebody who had no time
     /// for it asks.
     pub async fn see_to_left(self) {
@@ -387,11 +393,16 @@ impl Room {
             self.scribe.take(&mut engine.effects, thread, now);
         }
         engine.stats.end_step(now.mono_us, self.clock.mono_us());
+        self.publish();
+        result
+    }
+
+    /// Another thread, if there is one, may be the next that asks how much is allocated.
+    #[inline]
+    fn publish(&self) {
         if self.left.is_some() {
-            // Another thread may be the next that asks how much is allocated.
             super::tally::publish();
         }
-        result
     }
 
     /// Does what others left, in the order in which they did. What they leave meanwhile is not done,
