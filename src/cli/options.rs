@@ -140,7 +140,7 @@ fn read(args: &[Vec<u8>]) -> Result<Parsed, String> {
         command: Vec::new(),
     };
     let (mut silent, mut quoted) = (false, false);
-    let (mut uses_tls, mut tls) = (false, Tls::default());
+    let mut tls = Tls::default();
     let (mut pattern, mut count, mut patience) = (b"*".to_vec(), None, Some(PIPE_PATIENCE));
     let mut rest = args.iter();
     while let Some(arg) = rest.as_slice().first() {
@@ -214,7 +214,7 @@ fn read(args: &[Vec<u8>]) -> Result<Parsed, String> {
             "--latency" => options.mode = Mode::Latency,
             "--stat" => options.mode = Mode::Stat,
             "--eval" => options.mode = Mode::Eval(value()?),
-            "--tls" => uses_tls = true,
+            "--tls" => options.tls = Some(Tls::default()),
             "--insecure" => tls.insecure = true,
             "--sni" => tls.name = Some(text(value()?)?),
             "--cacert" => tls.authorities = Some(text(value()?)?),
@@ -232,9 +232,7 @@ fn read(args: &[Vec<u8>]) -> Result<Parsed, String> {
         }
     }
     // What is said of TLS is of use with TLS alone.
-    if uses_tls || options.tls.is_some() {
-        options.tls = Some(tls);
-    }
+    options.tls = options.tls.map(|_| tls);
     options.command = rest.cloned().collect();
     if quoted {
         match options.command.iter().map(|word| unquoted(word)).collect() {

@@ -23,8 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const READ_BYTES: usize = 16 << 10;
 
 pub struct TlsStream {
-    socket: TcpStream,
-    session: Arc<Session>,
+    half: TlsWriter,
     /// Records as they came; what is before `taken` was looked at.
     records: Vec<u8>,
     taken: usize,
@@ -53,16 +52,18 @@ impl TlsStream {
         while tls.is_handshaking() {
             tls.complete_io(&mut socket)?;
         }
-        let session = Session { tls: Mutex::new(tls), sends: Mutex::new(()) };
-        Ok(TlsStream { socket, session: Arc::new(session), records: Vec::new(), taken: 0 })
+        let session = Arc::new(Session { tls: Mutex::new(tls), sends: Mutex::new(()) });
+        Ok(TlsStream { half: TlsWriter { socket, session }, records: Vec::new(), taken: 0 })
     }
 
     pub fn socket(&self) -> &TcpStream {
-        &self.socket
+        &self.half.socket
     }
 
+    /// The half that only writes, for another thread.
     pub fn writer(&self) -> io::Result<TlsWriter> {
-        Ok(TlsWriter { socket: self.socket.try_clone()?, session: self.session.clone() })
+        let TlsWriter { socket, session } = &self.half;
+        Ok(TlsWriter { socket: socket.try_clone()?, session: session.clone() })
     }
 }
 
@@ -91,8 +92,9 @@ impl Session {
 
 impl Read for TlsStream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let TlsWriter { socket, session } = &mut self.half;
         loop {
-            let mut tls = self.session.tls();
+            let mut tls = session.tls();
             match tls.reader().read(into) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => (),
                 done => return done,
@@ -103,15 +105,15 @@ impl Read for TlsStream {
                 let answers = tls.wants_write();
                 drop(tls);
                 // An alert, or the answer to a change of keys. Whoever is sending already takes it along.
-                if answers && self.session.sends.try_lock().is_ok() {
-                    self.session.send(&mut self.socket)?;
+                if answers && session.sends.try_lock().is_ok() {
+                    session.send(socket)?;
                 }
                 looked.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
                 continue;
             }
             drop(tls);
             self.records.resize(READ_BYTES, 0);
-            let read = self.socket.read(&mut self.records);
+            let read = socket.read(&mut self.records);
             (self.taken, _) = (0, self.records.truncate(*read.as_ref().unwrap_or(&0)));
             if read? == 0 {
                 return Ok(0);
@@ -122,13 +124,11 @@ impl Read for TlsStream {
 
 impl Write for TlsStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.session.tls().writer().write(bytes)?;
-        self.session.send(&mut self.socket)?;
-        Ok(written)
+        self.half.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.half.flush()
     }
 }
 
@@ -146,11 +146,7 @@ impl Write for TlsWriter {
 
 fn config(options: &Tls) -> Result<ClientConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let algorithms = provider.signature_verification_algorithms;
-    let verifier: Arc<dyn ServerCertVerifier> = match options.insecure {
-        true => Arc::new(Anybody { algorithms }),
-        false => verifier(options, &provider)?,
-    };
+    let verifier = verifier(options, &provider)?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
@@ -171,6 +167,10 @@ fn verifier(
     options: &Tls,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, String> {
+    let algorithms = provider.signature_verification_algorithms;
+    if options.insecure {
+        return Ok(Arc::new(Lenient { authorities: None, algorithms }));
+    }
     let (mut roots, mut found) = (RootCertStore::empty(), Vec::new());
     if let Some(file) = &options.authorities {
         found.extend(certificates(file)?);
@@ -192,7 +192,7 @@ fn verifier(
     let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone());
     let strict = builder.build().map_err(|error| error.to_string())?;
     Ok(match is_own && options.name.is_none() {
-        true => Arc::new(Nameless { strict }),
+        true => Arc::new(Lenient { authorities: Some(strict), algorithms }),
         false => strict,
     })
 }
@@ -205,13 +205,15 @@ fn certificates(path: impl AsRef<Path>) -> Result<Vec<CertificateDer<'static>>, 
     all.map_err(|why| named(&why))
 }
 
-/// Believes what the authorities have signed, by whichever name.
+/// Believes what the authorities have signed, by whichever name; with `--insecure`, where there are none, everybody. Proof
+/// that the key of the certificate is at hand is always wanted.
 #[derive(Debug)]
-struct Nameless {
-    strict: Arc<WebPkiServerVerifier>,
+struct Lenient {
+    authorities: Option<Arc<WebPkiServerVerifier>>,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCertVerifier for Nameless {
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -221,54 +223,14 @@ impl ServerCertVerifier for Nameless {
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
         use CertificateError::{NotValidForName, NotValidForNameContext};
+        let Some(strict) = &self.authorities else { return Ok(ServerCertVerified::assertion()) };
         // The name is looked at last, when everything else has been found good.
-        match self.strict.verify_server_cert(end_entity, intermediates, server_name, ocsp, now) {
+        match strict.verify_server_cert(end_entity, intermediates, server_name, ocsp, now) {
             Err(TlsError::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
                 Ok(ServerCertVerified::assertion())
             }
             verdict => verdict,
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.strict.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.strict.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.strict.supported_verify_schemes()
-    }
-}
-
-/// `--insecure`: believes everybody, but wants proof that the key of the certificate is at hand.
-#[derive(Debug)]
-struct Anybody {
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
