@@ -7,8 +7,8 @@ where the server tells it.
 
 Whoever watches takes a good part of a small machine: a client that pings, questions about the snapshot, the kernel adding
 up pages. So they watch the same with and without a snapshot, in turns, and the figures are medians of the turns. While a
-load is to run beside a snapshot, one is begun each second, unless the last one takes longer. The server is pinned nowhere, or what
-others leave to a thread or a process of its own would have to share the core of the server alone.
+load is to run beside a snapshot, one is begun each second, unless the last one takes longer. The server is pinned nowhere,
+or what is left to a thread or a process of its own would have to share one core with the rest of it.
 """
 
 import csv
@@ -117,17 +117,17 @@ class Turn:
         self.longest, self.peak, self.snapshot_s = 0.0, 0, None
         over = threading.Event()
         work = lambda: self.__dict__.update(load(server, generator, data, LOAD_S, rate))
-        watchers = [threading.Thread(target=self.ping, args=(server.port, over))]
         loading = threading.Thread(target=work)
-        for thread in [loading, *watchers]:
-            thread.start()
+        pinging = threading.Thread(target=self.ping, args=(server.port, over))
+        loading.start()
+        pinging.start()
         # The generator's processes have to start.
         time.sleep(0.1)
         while loading.is_alive():
             self.look_on(server, client, command, time.monotonic() + EVERY_S)
         over.set()
-        for thread in [loading, *watchers]:
-            thread.join()
+        loading.join()
+        pinging.join()
 
     def look_on(self, server, client, command, until):
         """One snapshot from its beginning to its end, and some looks more."""
