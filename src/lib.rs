@@ -9,6 +9,7 @@ pub mod base;
 
 pub mod error;
 pub mod spec;
+pub mod trust;
 
 pub mod config;
 pub mod world;

@@ -1,19 +1,16 @@
 //! TLS for the client: whom it believes, who it is, and a stream that can be read and written at once.
 //!
 //! Like redis-cli, with `--cacert` or `--cacertdir` it believes whatever these authorities have signed, by whichever
-//! name the server was reached: they are somebody's own, and containers are reached by many names. By the
-//! authorities of the system anybody may have been signed: then, and wherever `--sni` says a name, the certificate
-//! must bear the name as well.
+//! name the server was reached. By the authorities of the system anybody may have been signed: then, and wherever
+//! `--sni` says a name, the certificate must bear the name as well.
 
 use super::options::Tls;
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
-use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
+use crate::trust;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct};
-use rustls::{Error as TlsError, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -167,9 +164,8 @@ fn verifier(
     options: &Tls,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, String> {
-    let algorithms = provider.signature_verification_algorithms;
     if options.insecure {
-        return Ok(Arc::new(Lenient { authorities: None, algorithms }));
+        return Ok(trust::anybody(provider));
     }
     let (mut roots, mut found) = (RootCertStore::empty(), Vec::new());
     if let Some(file) = &options.authorities {
@@ -189,12 +185,10 @@ fn verifier(
     if added == 0 {
         return Err("no certificate authority is known; --cacert names a file".into());
     }
-    let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone());
-    let strict = builder.build().map_err(|error| error.to_string())?;
-    Ok(match is_own && options.name.is_none() {
-        true => Arc::new(Lenient { authorities: Some(strict), algorithms }),
-        false => strict,
-    })
+    match is_own && options.name.is_none() {
+        true => trust::by_any_name(roots, provider),
+        false => trust::by_name(roots, provider).map(|it| it as _),
+    }
 }
 
 fn certificates(path: impl AsRef<Path>) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -203,57 +197,6 @@ fn certificates(path: impl AsRef<Path>) -> Result<Vec<CertificateDer<'static>>, 
     let all = CertificateDer::pem_file_iter(path).map_err(|why| named(&why))?;
     let all: Result<Vec<_>, _> = all.collect();
     all.map_err(|why| named(&why))
-}
-
-/// Believes what the authorities have signed, by whichever name; with `--insecure`, where there are none, everybody. Proof
-/// that the key of the certificate is at hand is always wanted.
-#[derive(Debug)]
-struct Lenient {
-    authorities: Option<Arc<WebPkiServerVerifier>>,
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for Lenient {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        use CertificateError::{NotValidForName, NotValidForNameContext};
-        let Some(strict) = &self.authorities else { return Ok(ServerCertVerified::assertion()) };
-        // The name is looked at last, when everything else has been found good.
-        match strict.verify_server_cert(end_entity, intermediates, server_name, ocsp, now) {
-            Err(TlsError::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
-                Ok(ServerCertVerified::assertion())
-            }
-            verdict => verdict,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
 }
 
 fn refused(why: String) -> io::Error {

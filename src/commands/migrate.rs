@@ -116,6 +116,7 @@ fn send(
         port: numbers::parse_u64(args.get(2))
             .and_then(|port| u16::try_from(port).ok())
             .unwrap_or(0),
+        tls: engine.config.tls_cluster,
         db: line.db,
         timeout_ms: line.timeout_ms,
         credentials: line.credentials.clone(),

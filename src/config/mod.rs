@@ -99,6 +99,8 @@ config! {
     tls_ca_cert_dir: String,
     tls_auth_clients: TlsAuth,
     tls_auth_clients_user: TlsUser,
+    /// MIGRATE speaks TLS.
+    tls_cluster: bool,
     /// Empty means those that are thought safe, here and below.
     tls_protocols: String,
     tls_ciphers: String,

@@ -37,6 +37,8 @@ pub enum Outcome {
 pub struct Migration {
     pub host: Vec<u8>,
     pub port: u16,
+    /// It is reached over TLS.
+    pub tls: bool,
     pub db: i64,
     /// The longest that any step may take.
     pub timeout_ms: u64,

@@ -2,21 +2,26 @@
 //! other servers (MIGRATE) over connections that are kept for the next ones.
 
 use super::door::Door;
+use super::tls::Tls;
 use crate::engine::Engine;
 use crate::engine::tasks::{
     Credentials, Failure, Migrated, Migration, Moving, Outcome, Task, Ticket, Work,
 };
 use crate::rdb::write;
 use crate::resp::request;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
 
 /// So many connections are kept at the most, and none that was not used for so long; as the peers have it.
 const KEPT_MAX: usize = 64;
@@ -34,26 +39,47 @@ struct Kept {
     filled: Rc<Notify>,
 }
 
+/// With whose certificate TLS is spoken, and who is believed.
+type Secured = Option<Arc<ClientConfig>>;
+
+/// What can be talked over: a socket, or TLS over it.
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
+
 struct Connection {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Stream>>,
+    /// What TLS began with, if it is spoken.
+    secured: Secured,
     /// The database that was selected last.
     db: Option<i64>,
     used: Instant,
 }
 
+impl Connection {
+    /// Would one that is opened now be like this one? Who was believed once may not be any more.
+    fn is_still_right(&self, migration: &Migration, secured: &Secured) -> bool {
+        match (&self.secured, secured) {
+            (None, None) => !migration.tls,
+            (Some(then), Some(now)) => Arc::ptr_eq(then, now),
+            _ => false,
+        }
+    }
+}
+
 /// Does tasks for ever.
-pub async fn attend(door: Door) {
+pub async fn attend(door: Door, tls: Tls) {
     let kept = Kept::default();
     tokio::task::spawn_local(drop_unused(door.clone(), kept.clone()));
     loop {
         door.task_placed().await;
         for task in door.enter(|engine, _| engine.tasks.take_placed()).await {
-            tokio::task::spawn_local(do_task(door.clone(), kept.clone(), task));
+            tokio::task::spawn_local(do_task(door.clone(), kept.clone(), tls.clone(), task));
         }
     }
 }
 
-async fn do_task(door: Door, kept: Kept, task: Task) {
+async fn do_task(door: Door, kept: Kept, tls: Tls, task: Task) {
     let (ticket, work) = task.split();
     match work {
         Work::Dump(frozen, options) => {
@@ -68,7 +94,7 @@ async fn do_task(door: Door, kept: Kept, task: Task) {
             }
         }
         Work::Migrate(migration) => {
-            let migrated = migrate(&kept, migration).await;
+            let migrated = migrate(&kept, &tls, migration).await;
             let cached = kept.connections.borrow().len();
             finish(&door, ticket, Outcome::Migrated(migrated), Some(cached)).await;
         }
@@ -102,7 +128,7 @@ async fn drop_unused(door: Door, kept: Kept) {
     }
 }
 
-async fn migrate(kept: &Kept, migration: Migration) -> Migrated {
+async fn migrate(kept: &Kept, tls: &Tls, migration: Migration) -> Migrated {
     let mut migrated = Migrated {
         taken: Vec::with_capacity(migration.keys.len()),
         refusal: None,
@@ -112,13 +138,15 @@ async fn migrate(kept: &Kept, migration: Migration) -> Migrated {
     };
     let address = (migration.host.clone(), migration.port);
     let limit = Duration::from_millis(migration.timeout_ms);
-    let mut known = kept.connections.borrow_mut().remove(&address);
+    let secured = if migration.tls { tls.client_config() } else { None };
+    let known = kept.connections.borrow_mut().remove(&address);
+    let mut known = known.filter(|known| known.is_still_right(&migration, &secured));
     // A connection that was kept may have ended meanwhile: another one is tried, if nothing has happened yet.
     loop {
         let was_kept = known.is_some();
         let connection = match known.take() {
             Some(connection) => Some(connection),
-            None => connect(&migration, limit).await,
+            None => connect(&migration, &secured, limit).await,
         };
         let Some(mut connection) = connection else {
             migrated.failure = Some(Failure::Connecting);
@@ -153,12 +181,34 @@ fn keep(kept: &Kept, address: (Vec<u8>, u16), mut connection: Connection) {
     kept.filled.notify_one();
 }
 
-async fn connect(migration: &Migration, limit: Duration) -> Option<Connection> {
-    let host = std::str::from_utf8(&migration.host).ok()?;
-    let connecting = TcpStream::connect((host, migration.port));
-    let stream = tokio::time::timeout(limit, connecting).await.ok()?.ok()?;
-    stream.set_nodelay(true).ok()?;
-    Some(Connection { stream: BufReader::new(stream), db: None, used: Instant::now() })
+async fn connect(migration: &Migration, secured: &Secured, limit: Duration) -> Option<Connection> {
+    match tokio::time::timeout(limit, open(migration, secured)).await {
+        Ok(Ok(stream)) => Some(Connection {
+            stream: BufReader::new(stream),
+            secured: secured.clone(),
+            db: None,
+            used: Instant::now(),
+        }),
+        Ok(Err(why)) => {
+            let host = String::from_utf8_lossy(&migration.host);
+            tracing::debug!("MIGRATE has no connection to {host}:{}: {why}", migration.port);
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+async fn open(migration: &Migration, secured: &Secured) -> io::Result<Box<dyn Stream>> {
+    let host = std::str::from_utf8(&migration.host).map_err(io::Error::other)?;
+    let socket = TcpStream::connect((host, migration.port)).await?;
+    socket.set_nodelay(true)?;
+    if !migration.tls {
+        return Ok(Box::new(socket));
+    }
+    let nobody = "there is nobody who could vouch for it (tls-ca-cert-file)";
+    let config = secured.clone().ok_or_else(|| io::Error::other(nobody))?;
+    let name = ServerName::try_from(host.to_string()).map_err(io::Error::other)?;
+    Ok(Box::new(TlsConnector::from(config).connect(name, socket).await?))
 }
 
 /// Sends all and reads all answers. What went wrong, and whether because of time.
@@ -234,7 +284,7 @@ async fn send(
         within(limit, connection.stream.write_all(part), Failure::Writing).await?;
     }
     bytes.clear();
-    Ok(())
+    within(limit, connection.stream.flush(), Failure::Writing).await
 }
 
 /// Reads one answer: nothing, or the error that it is.

@@ -246,7 +246,7 @@ async fn serve(
     tokio::task::spawn_local(door.clone().time_out());
     tokio::task::spawn_local(door.clone().attend_scripts());
     tokio::task::spawn_local(door.clone().make_room());
-    tokio::task::spawn_local(migrate::attend(door.clone()));
+    tokio::task::spawn_local(migrate::attend(door.clone(), tls.clone()));
     tokio::task::spawn_local(door.scribe().clone().keep_time());
     tokio::task::spawn_local(door.scribe().clone().report(door.clone()));
     tokio::task::spawn_local(snapshots::take_all(door.clone(), disk.clone()));

@@ -5,7 +5,7 @@ use crate::{files, none};
 /// The layers, from the ground up; what stands on one line must not know each other.
 const LAYERS: &[&[&str]] = &[
     &["base"],
-    &["error", "spec"],
+    &["error", "spec", "trust"],
     &["config"],
     &["world"],
     &["data"],

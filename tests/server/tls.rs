@@ -822,3 +822,51 @@ fn our_own_client_shows_its_certificate() {
     let (text, is_well) = cli(&site, &["--cacert", &ca, "ping"], b"");
     assert!(!is_well, "{text}");
 }
+
+#[test]
+fn migrate_speaks_it_where_tls_cluster_says_so() {
+    let target = Site::start(&[]);
+    let mut there = target.client();
+    let (port, ca) = (target.tls_port.to_string(), target.authority.text("ca.crt"));
+    let pair = ["client.crt", "client.key"].map(|name| target.authority.text(name));
+    let arguments = ["--tls-cert-file", &pair[0], "--tls-key-file", &pair[1]];
+    let arguments = [&arguments[..], &["--tls-ca-cert-file", &ca]].concat();
+    let source = Server::start(Program::Russet, &arguments).unwrap();
+    let mut here = source.connect();
+    let migrate = |here: &mut Client, host: &str| {
+        here.call(&["MIGRATE", host, &port, "", "0", "5000", "KEYS", "a", "b"])
+    };
+    let large = "x".repeat(300_000);
+    here.call(&["MSET", "a", "1", "b", &large]);
+
+    // In plain words to a port that speaks TLS.
+    assert!(refusal(migrate(&mut here, "127.0.0.1")).starts_with("IOERR"));
+    assert_eq!(here.call(&["CONFIG", "SET", "tls-cluster", "yes"]), ok());
+    // By whichever name it is reached; the connection is kept for the second time.
+    for host in ["127.0.0.1", "127.0.0.1", "localhost"] {
+        assert_eq!(migrate(&mut here, host), ok());
+        assert_eq!(here.call(&["DBSIZE"]), Value::Int(0));
+        assert_eq!(there.call(&["GET", "b"]), Value::Bulk(large.clone().into_bytes()));
+        there.call(&["FLUSHALL"]);
+        here.call(&["MSET", "a", "1", "b", &large]);
+    }
+
+    // Somebody for whom nobody vouches, and then nobody who could vouch for anybody.
+    let stranger = Authority::new();
+    let set = ["CONFIG", "SET", "tls-ca-cert-file"];
+    assert_eq!(here.call(&[&set[..], &[&stranger.text("ca.crt")]].concat()), ok());
+    assert!(refusal(migrate(&mut here, "localhost")).starts_with("IOERR"));
+    let nobody = [&set[..], &["", "tls-auth-clients", "no"]].concat();
+    assert_eq!(here.call(&nobody), ok());
+    assert!(refusal(migrate(&mut here, "localhost")).starts_with("IOERR"));
+    assert_eq!(here.call(&["EXISTS", "a", "b"]), Value::Int(2));
+}
+
+#[test]
+fn tls_cluster_wants_a_certificate() {
+    let server = Server::start(Program::Russet, &[]).unwrap();
+    let mut client = server.connect();
+    let answer = client.call(&["CONFIG", "SET", "tls-cluster", "yes"]);
+    assert!(refusal(answer).contains("Unable to update TLS configuration"));
+    assert!(Server::start(Program::Russet, &["--tls-cluster", "yes"]).is_err());
+}

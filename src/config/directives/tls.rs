@@ -46,7 +46,7 @@ pub(super) const TLS: &[Directive] = &[
     file(
         "tls-client-cert-file",
         at!(tls_client_cert_file),
-        "The certificate shown to other servers, if it is another one.",
+        "The certificate that MIGRATE shows to other servers, if it is another one.",
     ),
     file("tls-client-key-file", at!(tls_client_key_file), "The key of that certificate."),
     setting(
@@ -93,8 +93,8 @@ pub(super) const TLS: &[Directive] = &[
         "tls-cluster",
         Kind::Switch,
         "no",
-        Home::Later("cluster"),
-        "Use TLS on the cluster bus.",
+        at!(tls_cluster),
+        "MIGRATE speaks TLS to the server it sends keys to.",
     ),
     setting(
         "tls-protocols",

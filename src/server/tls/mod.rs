@@ -1,4 +1,4 @@
-//! TLS: what the listener of `tls-port` speaks before requests can be read.
+//! TLS: what the listener of `tls-port` speaks before requests can be read, and MIGRATE if `tls-cluster` says so.
 //!
 //! What the directives and their files say becomes one value, `Setup`, which is made whole or not at all,
 //! and put in the place of the one before. A connection keeps the one it began with. The protocol itself
@@ -19,7 +19,7 @@ pub use stream::{TlsStream, force_write_errors};
 
 use crate::config::Config;
 use crate::world::host::Certificates;
-use rustls::ServerConfig;
+use rustls::{ClientConfig, ServerConfig};
 use setup::Setup;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -48,10 +48,8 @@ struct Present {
 impl Tls {
     /// Takes over what the configuration says. On failure everything stays as it was.
     pub fn configure(&self, config: &Config) -> Result<(), String> {
-        let setup = match config.tls_port {
-            0 => None,
-            _ => Some(Setup::load(config)?),
-        };
+        let is_used = config.tls_port != 0 || config.tls_cluster;
+        let setup = is_used.then(|| Setup::load(config)).transpose()?;
         for remark in setup.iter().flat_map(|setup| &setup.remarks) {
             tracing::warn!("{remark}");
         }
@@ -63,10 +61,7 @@ impl Tls {
             present.setup = setup;
         }
         present.generation += 1;
-        present.reload_seconds = match config.tls_port {
-            0 => 0,
-            _ => config.tls_auto_reload_interval,
-        };
+        present.reload_seconds = if is_used { config.tls_auto_reload_interval } else { 0 };
         drop(present);
         self.shared.configured.notify_one();
         Ok(())
@@ -75,6 +70,11 @@ impl Tls {
     /// For a client that has just come; none if TLS was switched off meanwhile.
     pub fn server_config(&self) -> Option<Arc<ServerConfig>> {
         self.present().setup.as_ref().map(|setup| setup.server.clone())
+    }
+
+    /// For a connection to another server; none if there is nobody who could vouch for it.
+    pub fn client_config(&self) -> Option<Arc<ClientConfig>> {
+        self.present().setup.as_ref().and_then(|setup| setup.client.clone())
     }
 
     /// For INFO.

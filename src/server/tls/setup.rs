@@ -2,19 +2,22 @@
 
 use super::{certificate, keys, resumption, suites};
 use crate::config::{Config, TlsAuth};
+use crate::trust;
 use crate::world::host::Certificates;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoClientAuth, NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Everything that was read from the files, checked.
 pub struct Setup {
     pub server: Arc<ServerConfig>,
+    /// For connections to other servers; none if there is nobody who could vouch for them.
+    pub client: Option<Arc<ClientConfig>>,
     pub certificates: Certificates,
     /// Of the content of all files and of the settings; what has the same needs no change.
     pub fingerprint: [u8; 32],
@@ -46,21 +49,32 @@ impl Setup {
             key: ("tls-client-key-file", &config.tls_client_key_file),
             pass: &config.tls_client_key_file_pass,
         };
-        let client = match client_pair.certificate.1.is_empty() {
+        // It is for talking to other servers; a mistake in it had better show now.
+        let shown = match client_pair.certificate.1.is_empty() {
             true => None,
-            // It is for talking to other servers; a mistake in it had better show now.
             false => Some(client_pair.load(&mut files, &provider)?),
         };
         let anchors = files.anchors(config)?;
         let certificates = Certificates {
             server: own.end_entity_cert().ok().and_then(certificate::facts),
-            client: client.and_then(|it| it.end_entity_cert().ok().and_then(certificate::facts)),
+            client: shown
+                .as_ref()
+                .and_then(|it| it.end_entity_cert().ok().and_then(certificate::facts)),
             // Of several the one that ends first.
             authority: anchors
                 .iter()
                 .filter_map(certificate::facts)
                 .min_by_key(|certificate| certificate.expires_at),
         };
+        let shown = shown.unwrap_or_else(|| own.clone());
+        let client = client(shown, &anchors, &versions, &provider)?;
+        if config.tls_cluster && client.is_none() {
+            remarks.push(
+                "tls-cluster is on, but neither tls-ca-cert-file nor tls-ca-cert-dir says who may vouch for \
+                 other servers: MIGRATE will reach none"
+                    .into(),
+            );
+        }
         let verifier = verifier(config.tls_auth_clients, &anchors, &provider)?;
         let builder = ServerConfig::builder_with_provider(provider);
         let mut server = builder
@@ -72,7 +86,7 @@ impl Setup {
         resume(&mut server, config).map_err(|error| error.to_string())?;
         files.add(settings(config).as_bytes());
         let fingerprint = files.digest.finalize().into();
-        Ok(Setup { server: Arc::new(server), certificates, fingerprint, remarks })
+        Ok(Setup { server: Arc::new(server), client, certificates, fingerprint, remarks })
     }
 }
 
@@ -170,6 +184,36 @@ impl Pair<'_> {
     }
 }
 
+/// How other servers are spoken to: with our certificate, and if the same authorities that vouch for clients vouch
+/// for them.
+fn client(
+    shown: CertifiedKey,
+    anchors: &[CertificateDer<'static>],
+    versions: &[&'static SupportedProtocolVersion],
+    provider: &Arc<CryptoProvider>,
+) -> Result<Option<Arc<ClientConfig>>, String> {
+    if anchors.is_empty() {
+        return Ok(None);
+    }
+    let trusted = trust::by_any_name(roots(anchors)?, provider)?;
+    let config = ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(versions)
+        .map_err(|error| error.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(trusted)
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+    Ok(Some(Arc::new(config)))
+}
+
+fn roots(anchors: &[CertificateDer<'static>]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for anchor in anchors {
+        let added = roots.add(anchor.clone());
+        added.map_err(|error| format!("Failed to configure CA certificate(s): {error}"))?;
+    }
+    Ok(roots)
+}
+
 fn verifier(
     auth: TlsAuth,
     anchors: &[CertificateDer<'static>],
@@ -178,12 +222,8 @@ fn verifier(
     if auth == TlsAuth::No {
         return Ok(Arc::new(NoClientAuth));
     }
-    let mut roots = RootCertStore::empty();
-    for anchor in anchors {
-        let added = roots.add(anchor.clone());
-        added.map_err(|error| format!("Failed to configure CA certificate(s): {error}"))?;
-    }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let roots = Arc::new(roots(anchors)?);
+    let builder = WebPkiClientVerifier::builder_with_provider(roots, provider.clone());
     let builder = match auth {
         TlsAuth::Optional => builder.allow_unauthenticated(),
         _ => builder,
