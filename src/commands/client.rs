@@ -2,6 +2,7 @@
 
 use super::client_filter::{ClientFilter, Purpose};
 use super::connection::BAD_NAME;
+use super::waiting;
 use crate::base::numbers;
 use crate::engine::command::{admin, container};
 use crate::engine::describe::is_plain;
@@ -300,15 +301,8 @@ fn pause(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
     if args.len() > 4 {
         return Err(Error::Arity("CLIENT|PAUSE").into());
     }
-    let timeout_ms = numbers::parse_i64(args.get(2))
-        .ok_or(Error::Say("ERR timeout is not an integer or out of range"))?;
-    if timeout_ms < 0 {
-        return Err(Error::Say("ERR timeout is negative").into());
-    }
-    if timeout_ms.checked_add(engine.now.wall().0).is_none() {
-        return Err(Error::Say("ERR timeout is out of range").into());
-    }
-    engine.pause((timeout_ms as u64).saturating_mul(1000), all);
+    let timeout_us = waiting::timeout_ms(engine.now.wall(), args.get(2))?;
+    engine.pause(timeout_us.unwrap_or(0), all);
     out.ok()
 }
 
@@ -317,8 +311,7 @@ fn unpause(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
     out.ok()
 }
 
-/// No command of this server blocks, and a client that waits for the end of a pause may not be
-/// woken by this: so there is nobody whom it could help.
+/// A client that waits for the end of a pause is not woken by this.
 fn unblock(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
     if args.len() > 4 {
         return Err(super::bad_words("CLIENT", args.get(1)).into());

@@ -1,5 +1,6 @@
-//! Snapshots and the log, asked for: SAVE, BGSAVE, BGREWRITEAOF, LASTSAVE, WAITAOF.
+//! Snapshots and the log, asked for: SAVE, BGSAVE, BGREWRITEAOF, LASTSAVE, WAIT, WAITAOF.
 
+use super::waiting;
 use crate::base::numbers;
 use crate::data::Type;
 use crate::engine::command::admin;
@@ -52,15 +53,26 @@ pub const FAMILY: Family = Family {
 
 pub const WAITING: Family = Family {
     group: Group::Generic,
-    commands: &[admin("WAITAOF", waitaof)
-        .arity(4)
-        .flags(BLOCKING)
-        .categories(C_CONNECTION)
-        .since("7.2.0")
-        .complexity("O(1)")
-        .summary("Waits until this connection's writes are on disk, here and at replicas.")
-        .tips(&["request_policy:all_shards", "response_policy:agg_min"])
-        .args(&[integer("numlocal"), integer("numreplicas"), integer("timeout")])],
+    commands: &[
+        admin("WAIT", wait)
+            .arity(3)
+            .flags(BLOCKING)
+            .categories(C_CONNECTION)
+            .since("3.0.0")
+            .complexity("O(1)")
+            .summary("Waits until this connection's writes have arrived at replicas.")
+            .tips(&["request_policy:all_shards", "response_policy:agg_min"])
+            .args(&[integer("numreplicas"), integer("timeout")]),
+        admin("WAITAOF", waitaof)
+            .arity(4)
+            .flags(BLOCKING)
+            .categories(C_CONNECTION)
+            .since("7.2.0")
+            .complexity("O(1)")
+            .summary("Waits until this connection's writes are on disk, here and at replicas.")
+            .tips(&["request_policy:all_shards", "response_policy:agg_min"])
+            .args(&[integer("numlocal"), integer("numreplicas"), integer("timeout")]),
+    ],
 };
 
 /// Who waits for the disk looks again after so long.
@@ -136,7 +148,17 @@ fn lastsave(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
     out.int(engine.persistence.rdb.last_save)
 }
 
-/// Without replicas, whoever asks for them waits until the time is up.
+/// There are no replicas: whoever wants one waits until the time is up.
+fn wait(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    let replicas = numbers::parse_i64(args.get(1)).ok_or(Error::NotInteger)?;
+    let timeout_us = waiting::timeout_ms(engine.now.wall(), args.get(2))?;
+    if replicas <= 0 {
+        return out.int(0);
+    }
+    Err(Wait::new(Type::String, Vec::new(), timeout_us, |out| out.int(0)).into())
+}
+
+/// As for replicas, see WAIT.
 fn waitaof(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done {
     const OUT_OF_RANGE: Error = Error::Say("ERR value is out of range, must be positive");
     let number = |at: usize| numbers::parse_i64(args.get(at)).ok_or(Error::NotInteger);
@@ -148,11 +170,7 @@ fn waitaof(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done
         Ok(replicas) if (0..=i64::from(i32::MAX)).contains(&replicas) => replicas,
         _ => return Err(OUT_OF_RANGE.into()),
     };
-    let timeout_ms = match numbers::parse_i64(args.get(3)) {
-        None => return Err(Error::Say("ERR timeout is not an integer or out of range").into()),
-        Some(..0) => return Err(Error::Say("ERR timeout is negative").into()),
-        Some(millis) => millis as u64,
-    };
+    let timeout_us = waiting::timeout_ms(engine.now.wall(), args.get(3))?;
     let log = &engine.persistence.aof;
     if local > 0 && log.state == AofState::Off {
         return Err(Error::Say(
@@ -160,12 +178,12 @@ fn waitaof(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done
         )
         .into());
     }
+    // While its first base is being made, the log does not count: after a crash it would not be read.
     let is_durable =
-        log.state != AofState::Off && engine.sessions[who].log_offset <= log.progress.durable();
+        log.state == AofState::On && engine.sessions[who].log_offset <= log.progress.durable();
     if i64::from(is_durable) >= local && replicas == 0 {
         return answer(is_durable, out);
     }
-    let timeout_us = (timeout_ms > 0).then(|| timeout_ms.saturating_mul(1000));
     let give_up =
         if is_durable { |out: Reply| answer(true, out) } else { |out: Reply| answer(false, out) };
     let wait = Wait::new(Type::String, Vec::new(), timeout_us, give_up);

@@ -5,6 +5,7 @@ use crate::data::Type;
 use crate::engine::Ctx;
 use crate::error::Error;
 use crate::resp::{Args, ArgsBuf, Done, Reply, Wait};
+use crate::world::time::Millis;
 
 const NEGATIVE: Error = Error::Say("ERR timeout is negative");
 const TOO_LONG: Error = Error::Say("ERR timeout is out of range");
@@ -26,13 +27,13 @@ pub fn timeout(cx: &Ctx, text: &[u8]) -> Result<Option<u64>, Error> {
     }
 }
 
-/// Reads a time-out in milliseconds, as the commands on streams have it.
-pub fn timeout_ms(cx: &Ctx, text: &[u8]) -> Result<Option<u64>, Error> {
+/// Reads a time-out in milliseconds, as the commands on streams and those that wait for copies have it.
+pub fn timeout_ms(now: Millis, text: &[u8]) -> Result<Option<u64>, Error> {
     const NOT_INTEGER: Error = Error::Say("ERR timeout is not an integer or out of range");
     match numbers::parse_i64(text).ok_or(NOT_INTEGER)? {
         ..0 => Err(NEGATIVE),
         0 => Ok(None),
-        millis if millis > i64::MAX - cx.now.0 => Err(TOO_LONG),
+        millis if millis > i64::MAX - now.0 => Err(TOO_LONG),
         millis => Ok(Some((millis as u64).saturating_mul(1000))),
     }
 }

@@ -331,7 +331,9 @@ impl<'a> Ask<'a> {
             words.skip();
             let is_followed = words.left() > 0;
             match &*word {
-                b"BLOCK" if is_followed => block = Some(waiting::timeout_ms(cx, words.bytes()?)?),
+                b"BLOCK" if is_followed => {
+                    block = Some(waiting::timeout_ms(cx.now, words.bytes()?)?)
+                }
                 b"COUNT" if is_followed => most = bound(&mut words)?,
                 b"MAXCOUNT" if is_followed => budget.entries = bound(&mut words)?,
                 b"MAXSIZE" if is_followed => budget.bytes = bound(&mut words)?,
