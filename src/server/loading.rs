@@ -183,10 +183,14 @@ fn hand_over(send: &Sender<Load>, pieces: &mut Vec<Load>, delay: i64) -> bool {
     })
 }
 
-/// `key-load-delay`
+/// `key-load-delay`, which a command of a log is worth as much as a key.
 fn pause(load: &Load, delay: i64) {
-    let Load::Keys(keys) = load else { return };
-    let micros = delay_us(delay, keys.len() as u64);
+    let count = match load {
+        Load::Keys(keys) => keys.len(),
+        Load::Lines(lines) | Load::Unit(lines) => lines.len(),
+        _ => return,
+    };
+    let micros = delay_us(delay, count as u64);
     if micros > 0 {
         #[expect(clippy::disallowed_methods, reason = "it is a thread that only reads")]
         std::thread::sleep(Duration::from_micros(micros));

@@ -356,7 +356,7 @@ pub(super) const TESTING: &[Directive] = &[
         Kind::Number(-INT - 1, INT),
         "0",
         at!(key_load_delay),
-        "Microseconds to wait after each key while loading.",
+        "Microseconds to wait after each key, or command of a log, while loading.",
     )
     .hidden(),
     live(
