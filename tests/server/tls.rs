@@ -862,6 +862,23 @@ fn migrate_speaks_it_where_tls_cluster_says_so() {
     assert_eq!(here.call(&["EXISTS", "a", "b"]), Value::Int(2));
 }
 
+/// Where clients speak TLS already, the settings for other servers come with the directive, and go with it.
+#[test]
+fn tls_cluster_is_switched_while_clients_speak_it() {
+    let site = Site::start(&[]);
+    let mut client = site.client();
+    let port = site.tls_port.to_string();
+    for (switch, key) in [("yes", "a"), ("no", "b"), ("yes", "c")] {
+        client.call(&["SET", key, "1"]);
+        assert_eq!(client.call(&["CONFIG", "SET", "tls-cluster", switch]), ok());
+        let answer = client.call(&["MIGRATE", "localhost", &port, key, "1", "5000"]);
+        match switch {
+            "yes" => assert_eq!(answer, ok()),
+            _ => assert!(refusal(answer).starts_with("IOERR")),
+        }
+    }
+}
+
 #[test]
 fn tls_cluster_wants_a_certificate() {
     let server = Server::start(Program::Russet, &[]).unwrap();

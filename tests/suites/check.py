@@ -133,6 +133,8 @@ its `src` folder under the name of `redis-server` or `valkey-server`:
 with `--tls`, and once with I/O threads (Valkey's with `--io-threads`, Redis' with `--config io-threads 2`). What
 differs from the counts below:
 
+- with `--tls`, Redis' `unit/maxmemory`: *is the memory limit honoured? (policy allkeys-random)* fails in some runs:
+  what is used moves by nearly the 100 kB that the test allows; why is not known;
 - with `--io-threads`, `unit/maxmemory`: *eviction due to output buffers of many MGET clients, client
   eviction: true* fails in some runs: what a thread has in hand to be written is counted as its client's
   a little later, so keys may go before clients do;

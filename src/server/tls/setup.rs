@@ -16,7 +16,8 @@ use std::sync::Arc;
 /// Everything that was read from the files, checked.
 pub struct Setup {
     pub server: Arc<ServerConfig>,
-    /// For connections to other servers; none if there is nobody who could vouch for them.
+    /// For connections to other servers; none if `tls-cluster` wants none, or there is nobody who could vouch for
+    /// them.
     pub client: Option<Arc<ClientConfig>>,
     pub certificates: Certificates,
     /// Of the content of all files and of the settings; what has the same needs no change.
@@ -67,7 +68,10 @@ impl Setup {
                 .min_by_key(|certificate| certificate.expires_at),
         };
         let shown = shown.unwrap_or_else(|| own.clone());
-        let client = client(shown, &anchors, &versions, &provider)?;
+        let client = match config.tls_cluster {
+            true => client(shown, &anchors, &versions, &provider)?,
+            false => None,
+        };
         if config.tls_cluster && client.is_none() {
             remarks.push(
                 "tls-cluster is on, but neither tls-ca-cert-file nor tls-ca-cert-dir says who may vouch for \
@@ -251,6 +255,7 @@ fn settings(config: &Config) -> String {
         "{:?}",
         (
             config.tls_auth_clients,
+            config.tls_cluster,
             &config.tls_protocols,
             &config.tls_ciphers,
             &config.tls_ciphersuites,
