@@ -94,7 +94,7 @@ impl Engine {
                 Flow::Blocked
             }
             Some(Pending::Script) => {
-                let answer = Out { bytes: out.bytes.split_off(start), proto: out.proto };
+                let answer = Out::within(out.most, out.proto, out.bytes.split_off(start));
                 self.suspend_request(who, answer);
                 Flow::Blocked
             }
@@ -342,7 +342,7 @@ impl Engine {
             return Flow::Close;
         }
         let limit = session.output_limit(&self.config).hard;
-        if limit > 0 && out.len() as u64 > limit {
+        if out.spilled || limit > 0 && out.len() as u64 > limit {
             self.cut_slow_reader(who, out.len());
             return Flow::Close;
         }

@@ -23,6 +23,8 @@ const OUTPUTS_LEAST: u64 = 32 << 20;
 /// The share of that which one client may have unread and still be read from.
 const PAUSE_SHARE: usize = 16;
 const PAUSE_MOST: usize = 64 << 20;
+/// The share of the machine's memory that one answer may take.
+const ANSWER_SHARE: u64 = 2;
 /// Nobody can speak to a server that ends every client: less is taken for this.
 const CLIENTS_LEAST: usize = 128 << 10;
 
@@ -33,6 +35,8 @@ pub struct ClientBounds {
     all: usize,
     /// What lies in outputs.
     outputs: usize,
+    /// What one client may be answered at once where the configuration does not say.
+    answer: usize,
     /// Outputs hold more than they should and nobody could be ended: beyond this it is looked into again.
     look_again: usize,
 }
@@ -49,6 +53,16 @@ impl ClientBounds {
 const BLOCK_BYTES: usize = 16 * 1024;
 
 impl Session {
+    /// The length from which answers are not written any further, since the client will be ended for it.
+    #[inline]
+    pub(super) fn answer_bound(&self, config: &Config, bounds: &ClientBounds) -> usize {
+        let most = match self.output_limit(config).hard {
+            0 => bounds.answer,
+            hard => bytes(hard),
+        };
+        if most == 0 { usize::MAX } else { most }
+    }
+
     pub fn output_limit(&self, config: &Config) -> OutputLimit {
         let limits = &config.client_output_buffer_limit;
         match self.client_type() {
@@ -87,7 +101,8 @@ impl Engine {
         };
         self.ledger.set_pause_at(pause_at);
         let evicted = self.client_bounds.evicts();
-        self.client_bounds = ClientBounds { all, outputs, look_again: 0 };
+        let answer = bytes(self.host.memory_at_hand() / ANSWER_SHARE);
+        self.client_bounds = ClientBounds { all, outputs, answer, look_again: 0 };
         if evicted != self.client_bounds.evicts() {
             let everybody: Vec<SessionKey> = self.sessions.iter().map(|it| it.key).collect();
             for who in everybody {

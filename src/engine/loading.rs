@@ -365,7 +365,7 @@ impl Engine {
         }
         let mut bytes = std::mem::take(&mut replay.out);
         bytes.clear();
-        let mut out = Out { bytes, proto: Proto::Resp2 };
+        let mut out = Out::within(usize::MAX, Proto::Resp2, bytes);
         // Nothing in a log waits; a script that is busy cannot be, since what scripts did is what was told.
         let _ = self.call_woken(replay.who, command, args, &mut out);
         replay.out = out.bytes;

@@ -378,7 +378,8 @@ impl Engine {
         }
         let mut needed = fresh.len();
         let mut parser = std::mem::take(&mut session.input.parser);
-        let mut out = Out { bytes: std::mem::take(answers), proto: session.proto };
+        let most = session.answer_bound(&self.config, &self.client_bounds);
+        let mut out = Out::within(most, session.proto, std::mem::take(answers));
         if session.input.partial.is_empty() {
             let done = self.run(who, fresh, &mut parser, &mut out);
             if let Some(session) = self.sessions.get_mut(who)

@@ -170,7 +170,7 @@ impl Engine {
         count: usize,
         out: &mut Out,
     ) {
-        let mut own = Out { bytes: std::mem::take(&mut self.own_pushes), proto: out.proto };
+        let mut own = Out::within(usize::MAX, out.proto, std::mem::take(&mut self.own_pushes));
         let place = if self.sessions[who].hears() { out } else { &mut own };
         let mut push = place.push(3);
         push.bulk(verb.as_bytes());

@@ -49,6 +49,7 @@ pub struct Answer {
 impl Answer {
     pub fn clear(&mut self, proto: Proto) {
         self.out.bytes.clear();
+        self.out.spilled = false;
         self.out.proto = proto;
         self.errors.clear();
     }

@@ -34,6 +34,10 @@ impl Proto {
 pub struct Out {
     pub bytes: Vec<u8>,
     pub proto: Proto,
+    /// From this length on values are left out: one short request may ask for a value over and over.
+    pub most: usize,
+    /// Something was left out, so this must not be sent.
+    pub spilled: bool,
 }
 
 /// The right to answer one request, once.
@@ -299,7 +303,12 @@ impl List<'_> {
 
 impl Out {
     pub fn new(proto: Proto) -> Out {
-        Out { bytes: Vec::new(), proto }
+        Out::within(usize::MAX, proto, Vec::new())
+    }
+
+    /// For at most so many bytes, in a buffer that is there already.
+    pub fn within(most: usize, proto: Proto, bytes: Vec<u8>) -> Out {
+        Out { bytes, proto, most, spilled: false }
     }
 
     pub fn len(&self) -> usize {
@@ -321,6 +330,10 @@ impl Out {
 
     #[inline]
     pub fn bulk(&mut self, value: &[u8]) {
+        if self.bytes.len() + value.len() > self.most {
+            self.spilled = true;
+            return;
+        }
         self.bytes.reserve(value.len() + 24);
         self.header(b'$', value.len());
         self.bytes.extend_from_slice(value);

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::process::{is_alive, resident, until};
+use crate::process::{is_alive, peak, resident, until};
 use crate::support::client::{Client, encode};
 use crate::support::server::{Program, Server};
 use crate::support::value::Value;
@@ -142,6 +142,41 @@ fn what_is_only_announced_takes_no_memory() {
     }
     is_alive(&server.address());
     assert_grown_less(&server, before, 16 * MIB);
+}
+
+/// A short request asks for a long value over and over. It is not collected before the client is ended for it;
+/// Redis checks while it writes, too.
+#[test]
+fn an_answer_is_not_written_beyond_its_limit() {
+    let _alone = ALONE.lock().unwrap_or_else(|other| other.into_inner());
+    let server = russet(&["--client-output-buffer-limit", "normal 8mb 0 0"]);
+    let mut client = server.connect();
+    let value = "v".repeat(MIB as usize);
+    client.call(&["SET", "long", &value]);
+    let mut over_and_over = vec!["MGET"];
+    over_and_over.resize(2001, "long");
+    let many = ["EVAL", "return #redis.call('MGET', unpack(ARGV))", "0"];
+    let many: Vec<&str> = many.into_iter().chain(["long"; 2000]).collect();
+    let table =
+        "local t = {} local v = redis.call('GET', 'long') for i = 1, 2000 do t[i] = v end return t";
+
+    let refused = client.call(&many);
+    let Value::Error(text) = refused else { panic!("a script was answered {refused:?}") };
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(text.contains("exceeds the output buffer limit"), "{text}");
+    client.call(&["GET", "long"]);
+    for request in [&over_and_over[..], &["EVAL", table, "0"]] {
+        let mut client = server.connect();
+        let mut frame = Vec::new();
+        encode(request, &mut frame);
+        client.write_raw(&frame).expect("it takes bytes");
+        let heard = client.read_to_close().expect("it is ended").len() as u64;
+        assert!(heard < 9 * MIB, "{heard} bytes were sent");
+    }
+    let peak = peak(server.pid());
+    assert!(peak < 120 * MIB, "{peak} bytes were taken for answers");
+    let ended = info(&server, "stats");
+    assert!(ended.contains("client_output_buffer_limit_disconnections:2\r\n"), "{ended}");
 }
 
 /// Looking for each key among all that the client watches already would take minutes.

@@ -132,6 +132,14 @@ pub fn resident(pid: u32) -> u64 {
     pages * 4096
 }
 
+/// The most memory that a process has held, in bytes.
+pub fn peak(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|it| it.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    kib.expect("a process says how much it has held") * 1024
+}
+
 #[track_caller]
 pub fn is_alive(address: &Address) {
     let answer = Client::connect(address).and_then(|mut it| it.try_call(&["PING"]));

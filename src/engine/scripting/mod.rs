@@ -23,6 +23,9 @@ use crate::world::host::Level;
 use busy::Busy;
 use cache::{Cache, Digest};
 
+/// A script's command was answered with more than a client may be sent.
+const TOO_LONG: Error = Error::Say("ERR The reply exceeds the output buffer limit of the client");
+
 /// Which interpreter: scripts and functions do not share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
@@ -93,6 +96,8 @@ impl Engine {
         words.iter().for_each(|word| desk.words.push(word));
         desk.keys = launch.keys;
         desk.answer.clear(out.proto());
+        let most = self.sessions[who].answer_bound(&self.config, &self.client_bounds);
+        (desk.answer.out.most, desk.reply.most) = (most, most);
         let began_us = self.now.mono_us;
         let threshold_us = (self.config.busy_reply_threshold.max(0) as u64).saturating_mul(1000);
         let until_us = if threshold_us == 0 { u64::MAX } else { began_us + threshold_us };
@@ -136,7 +141,11 @@ impl Engine {
             Ok(()) => {
                 let answer = &desk.answer.out.bytes;
                 let failed = !errors.is_empty() || answer.first() == Some(&b'-');
-                let done = out.in_pieces(|out| out.bytes.extend_from_slice(answer));
+                let spilled = desk.answer.out.spilled;
+                let done = out.in_pieces(|out| {
+                    out.bytes.extend_from_slice(answer);
+                    out.spilled |= spilled;
+                });
                 if failed { Err(Stop::Failed) } else { done }
             }
             Err(failure) => {
@@ -208,6 +217,10 @@ impl Engine {
                 self.scripting.calls = true;
                 let pending = self.call_woken(run.who, command, args, &mut desk.reply);
                 self.scripting.calls = false;
+                if std::mem::take(&mut desk.reply.spilled) {
+                    desk.reply.bytes.clear();
+                    desk.reply.error(&TOO_LONG);
+                }
                 assert!(pending.is_none(), "nobody waits inside a script");
                 if !self.monitors.is_empty() {
                     self.show_script_call(run.who, command, args);
