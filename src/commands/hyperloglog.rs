@@ -93,6 +93,14 @@ fn pfadd(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         }
         (changed, Ok(()))
     };
+    // Few elements still change a sketch that is large, and to look is cheaper than to open it.
+    let covers = |text: Text| match text {
+        Text::Bytes(bytes) => args.tail(2).iter().all(|it| hyperloglog::covers(bytes, it)),
+        Text::Int(_) => false,
+    };
+    if cx.stays_as_it_is::<Str>(key, covers) {
+        return out.int(0);
+    }
     let Some(mut edit) = edit(cx, key)? else {
         let mut sketch = hyperloglog::empty();
         add(&mut sketch).1.map_err(Error::from)?;

@@ -315,6 +315,17 @@ impl Ctx<'_> {
         self.keyspace.edit::<T>(self.db, key)
     }
 
+    /// Shows a value that a write is for to who can tell at a look that it would change nothing; then there is
+    /// no need to open it.
+    #[inline]
+    pub fn stays_as_it_is<T: Kind>(
+        &mut self,
+        key: &[u8],
+        tells: impl FnOnce(T::View<'_>) -> bool,
+    ) -> bool {
+        self.keyspace.stays_as_it_is::<T>(self.db, key, tells)
+    }
+
     /// Opens a collection to be changed, a new one where there is none.
     #[inline]
     pub fn edit_or_new<'a, T: Collection>(

@@ -345,6 +345,23 @@ impl Keyspace {
         Ok(Some(self.open(db, place)))
     }
 
+    /// Shows a value that a write is for to who can tell at a look that it would change nothing.
+    pub fn stays_as_it_is<T: Kind>(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        tells: impl FnOnce(T::View<'_>) -> bool,
+    ) -> bool {
+        self.touched.change(key);
+        let Some(place) = self.live(db, key) else { return false };
+        let Some(record) = self.dbs[db].table.at(place) else { return false };
+        let stays = record.kind() == T::TYPE && tells(T::view(record));
+        if stays {
+            self.use_it(db, place, true);
+        }
+        stays
+    }
+
     /// Opens a collection to be changed; where there is none, a new one. One that is still empty
     /// when the edit ends has never been.
     pub fn edit_or_new<'a, T: Collection>(

@@ -82,6 +82,13 @@ pub fn add(sketch: &mut Vec<u8>, string: &[u8], sparse_max: u64) -> Result<bool,
     Ok(changed)
 }
 
+/// Is it plain to see that this string would change nothing? A sparse sketch has to be walked through for that.
+pub fn covers(sketch: &[u8], string: &[u8]) -> bool {
+    let Some(registers) = dense_registers(sketch) else { return false };
+    let (index, run) = place(string);
+    dense::get(registers, index) >= run
+}
+
 /// The count that the sketch remembers, unless it is out of date.
 pub fn remembered(sketch: &[u8]) -> Option<u64> {
     let count = sketch[CARDINALITY].try_into().map(u64::from_le_bytes).ok()?;

@@ -38,6 +38,23 @@ fn counts_are_those_of_redis() {
 }
 
 /// Written down from Redis 8.0.6: `PFADD s element:0 … element:5`, then GET.
+/// What is plain to see of a dense sketch is what adding would have said.
+#[test]
+fn what_is_covered_changes_nothing() {
+    let mut sketch = sketch_of(0..2000, 0);
+    assert_eq!(form(&sketch), Some(Form::Dense));
+    let mut seen = [0, 0];
+    for number in 0..4000 {
+        let element = format!("element:{number}");
+        let covered = covers(&sketch, element.as_bytes());
+        assert_eq!(add(&mut sketch, element.as_bytes(), 0), Ok(!covered), "{element}");
+        seen[covered as usize] += 1;
+    }
+    assert!(seen.iter().all(|count| *count > 500), "{seen:?}");
+    assert!(!covers(&sketch_of(0..5, 3000), b"element:1"), "a sparse sketch is not looked through");
+    assert!(!covers(b"no sketch", b"element:1"));
+}
+
 #[test]
 fn the_bytes_are_those_of_redis() {
     let bytes = b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\x80D\x8e\x80E;\x84F\x88\x90E\x01\x80K'\x80]-\x84BM";
