@@ -210,7 +210,9 @@ class Report:
             say("neither redis-benchmark nor valkey-benchmark is installed; no snapshot is measured")
             return
         write("\n## Snapshots while the server is written to\n")
-        write(snapshot.report(snapshot.measure(self.kinds, self.machine, program, self.quick, say)))
+        text, losses = snapshot.report(snapshot.measure(self.kinds, self.machine, program, self.quick, say))
+        self.losses += losses
+        write(text)
 
     def step(self):
         keys = 1_000_000 if self.quick else 10_000_000

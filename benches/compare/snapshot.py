@@ -11,6 +11,7 @@ load is to run beside a snapshot, one is begun each second, unless the last one 
 or what is left to a thread or a process of its own would have to share one core with the rest of it.
 """
 
+import collections
 import csv
 import io
 import os
@@ -19,7 +20,7 @@ import subprocess
 import threading
 import time
 
-from figures import markdown, short
+from figures import loss, markdown, short
 from servers import Client, chunks_of, encode
 
 LOAD_S = 4.0
@@ -29,6 +30,18 @@ ROUNDS = 3
 LOOK_S = 0.05
 # How often a snapshot is begun.
 EVERY_S = 1.0
+
+# Requests per second and p99 are those of writers; `kept` and `slower` are with a snapshot over without one.
+Figures = collections.namedtuple("Figures", "alone kept p99_alone p99 slower extra seconds ping step")
+# Where we may be behind: what it is called, and is less of it better?
+COMPARED = [
+    ("requests per second with a snapshot over without one", lambda it: it.kept, False),
+    ("p99 with a snapshot", lambda it: it.p99, True),
+    # It may be less than before, so what is added to it is no measure by itself.
+    ("memory at its highest", lambda it: 100 + it.extra, True),
+    ("seconds", lambda it: it.seconds, True),
+    ("the longest PING", lambda it: it.ping, True),
+]
 
 
 class Data:
@@ -79,7 +92,7 @@ def measure(kinds, machine, generator, quick, say):
             for command in ("BGSAVE", "BGREWRITEAOF"):
                 for kind in kinds:
                     say(f"snapshot: {kind.name}, {command}, {data.name}")
-                    rows.append([data.name, command, kind.name, *one(kind, machine, generator, data, command, rounds)])
+                    rows.append((data.name, command, kind.name, one(kind, machine, generator, data, command, rounds)))
     return rows
 
 
@@ -97,17 +110,17 @@ def one(kind, machine, generator, data, command, rounds):
         step = server.info().get("engine_step_usec_max")
     median = lambda figure: statistics.median(figure(alone, beside) for alone, beside in turns)
     share = 100 * (max(beside.peak for _, beside in turns) - before) / before
-    return [
-        short(median(lambda alone, _: alone.rps)),
-        f"{median(lambda alone, beside: beside.rps / alone.rps):.2f}",
-        short(median(lambda alone, _: alone.p99)),
-        short(median(lambda _, beside: beside.p99)),
-        f"{median(lambda alone, beside: beside.p99 / alone.p99):.2f}",
-        f"{share:.1f} %",
-        short(median(lambda _, beside: beside.snapshot_s)),
-        short(max(beside.longest for _, beside in turns)),
-        short(int(step) / 1000) if step else "–",
-    ]
+    return Figures(
+        alone=median(lambda alone, _: alone.rps),
+        kept=median(lambda alone, beside: beside.rps / alone.rps),
+        p99_alone=median(lambda alone, _: alone.p99),
+        p99=median(lambda _, beside: beside.p99),
+        slower=median(lambda alone, beside: beside.p99 / alone.p99),
+        extra=share,
+        seconds=median(lambda _, beside: beside.snapshot_s),
+        ping=max(beside.longest for _, beside in turns),
+        step=int(step) / 1000 if step else None,
+    )
 
 
 class Turn:
@@ -158,7 +171,31 @@ HEADS = ["data", "command", "server", "rps alone", "with / alone", "p99 alone ms
 
 
 def report(rows):
-    return markdown(HEADS, rows)
+    """Markdown, and the losses in words."""
+    together = {}
+    for data, command, name, figures in rows:
+        together.setdefault((data, command), {})[name] = figures
+    losses = []
+    for (data, command), each in together.items():
+        for what, figure, less in COMPARED:
+            behind = loss({name: figure(figures) for name, figures in each.items()}, less)
+            if behind is not None:
+                losses.append(f"{command} of {data}: {behind:.0%} behind in {what}")
+    return markdown(HEADS, [[data, command, name, *cells(figures)] for data, command, name, figures in rows]), losses
+
+
+def cells(it):
+    return [
+        short(it.alone),
+        f"{it.kept:.2f}",
+        short(it.p99_alone),
+        short(it.p99),
+        f"{it.slower:.2f}",
+        f"{it.extra:.1f} %",
+        short(it.seconds),
+        short(it.ping),
+        short(it.step),
+    ]
 
 
 def load(server, generator, data, seconds, rate=50_000):

@@ -11,6 +11,7 @@ import unittest
 import figures
 import servers
 import singles
+import snapshot
 import throughput
 import workers
 import workloads
@@ -52,6 +53,25 @@ class Arithmetic(unittest.TestCase):
         self.assertEqual(table.losses, ["start: 100% behind the better peer"])
         self.assertEqual(table.markdown().splitlines()[2], "| start | ms | 2.00 | 1.00 | **loss**, 100% |")
         self.assertEqual(table.markdown().splitlines()[3], "| speed |  | 2.00 | 1.00 |  |")
+
+
+class Snapshots(unittest.TestCase):
+    FIGURES = snapshot.Figures(100, 0.9, 1.0, 1.2, 1.2, 2.0, 5.0, 3.0, None)
+
+    def test_losses_are_those_of_one_kind_of_data(self):
+        long = self.FIGURES._replace(seconds=1.0)
+        rows = [
+            ("keys", "BGSAVE", "Russet", self.FIGURES),
+            ("keys", "BGSAVE", "Valkey", self.FIGURES._replace(seconds=6.0, extra=90.0)),
+            ("text", "BGSAVE", "Russet", long._replace(seconds=1.5, kept=0.5, step=0.25)),
+            ("text", "BGSAVE", "Valkey", long),
+        ]
+        text, losses = snapshot.report(rows)
+        what = ["80% behind in requests per second with a snapshot over without one", "50% behind in seconds"]
+        self.assertEqual(losses, [f"BGSAVE of text: {it}" for it in what])
+        lines = text.splitlines()
+        self.assertEqual(lines[2], "| keys | BGSAVE | Russet | 100 | 0.90 | 1.00 | 1.20 | 1.20 | 2.0 % | 5.00 | 3.00 | – |")
+        self.assertEqual(lines[0].count("|"), lines[2].count("|"))
 
 
 class Generator(unittest.TestCase):
