@@ -95,8 +95,11 @@ fn pfadd(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     };
     // Few elements still change a sketch that is large, and to look is cheaper than to open it.
     let covers = |text: Text| match text {
-        Text::Bytes(bytes) => args.tail(2).iter().all(|it| hyperloglog::covers(bytes, it)),
-        Text::Int(_) => false,
+        // Where there is no element at all, the form alone says that nothing changes.
+        Text::Bytes(bytes) if hyperloglog::form(bytes) == Some(Form::Dense) => {
+            args.tail(2).iter().all(|it| hyperloglog::covers(bytes, it))
+        }
+        _ => false,
     };
     if cx.stays_as_it_is::<Str>(key, covers) {
         return out.int(0);
