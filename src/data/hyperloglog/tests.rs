@@ -37,7 +37,6 @@ fn counts_are_those_of_redis() {
     }
 }
 
-/// Written down from Redis 8.0.6: `PFADD s element:0 … element:5`, then GET.
 /// What is plain to see of a dense sketch is what adding would have said.
 #[test]
 fn what_is_covered_changes_nothing() {
@@ -55,6 +54,7 @@ fn what_is_covered_changes_nothing() {
     assert!(!covers(b"no sketch", b"element:1"));
 }
 
+/// Written down from Redis 8.0.6: `PFADD s element:0 … element:5`, then GET.
 #[test]
 fn the_bytes_are_those_of_redis() {
     let bytes = b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\x80D\x8e\x80E;\x84F\x88\x90E\x01\x80K'\x80]-\x84BM";
