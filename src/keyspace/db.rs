@@ -99,10 +99,6 @@ impl Db {
         self.table.iter()
     }
 
-    pub(super) fn find(&self, key: &[u8]) -> Option<&Record> {
-        self.table.find(table::hash(self.table.seed(), key), |record| record.key() == key)
-    }
-
     /// Takes a record out of a database that is given up, in which nothing is counted any more.
     pub(super) fn take_off(&mut self, key: &[u8]) -> Option<Record> {
         self.table.remove(table::hash(self.table.seed(), key), |record| record.key() == key)

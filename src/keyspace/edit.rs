@@ -224,7 +224,7 @@ impl<'a, T: Kind> Edit<'a, T> {
         if is_left {
             self.sync_earliest();
         }
-        let Tools { home, changes, trash, now, .. } = &mut self.tools;
+        let Tools { home, changes, trash, now, walk, .. } = &mut self.tools;
         let key = match self.at {
             At::New { key, .. } if !is_left => {
                 // It was born, and is gone before anybody could see it.
@@ -261,7 +261,12 @@ impl<'a, T: Kind> Edit<'a, T> {
                     Cause::Expiry,
                 );
             }
-            free(record, trash);
+            // A snapshot may not have all of it yet.
+            let record = match walk {
+                Some(walk) => walk.keep(self.db, record),
+                None => Some(record),
+            };
+            record.into_iter().for_each(|record| free(record, trash));
         }
     }
 

@@ -459,7 +459,12 @@ impl Keyspace {
         } else {
             let mut fresh = Record::string(key, value);
             fresh.take_life_of(record);
-            free(std::mem::replace(record, fresh), &mut self.trash);
+            let old = std::mem::replace(record, fresh);
+            let old = match &mut self.walk {
+                Some(walk) => walk.keep(db, old),
+                None => Some(old),
+            };
+            old.into_iter().for_each(|old| free(old, &mut self.trash));
         }
         if expired {
             record.set_age(aging.newborn());

@@ -98,39 +98,12 @@ impl Writer {
         self.buffer.extend_from_slice(part);
     }
 
-    pub fn end_text(&mut self, key: &[u8], deadline: Option<Millis>) {
+    pub fn end_text(&mut self) {
         self.buffer.extend_from_slice(b"\r\n");
-        self.expire(key, deadline);
     }
 
-    fn expire(&mut self, key: &[u8], deadline: Option<Millis>) {
-        if let Some(Millis(deadline)) = deadline {
-            self.line(&[b"PEXPIREAT", key, itoa::Buffer::new().format(deadline).as_bytes()]);
-        }
-    }
-
-    /// Adds elements, each of some words, a few in each command.
-    fn elements<'a, const WORDS: usize>(
-        &mut self,
-        head: &[&[u8]],
-        mut elements: impl Iterator<Item = [Text<'a>; WORDS]>,
-        flush: Flush,
-    ) -> io::Result<()> {
-        loop {
-            let some: Vec<[Text; WORDS]> = elements.by_ref().take(ELEMENTS).collect();
-            if some.is_empty() {
-                return Ok(());
-            }
-            self.begin(head.len() + some.len() * WORDS);
-            head.iter().for_each(|word| self.word(word));
-            for word in some.as_flattened() {
-                self.text(*word);
-                self.spill(flush)?;
-            }
-        }
-    }
-
-    fn scores<'a>(
+    /// Members of a sorted set, all or some.
+    pub fn scores<'a>(
         &mut self,
         key: &[u8],
         members: impl Iterator<Item = (Text<'a>, f64)>,
@@ -158,6 +131,34 @@ impl Writer {
             self.spill(flush)?;
         }
         Ok(())
+    }
+
+    /// Says when a key that was told in parts is due.
+    pub fn expire(&mut self, key: &[u8], deadline: Option<Millis>) {
+        if let Some(Millis(deadline)) = deadline {
+            self.line(&[b"PEXPIREAT", key, itoa::Buffer::new().format(deadline).as_bytes()]);
+        }
+    }
+
+    /// Adds elements, each of some words, a few in each command.
+    fn elements<'a, const WORDS: usize>(
+        &mut self,
+        head: &[&[u8]],
+        mut elements: impl Iterator<Item = [Text<'a>; WORDS]>,
+        flush: Flush,
+    ) -> io::Result<()> {
+        loop {
+            let some: Vec<[Text; WORDS]> = elements.by_ref().take(ELEMENTS).collect();
+            if some.is_empty() {
+                return Ok(());
+            }
+            self.begin(head.len() + some.len() * WORDS);
+            head.iter().for_each(|word| self.word(word));
+            for word in some.as_flattened() {
+                self.text(*word);
+                self.spill(flush)?;
+            }
+        }
     }
 
     /// Elements that stand together and have the same deadline share a command.

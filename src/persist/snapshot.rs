@@ -8,6 +8,8 @@
 use super::commands;
 use super::files::or_here;
 use super::permit::{GIVEN_UP, Permit};
+use crate::data::string::Text;
+use crate::data::zset::ScoreBatch;
 use crate::keyspace::Aging;
 use crate::keyspace::walk::{Piece, Saved};
 use crate::rdb::write::{Degraded, Life, Options, Writer};
@@ -25,11 +27,19 @@ pub struct SnapshotFile {
     encoder: Encoder,
     output: Output,
     ages: Ages,
-    /// The long string whose parts are coming: its key, its deadline, and how much is still to come.
-    text: Option<(Vec<u8>, Option<Millis>, usize)>,
+    /// The long value whose parts are coming.
+    open: Option<Open>,
     keys: u64,
     is_kept: bool,
     permit: Arc<Permit>,
+}
+
+/// A value that comes in parts.
+struct Open {
+    key: Vec<u8>,
+    deadline: Option<Millis>,
+    /// Bytes of a string, or members of a sorted set, that are still to come.
+    left: usize,
 }
 
 /// What is written, and how.
@@ -116,9 +126,9 @@ impl SnapshotFile {
             Format::Commands(stamp) => Encoder::Commands(commands::Writer::new(stamp)),
         };
         let ages = request.ages;
-        let (text, keys, is_kept, permit) = (None, 0, false, Arc::default());
+        let (open, keys, is_kept, permit) = (None, 0, false, Arc::default());
         let mut snapshot =
-            SnapshotFile { disk, path, file, encoder, output, ages, text, keys, is_kept, permit };
+            SnapshotFile { disk, path, file, encoder, output, ages, open, keys, is_kept, permit };
         for code in request.functions {
             match &mut snapshot.encoder {
                 Encoder::Dump(writer) => writer.function(code),
@@ -136,7 +146,7 @@ impl SnapshotFile {
     }
 
     pub fn write(&mut self, piece: &Piece) -> io::Result<()> {
-        if self.text.is_some() && !matches!(piece, Piece::Part(_)) {
+        if self.open.is_some() && !matches!(piece, Piece::Part(_) | Piece::Scores(_)) {
             return Err(broken());
         }
         match piece {
@@ -153,10 +163,23 @@ impl SnapshotFile {
                         writer.begin_text(key, *len);
                     }
                 }
-                self.text = Some((key.clone(), *deadline, *len));
+                self.open = Some(Open { key: key.clone(), deadline: *deadline, left: *len });
                 self.part(&[])
             }
             Piece::Part(bytes) => self.part(bytes),
+            Piece::LongScores { db, key, deadline, age, len } => {
+                self.keys += 1;
+                match &mut self.encoder {
+                    Encoder::Dump(writer) => {
+                        writer.select(*db);
+                        writer.begin_scores(key, self.ages.life(*deadline, *age), *len);
+                    }
+                    Encoder::Commands(writer) => writer.select(*db),
+                }
+                self.open = Some(Open { key: key.clone(), deadline: *deadline, left: *len });
+                Ok(())
+            }
+            Piece::Scores(batch) => self.scores(batch),
         }
     }
 
@@ -213,7 +236,7 @@ impl SnapshotFile {
     }
 
     fn complete(&mut self) -> io::Result<()> {
-        if self.text.is_some() {
+        if self.open.is_some() {
             return Err(broken());
         }
         if let Encoder::Dump(writer) = &mut self.encoder {
@@ -232,20 +255,44 @@ impl SnapshotFile {
     }
 
     fn part(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some((_, _, left)) = &mut self.text else { return Err(broken()) };
-        *left = left.checked_sub(bytes.len()).ok_or_else(broken)?;
-        let is_over = *left == 0;
+        self.count(bytes.len())?;
+        let output = &mut self.output;
         match &mut self.encoder {
-            Encoder::Dump(writer) => writer.text_part(bytes),
+            Encoder::Dump(writer) => writer.text_part(bytes, &mut |buffer| output.write(buffer))?,
             Encoder::Commands(writer) => writer.text_part(bytes),
         }
-        if is_over
-            && let Some((key, deadline, _)) = self.text.take()
+        if let Some(Open { key, deadline, .. }) = self.open.take_if(|open| open.left == 0)
             && let Encoder::Commands(writer) = &mut self.encoder
         {
-            writer.end_text(&key, deadline);
+            writer.end_text();
+            writer.expire(&key, deadline);
         }
         self.spill(BUFFER)
+    }
+
+    fn scores(&mut self, batch: &ScoreBatch) -> io::Result<()> {
+        self.count(batch.iter().count())?;
+        let Some(open) = &self.open else { return Err(broken()) };
+        let output = &mut self.output;
+        let flush = &mut |buffer: &mut Vec<u8>| output.write(buffer);
+        let members = batch.iter().map(|(member, score)| (Text::Bytes(member), score));
+        match &mut self.encoder {
+            Encoder::Dump(writer) => writer.scores_part(members, flush)?,
+            Encoder::Commands(writer) => writer.scores(&open.key, members, flush)?,
+        }
+        if let Some(Open { key, deadline, .. }) = self.open.take_if(|open| open.left == 0)
+            && let Encoder::Commands(writer) = &mut self.encoder
+        {
+            writer.expire(&key, deadline);
+        }
+        self.spill(BUFFER)
+    }
+
+    /// So much of the long value has come.
+    fn count(&mut self, some: usize) -> io::Result<()> {
+        let open = self.open.as_mut().ok_or_else(broken)?;
+        open.left = open.left.checked_sub(some).ok_or_else(broken)?;
+        Ok(())
     }
 
     fn spill(&mut self, least: usize) -> io::Result<()> {
@@ -299,5 +346,5 @@ impl Output {
 }
 
 fn broken() -> io::Error {
-    io::Error::other("the parts of a long string do not fit it")
+    io::Error::other("the parts of a long value do not fit it")
 }

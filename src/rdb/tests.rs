@@ -303,7 +303,9 @@ proptest! {
                 match plan {
                     Plan::Text(text) if text.len() > 100 => {
                         writer.begin_text(key, life, text.len());
-                        text.chunks(30).for_each(|part| writer.text_part(part));
+                        for part in text.chunks(30) {
+                            writer.text_part(part, &mut flush).unwrap();
+                        }
                     }
                     plan => writer.entry(key, life, value(plan, &shapes).view(), &mut flush).unwrap(),
                 }
@@ -363,5 +365,64 @@ fn many_extras_are_read_again() {
         let payload = dump(value.view(), Options::default());
         let read = restore(&payload, &shapes, Footer::default()).unwrap();
         assert!(whole(&read) == whole(&value), "{:?}", value.kind());
+    }
+}
+
+/// What repeats is compressed whatever its length, and what does not is written as it is, without much of it being
+/// held.
+#[test]
+fn a_string_in_parts_is_compressed_if_that_makes_it_much_shorter() {
+    let noise = |len: usize| -> Vec<u8> {
+        let mut state = 7u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        };
+        (0..len).map(|_| next()).collect()
+    };
+    let repeated = b"one two three ".repeat(700_000);
+    let strings = [
+        (repeated.clone(), repeated.len() / 30),
+        // Less than 4 MiB are held, so it may be half noise.
+        ([noise(3 << 20), repeated.clone()].concat(), (3 << 20) * 35 / 32),
+        // It turns out late, and then it is written as it is.
+        ([repeated.clone(), noise(6 << 20)].concat(), repeated.len() + (6 << 20)),
+        (noise(100), 100),
+        (b"aaaaaaaaaa".to_vec(), 10),
+    ];
+    let head = 40;
+    for (string, longest) in strings {
+        for size in [1 << 18, 99_991] {
+            let options = Options { version: Version::V11, compress: true, checksum: true };
+            let (mut writer, mut bytes) = (Writer::new(options), Vec::new());
+            let mut flush = |buffer: &mut Vec<u8>| {
+                assert!(buffer.len() < 1 << 20, "what is long is given away in parts");
+                bytes.append(buffer);
+                Ok(())
+            };
+            writer.header(&[]);
+            writer.begin_text(b"k", Life::default(), string.len());
+            for part in string.chunks(size) {
+                writer.text_part(part, &mut flush).unwrap();
+            }
+            writer.end();
+            bytes.append(writer.buffer());
+            assert!(bytes.len() <= longest + head, "{} of {}", bytes.len(), string.len());
+            let options = super::read::Options { checksum: true, ..Default::default() };
+            let shapes = Shapes::default();
+            let mut reader = Reader::new(&bytes[..], &shapes, options);
+            let mut keys = 0;
+            while let Some(item) = reader.next().unwrap() {
+                match item {
+                    Item::Entry(entry) => {
+                        keys += 1;
+                        assert!(matches!(entry.value, Value::Text(read) if read == string));
+                    }
+                    Item::End { checksum } => assert!(checksum.is_some()),
+                    _ => (),
+                }
+            }
+            assert_eq!(keys, 1);
+        }
     }
 }

@@ -136,6 +136,11 @@ impl Large {
         Lookup { chunks: self.members.freeze(), table: self.table.freeze() }
     }
 
+    /// To be handed over to a snapshot in parts, which have no place for deadlines.
+    pub fn members_mut(&mut self) -> &mut Members {
+        &mut self.members
+    }
+
     #[inline]
     pub fn score(&self, id: Id) -> f64 {
         self.members.score(id)

@@ -18,6 +18,7 @@
 //! the moves. With a move for each removal, ZPOPMIN in a set of a million took half as long again as the
 //! peers take for it; with holes, as long.
 
+use super::handover::{Handover, ScoreBatch};
 use crate::base::held::{Held, Shares};
 use crate::base::memory_size::{of_array, size_class};
 use crate::base::prefetch::prefetch;
@@ -28,7 +29,7 @@ use std::ops::{Deref, DerefMut};
 pub(super) type Id = NonZeroU32;
 
 const SLOT_BITS: u32 = 8;
-const SLOTS_MAX: usize = 1 << SLOT_BITS;
+pub(super) const SLOTS_MAX: usize = 1 << SLOT_BITS;
 /// As many chunks as ids can tell apart.
 const CHUNKS_MAX: usize = 1 << (u32::BITS - SLOT_BITS);
 /// Chunks are not larger than this, so that the last one of each size wastes little.
@@ -52,6 +53,8 @@ pub(super) struct Members {
     arrays: Vec<Array>,
     /// What the chunks take.
     bytes: usize,
+    /// How far a snapshot has them.
+    handover: Handover,
 }
 
 /// All records, without what it takes to add and remove some. The first chunk is never used, so that no id
@@ -86,7 +89,8 @@ struct Array {
 impl Members {
     pub fn new() -> Members {
         let chunks = Chunks(vec![Chunk::default()]);
-        Members { chunks, vacant: Vec::new(), arrays: Vec::new(), bytes: 0 }
+        let (vacant, arrays, handover) = (Vec::new(), Vec::new(), Handover::default());
+        Members { chunks, vacant, arrays, bytes: 0, handover }
     }
 
     /// Is there room for so many more? At the worst each takes a chunk of its own, of which there
@@ -105,6 +109,26 @@ impl Members {
     pub fn freeze(&mut self) -> Chunks {
         let share = |chunk: &mut Chunk| Chunk { bytes: chunk.bytes.share(Shares), ..*chunk };
         Chunks(self.chunks.0.iter_mut().map(share).collect())
+    }
+
+    /// From here on `handover_part` gives the records as they are now.
+    pub fn begin_handover(&mut self) {
+        self.handover = Handover::begun();
+    }
+
+    /// The next part, of about so many bytes; none if there are no more.
+    pub fn handover_part(&mut self, most: usize) -> Option<ScoreBatch> {
+        self.handover.part(&self.chunks, most)
+    }
+
+    pub fn end_handover(&mut self) {
+        self.handover = Handover::default();
+    }
+
+    /// Takes a handover on from records in whose place these are.
+    pub fn take_handover(&mut self, from: &mut Members) {
+        let handover = std::mem::take(&mut from.handover);
+        self.handover = handover.moved_from(|| from.freeze());
     }
 
     pub fn records(&self) -> &Chunks {
@@ -136,6 +160,7 @@ impl Members {
     }
 
     pub fn set_score(&mut self, id: Id, score: f64) {
+        self.handover.before_change(id, &self.chunks);
         let (chunk, slot) = parts(id);
         let chunk = &mut self.chunks.0[chunk];
         let at = slot * chunk.size as usize;
@@ -158,6 +183,7 @@ impl Members {
             let number = self.open_chunk(size, size);
             self.bytes_of(number).resize(size, HOLE);
             let id = id_of(number, 0);
+            self.handover.born(id);
             self.write(id, score, member);
             return id;
         }
@@ -176,12 +202,14 @@ impl Members {
                 id_of(number, slot)
             }
         };
+        self.handover.born(id);
         self.write(id, score, member);
         id
     }
 
     /// Removes a record. Then `next_move` must be asked until it knows of no more.
     pub fn remove(&mut self, id: Id) {
+        self.handover.before_change(id, &self.chunks);
         let size = self.size(id);
         let Ok(at) = self.array(size) else {
             return self.close_chunk(parts(id).0);
@@ -222,6 +250,8 @@ impl Members {
 
     /// Moves a record as `next_move` says, once everybody knows.
     pub fn shift(&mut self, from: Id, to: Id) {
+        self.handover.before_change(from, &self.chunks);
+        self.handover.born(to);
         let size = self.size(from);
         let record = self.chunks.record(from).to_vec();
         self.record_mut(to).copy_from_slice(&record);
@@ -375,9 +405,12 @@ impl Chunks {
 
     /// All records, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (f64, &[u8])> {
-        let chunks = self.0.iter().filter(|chunk| chunk.size > 0);
-        let records = chunks.flat_map(|chunk| chunk.bytes.chunks_exact(chunk.size as usize));
-        records.filter(|record| record.last() != Some(&HOLE)).map(taken_apart)
+        self.0.iter().flat_map(|chunk| chunk.records().map(|(_, record)| record))
+    }
+
+    /// The records of a chunk with their slots; none if there is no chunk of this number.
+    pub fn records_of(&self, chunk: usize) -> Option<impl Iterator<Item = (usize, (f64, &[u8]))>> {
+        Some(self.0.get(chunk)?.records())
     }
 
     /// Bytes of heap that sharing takes.
@@ -401,6 +434,15 @@ impl Chunks {
         let chunk = &self.0[chunk];
         let size = chunk.size as usize;
         &chunk.bytes[slot * size..(slot + 1) * size]
+    }
+}
+
+impl Chunk {
+    fn records(&self) -> impl Iterator<Item = (usize, (f64, &[u8]))> {
+        // One that was emptied has no size, and no bytes either.
+        let records = self.bytes.chunks_exact((self.size as usize).max(1)).enumerate();
+        let records = records.filter(|(_, record)| record.last() != Some(&HOLE));
+        records.map(|(slot, record)| (slot, taken_apart(record)))
     }
 }
 
@@ -428,7 +470,7 @@ impl DerefMut for Room {
 }
 
 #[inline(always)]
-fn parts(id: Id) -> (usize, usize) {
+pub(super) fn parts(id: Id) -> (usize, usize) {
     ((id.get() >> SLOT_BITS) as usize, id.get() as usize % SLOTS_MAX)
 }
 

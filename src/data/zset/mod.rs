@@ -6,6 +6,7 @@
 //!
 //! A score is never NaN. Members may have deadlines, which lie beside the large form (`deadlines.rs`).
 
+mod handover;
 mod large;
 mod members;
 mod scores;
@@ -21,6 +22,7 @@ use super::string::Text;
 use super::{Buffer, Collection, Due, Frozen, Mortal, Type, View};
 use crate::base::numbers;
 use crate::world::Millis;
+pub use handover::ScoreBatch;
 use large::Large;
 pub use scores::{Lookup, Scores};
 use small::Small;
@@ -296,13 +298,40 @@ impl ZSet {
             Form::Small(small) => small.remove_range(ranks),
             Form::Large(large) => {
                 let rest = large.rest_without(ranks.clone());
-                if let Some(rest) = rest {
+                if let Some(mut rest) = rest {
+                    rest.members_mut().take_handover(large.members_mut());
                     return Some(ZSet(Form::Large(std::mem::replace(large, Box::new(rest)))));
                 }
                 large.remove_range(ranks);
             }
         }
         None
+    }
+
+    /// Begins to hand the set over to a snapshot, in parts, as it is now. Says no if it is not worth that, or
+    /// cannot be: it is small, or has fewer members than this, or some have deadlines.
+    pub fn begin_handover(&mut self, least: usize) -> bool {
+        let Form::Large(large) = &mut self.0 else { return false };
+        let is_fit = large.len() >= least && large.deadlines().deadlines().is_none();
+        if is_fit {
+            large.members_mut().begin_handover();
+        }
+        is_fit
+    }
+
+    /// The next part, of about so many bytes, in no order; none if there are no more.
+    pub fn handover_part(&mut self, most: usize) -> Option<ScoreBatch> {
+        match &mut self.0 {
+            Form::Small(_) => None,
+            Form::Large(large) => large.members_mut().handover_part(most),
+        }
+    }
+
+    /// The snapshot was given up.
+    pub fn end_handover(&mut self) {
+        if let Form::Large(large) = &mut self.0 {
+            large.members_mut().end_handover();
+        }
     }
 
     /// One step of a walk that may be interrupted by changes. It begins with cursor 0 and is over

@@ -237,6 +237,92 @@ proptest! {
     }
 }
 
+/// What a large set goes through while it is handed over.
+#[derive(Clone, Debug)]
+enum Change {
+    Score(usize, f64),
+    Add(usize),
+    Remove(usize),
+    Cut(usize, usize),
+    /// Another set has the members from here on, and this one goes.
+    Copy,
+    Part(usize),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        4 => (any::<usize>(), score()).prop_map(|(at, score)| Change::Score(at, score)),
+        3 => any::<usize>().prop_map(Change::Add),
+        3 => any::<usize>().prop_map(Change::Remove),
+        1 => (any::<usize>(), any::<usize>()).prop_map(|(from, len)| Change::Cut(from, len)),
+        1 => Just(Change::Copy),
+        4 => (0usize..20_000).prop_map(Change::Part),
+    ]
+}
+
+/// A member of one of several lengths, so that several arrays have chunks, and some records one of their own.
+fn member_of(number: usize) -> Vec<u8> {
+    let len = [0, 9, 40, 300, 5000][[0, 0, 1, 1, 1, 2, 2, 3, 4, 1][number % 10]];
+    format!("{number}:{}", "x".repeat(len)).into_bytes()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 48 }))]
+
+    /// Whatever happens meanwhile, each member is handed over once, with the score that it had.
+    #[test]
+    fn a_set_is_handed_over_as_it_was(
+        count in 1usize..900,
+        before in proptest::collection::vec(any::<usize>(), 0..200),
+        changes in proptest::collection::vec(change(), 0..150),
+    ) {
+        let large = PackedLimits { entries: 0, value: 0, seed: 5 };
+        let mut set = ZSet::for_some(1, 0, large);
+        (0..count).for_each(|number| set.set(&member_of(number), (number % 7) as f64, large));
+        // There may be holes.
+        for number in before {
+            set.remove(&member_of(number % count));
+        }
+        set.set(b"one", 1.0, large);
+        let known: Vec<(Vec<u8>, f64)> =
+            set.iter().map(|(member, score)| (member.to_vec(), score)).collect();
+        prop_assert!(set.begin_handover(1) && !set.clone().begin_handover(known.len() + 1));
+        let (mut heard, mut next) = (Vec::new(), count);
+        let hear = |batch: ScoreBatch, heard: &mut Vec<(Vec<u8>, f64)>| {
+            heard.extend(batch.iter().map(|(member, score)| (member.to_vec(), score)));
+        };
+        for change in changes {
+            match change {
+                Change::Score(at, score) => set.set(&member_of(at % (count + 20)), score, large),
+                Change::Add(many) => {
+                    let many = 1 + many % 40;
+                    (next..next + many).for_each(|number| set.set(&member_of(number), 3.0, large));
+                    next += many;
+                }
+                Change::Remove(at) => drop(set.remove(&member_of(at % next))),
+                Change::Cut(from, len) if !set.is_empty() => {
+                    let from = from % set.len();
+                    let old = set.remove_range(from..from + len % (set.len() - from + 1));
+                    drop(old);
+                }
+                Change::Cut(..) => (),
+                Change::Copy => prop_assert!(set.clone().handover_part(1).is_none()),
+                Change::Part(most) => {
+                    set.handover_part(most).into_iter().for_each(|part| hear(part, &mut heard));
+                }
+            }
+        }
+        while let Some(part) = set.handover_part(500) {
+            hear(part, &mut heard);
+        }
+        let in_order = |mut all: Vec<(Vec<u8>, f64)>| {
+            all.sort_by(|(one, _), (other, _)| one.cmp(other));
+            all
+        };
+        prop_assert_eq!(in_order(heard), in_order(known));
+    }
+}
+
 #[test]
 fn ends_of_the_order_fill_their_leaves() {
     for sign in [1.0, -1.0] {

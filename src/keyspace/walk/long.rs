@@ -1,33 +1,40 @@
-//! A string that is too long to be handed over at once.
+//! A value that is too long to be handed over at once: a string (`text.rs`), or a sorted set
+//! (`data/zset/handover.rs`).
 //!
-//! It is handed over in parts, in several steps, and may be written to between them. Nobody copies it for
-//! that: before bytes of it are written to, the pages that they lie in are kept as they were; what is
-//! replaced or removed is handed over as it is; and what is added behind its end does not matter, since the
-//! length is remembered.
+//! It is handed over in parts, in several steps, and may be changed between them. Nobody copies it for that: what
+//! is about to change of it is kept, or handed over, as it was; and what is replaced or removed is handed over as it
+//! is.
 
+use super::text::TextParts;
 use super::{Piece, Portions};
+use crate::data::Collection;
 use crate::data::string::Text;
+use crate::data::zset::ZSet;
+use crate::keyspace::record::Raw;
 use crate::keyspace::{Db, Record};
 use crate::world::Millis;
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-pub struct LongText {
+pub struct Long {
     /// The database and key that it is saved under.
     db: usize,
     key: Vec<u8>,
     deadline: Option<Millis>,
     age: u32,
-    len: usize,
-    /// So many bytes were handed over, whole parts.
-    done: usize,
-    /// Pages as they were before they were written to, by their numbers.
-    images: BTreeMap<usize, Box<[u8]>>,
+    parts: Parts,
     place: Place,
-    portions: Portions,
 }
 
-/// Where the string is now.
+enum Parts {
+    Text(TextParts),
+    /// The set knows how far it was handed over.
+    Scores {
+        len: usize,
+        part: usize,
+    },
+}
+
+/// Where the value is now.
 enum Place {
     There {
         db: usize,
@@ -37,51 +44,50 @@ enum Place {
     Here(Record),
 }
 
-impl LongText {
-    /// A string that lies in a database, saved under a number.
-    pub fn there(number: usize, db: usize, record: &Record, portions: Portions) -> LongText {
+impl Long {
+    /// A value that lies in a database, saved under a number; none if it is not that long.
+    pub fn there(
+        number: usize,
+        db: usize,
+        record: &mut Record,
+        portions: Portions,
+    ) -> Option<Long> {
         let place = Place::There { db, key: record.key().to_vec() };
-        LongText::new(number, record, place, portions)
+        Long::new(number, record, place, portions)
     }
 
-    /// A string that is nobody else's.
-    pub fn here(number: usize, record: Record, portions: Portions) -> LongText {
-        let mut text =
-            LongText::new(number, &record, Place::There { db: 0, key: Vec::new() }, portions);
-        text.place = Place::Here(record);
-        text
-    }
-
-    fn new(db: usize, record: &Record, place: Place, portions: Portions) -> LongText {
-        LongText {
-            db,
-            key: record.key().to_vec(),
-            deadline: record.deadline(),
-            age: record.age(),
-            len: record.size(),
-            done: 0,
-            images: BTreeMap::new(),
-            place,
-            portions,
+    /// A value that is nobody else's, if it is that long.
+    pub fn here(number: usize, mut record: Record, portions: Portions) -> Result<Long, Record> {
+        let place = Place::There { db: 0, key: Vec::new() };
+        match Long::new(number, &mut record, place, portions) {
+            None => Err(record),
+            Some(long) => Ok(Long { place: Place::Here(record), ..long }),
         }
+    }
+
+    fn new(db: usize, record: &mut Record, place: Place, portions: Portions) -> Option<Long> {
+        let parts = match record.raw() {
+            Raw::Text(bytes) if bytes.len() > portions.long => {
+                Parts::Text(TextParts::new(bytes.len(), portions))
+            }
+            _ => {
+                let set = record.large_mut::<ZSet>()?;
+                let is_long = set.begin_handover(portions.members);
+                is_long.then(|| Parts::Scores { len: set.len(), part: portions.scores })?
+            }
+        };
+        let (key, deadline, age) = (record.key().to_vec(), record.deadline(), record.age());
+        Some(Long { db, key, deadline, age, parts, place })
     }
 
     pub fn is_at(&self, db: usize, key: &[u8]) -> bool {
         matches!(&self.place, Place::There { db: its, key: own } if *its == db && own == key)
     }
 
-    /// The database that it lies in.
-    pub fn db(&self) -> Option<usize> {
-        match self.place {
-            Place::There { db, .. } => Some(db),
-            Place::Here(_) => None,
-        }
-    }
-
-    /// Its key there.
-    pub fn key(&self) -> Option<&[u8]> {
+    /// The database that it lies in, and its key there.
+    pub fn home(&self) -> Option<(usize, &[u8])> {
         match &self.place {
-            Place::There { key, .. } => Some(key),
+            Place::There { db, key } => Some((*db, key)),
             Place::Here(_) => None,
         }
     }
@@ -103,43 +109,45 @@ impl LongText {
 
     /// What comes before the parts.
     pub fn title(&mut self) -> Piece {
-        let (db, key, deadline) = (self.db, std::mem::take(&mut self.key), self.deadline);
-        Piece::LongText { db, key, deadline, age: self.age, len: self.len }
-    }
-
-    pub fn is_over(&self) -> bool {
-        self.done == self.len
-    }
-
-    /// The next part.
-    pub fn part(&mut self, dbs: &[Db]) -> Vec<u8> {
-        let end = self.len.min(self.done + self.portions.part);
-        let record = match &self.place {
-            Place::Here(record) => Some(record),
-            Place::There { db, key } => dbs[*db].find(key),
-        };
-        let bytes = bytes_of(record.expect("a long string that is handed over is somewhere"));
-        let mut part = Vec::with_capacity(end - self.done);
-        while self.done < end {
-            let until = end.min(self.done + self.portions.page);
-            match self.images.remove(&(self.done / self.portions.page)) {
-                Some(image) => part.extend_from_slice(&image),
-                None => part.extend_from_slice(&bytes[self.done..until]),
-            }
-            self.done = until;
+        let (db, key, deadline, age) =
+            (self.db, std::mem::take(&mut self.key), self.deadline, self.age);
+        match &self.parts {
+            Parts::Text(text) => Piece::LongText { db, key, deadline, age, len: text.len() },
+            Parts::Scores { len, .. } => Piece::LongScores { db, key, deadline, age, len: *len },
         }
-        part
     }
 
-    /// These of its bytes are about to be written to.
+    /// The next part; none if there are no more.
+    pub fn part(&mut self, dbs: &mut [Db]) -> Option<Piece> {
+        let parts = &mut self.parts;
+        let mut next = |record: &mut Record| match parts {
+            Parts::Text(text) if text.is_over() => None,
+            Parts::Text(text) => Some(Piece::Part(text.next(bytes_of(record)))),
+            Parts::Scores { part, .. } => {
+                record.large_mut::<ZSet>()?.handover_part(*part).map(Piece::Scores)
+            }
+        };
+        match &mut self.place {
+            Place::Here(record) => next(record),
+            Place::There { db, key } => {
+                let part = dbs[*db].alter(key, next);
+                debug_assert!(part.is_some(), "a value that is handed over is somewhere");
+                part.flatten()
+            }
+        }
+    }
+
+    /// These of its bytes are about to be written to, if it is a string.
     pub fn keep(&mut self, bytes: &[u8], written: Range<usize>) {
-        let page = self.portions.page;
-        let end = written.end.min(self.len);
-        let mut start = written.start.max(self.done) / page * page;
-        while start < end {
-            let image = || bytes[start..self.len.min(start + page)].into();
-            self.images.entry(start / page).or_insert_with(image);
-            start += page;
+        if let Parts::Text(text) = &mut self.parts {
+            text.keep(bytes, written);
+        }
+    }
+
+    /// The walk was given up.
+    pub fn give_up(&mut self, dbs: &mut [Db]) {
+        if let (Parts::Scores { .. }, Place::There { db, key }) = (&self.parts, &self.place) {
+            dbs[*db].alter(key, |record| record.large_mut().map(ZSet::end_handover));
         }
     }
 

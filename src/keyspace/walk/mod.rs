@@ -12,9 +12,9 @@
 //! born gets a mark too, since it was not there at the beginning. Growth, splits and merges of the table
 //! move nothing in that order, so nobody need tell the walk of them.
 //!
-//! Small values are copied (`entries.rs`), large collections are frozen, and a long string is handed over in
-//! parts, each as it was at the beginning though the string may be written to meanwhile (`long.rs`). A
-//! database that is emptied goes to the walk as a whole, which takes it apart as it passes.
+//! Small values are copied (`entries.rs`), large collections are frozen, and a long string or sorted set is
+//! handed over in parts, each as it was at the beginning though the value may be written to meanwhile
+//! (`long.rs`). A database that is emptied goes to the walk as a whole, which takes it apart as it passes.
 //!
 //! Nothing is left out for being due: who reads the snapshot knows the time. Only what is removed because it
 //! is due is not handed over any more.
@@ -25,12 +25,14 @@ mod marks;
 mod run;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use entries::{Entries, Saved};
 pub(super) use run::Walk;
 
 use super::{Db, Keyspace, Record, free};
 use crate::base::table::Place;
+use crate::data::zset::ScoreBatch;
 use crate::world::Millis;
 use std::any::Any;
 
@@ -48,6 +50,15 @@ pub enum Piece {
         len: usize,
     },
     Part(Vec<u8>),
+    /// A sorted set of very many members, and its parts in the same way.
+    LongScores {
+        db: usize,
+        key: Vec<u8>,
+        deadline: Option<Millis>,
+        age: u32,
+        len: usize,
+    },
+    Scores(ScoreBatch),
 }
 
 impl Piece {
@@ -55,26 +66,40 @@ impl Piece {
     pub fn bytes(&self) -> usize {
         match self {
             Piece::Entries(entries) => entries.bytes(),
-            Piece::LongText { key, .. } => key.len(),
+            Piece::LongText { key, .. } | Piece::LongScores { key, .. } => key.len(),
             Piece::Part(part) => part.len(),
+            Piece::Scores(part) => part.bytes(),
         }
     }
 }
 
-/// How long strings are divided.
+/// How long values are divided.
 #[derive(Clone, Copy, Debug)]
 pub struct Portions {
     /// A string of more bytes than this is handed over in parts …
     pub long: usize,
     /// … of so many bytes, a multiple of a page.
     pub part: usize,
-    /// What is kept of a long string when some bytes of it are about to be written to.
+    /// What is kept of a long string when some bytes of it are about to be written to …
     pub page: usize,
+    /// … or, if they all lie in one of these, of which a page is a multiple: a bit, or a counter.
+    pub line: usize,
+    /// A sorted set of at least so many members is handed over in parts …
+    pub members: usize,
+    /// … of about so many bytes.
+    pub scores: usize,
 }
 
 impl Default for Portions {
     fn default() -> Portions {
-        Portions { long: 1 << 20, part: 256 << 10, page: 4 << 10 }
+        Portions {
+            long: 1 << 20,
+            part: 256 << 10,
+            page: 4 << 10,
+            line: 64,
+            members: 4 << 10,
+            scores: 32 << 10,
+        }
     }
 }
 
@@ -124,7 +149,9 @@ impl Keyspace {
 
     /// Gives the walk up. What it held is handed over, to be freed where it holds nobody up.
     pub fn end_walk(&mut self) -> Option<impl Any + Send + use<>> {
-        self.walk.take()
+        let mut walk = self.walk.take()?;
+        walk.give_up(&mut self.dbs);
+        Some(walk)
     }
 
     /// Keys that were passed, of those that were there at the beginning.

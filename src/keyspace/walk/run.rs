@@ -1,12 +1,11 @@
 //! `Walk`: how far it has come, what it was told to leave out, and what waits to be taken.
 
 use super::entries::Entries;
-use super::long::LongText;
+use super::long::Long;
 use super::marks::{Mark, Marks};
 use super::{Piece, Portions};
 use crate::base::table::{self, position};
 use crate::data::string::Text;
-use crate::keyspace::record::Raw;
 use crate::keyspace::{Db, Record, free};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -26,12 +25,12 @@ pub struct Walk {
     /// What is to be taken, and how many bytes that are.
     ready: Vec<Piece>,
     ready_bytes: usize,
-    /// Keys that come next, but not between the parts of a long string.
+    /// Keys that come next, but not between the parts of a long value.
     entries: Entries,
-    /// The long string whose parts are handed over.
-    open: Option<LongText>,
+    /// The long value whose parts are handed over.
+    open: Option<Long>,
     /// Those that follow: first what is being written to.
-    long: VecDeque<LongText>,
+    long: VecDeque<Long>,
     /// Keys that a step leaves for its end.
     special: Vec<Vec<u8>>,
 }
@@ -145,10 +144,10 @@ impl Walk {
         while self.gathered() < most && buckets < BUCKETS_MAX {
             if self.open.is_some() {
                 self.hand_over_part(dbs, trash);
-            } else if let Some(mut text) = self.long.pop_front() {
+            } else if let Some(mut long) = self.long.pop_front() {
                 self.seal();
-                self.ready.push(text.title());
-                self.open = Some(text);
+                self.ready.push(long.title());
+                self.open = Some(long);
             } else if self.at < self.sources.len() {
                 self.entries.expect(most.min(EXPECTED_MAX));
                 self.step(dbs, trash);
@@ -160,15 +159,15 @@ impl Walk {
         !self.is_over()
     }
 
-    fn hand_over_part(&mut self, dbs: &[Db], trash: &mut Vec<Record>) {
-        let Some(mut text) = self.open.take() else { return };
-        let part = text.part(dbs);
-        self.ready_bytes += part.len();
-        self.ready.push(Piece::Part(part));
-        if text.is_over() {
-            text.into_record().into_iter().for_each(|record| free(record, trash));
-        } else {
-            self.open = Some(text);
+    fn hand_over_part(&mut self, dbs: &mut [Db], trash: &mut Vec<Record>) {
+        let Some(mut long) = self.open.take() else { return };
+        match long.part(dbs) {
+            Some(part) => {
+                self.ready_bytes += part.bytes();
+                self.ready.push(part);
+                self.open = Some(long);
+            }
+            None => long.into_record().into_iter().for_each(|record| free(record, trash)),
         }
     }
 
@@ -237,11 +236,14 @@ impl Walk {
                 continue;
             }
             self.passed += 1;
-            if is_long(&record, self.portions.long) {
-                self.long.push_back(LongText::here(*number, record, self.portions));
-                continue;
-            }
             if !self.entries.copy(*number, &record, self.portions.long) {
+                match Long::here(*number, record, self.portions) {
+                    Ok(long) => {
+                        self.long.push_back(long);
+                        continue;
+                    }
+                    Err(short) => record = short,
+                }
                 self.entries.freeze(*number, &mut record);
             }
             free(record, trash);
@@ -251,10 +253,12 @@ impl Walk {
 
     /// Hands a record over that stays where it is, in a database, and was numbered otherwise perhaps.
     fn hand_over(&mut self, number: usize, db: usize, record: &mut Record) {
-        if is_long(record, self.portions.long) {
-            self.long.push_back(LongText::there(number, db, record, self.portions));
-        } else if !self.entries.copy(number, record, self.portions.long) {
-            self.entries.freeze(number, record);
+        if self.entries.copy(number, record, self.portions.long) {
+            return;
+        }
+        match Long::there(number, db, record, self.portions) {
+            Some(long) => self.long.push_back(long),
+            None => self.entries.freeze(number, record),
         }
     }
 
@@ -287,21 +291,26 @@ impl Walk {
         source.marks.insert(mark).then_some(source.number)
     }
 
-    /// Gives a removed record back, unless it is a long string that is not handed over yet.
+    /// Gives a removed record back, unless it is a long value that is not handed over yet.
     pub fn keep(&mut self, db: usize, record: Record) -> Option<Record> {
         match self.long_at(db, record.key()) {
             None => Some(record),
-            Some(text) => {
-                text.take(record);
+            Some(long) => {
+                long.take(record);
                 None
             }
         }
     }
 
+    /// It is not to go on.
+    pub fn give_up(&mut self, dbs: &mut [Db]) {
+        self.all_long().for_each(|long| long.give_up(dbs));
+    }
+
     /// The value of a record is about to be replaced. If it is a long string, the record loses it.
     pub fn take_over(&mut self, db: usize, record: &mut Record) {
-        if let Some(text) = self.long_at(db, record.key()) {
-            text.take(Record::long(b"", record.take_text()));
+        if let Some(long) = self.long_at(db, record.key()) {
+            long.take(Record::long(b"", record.take_text()));
         }
     }
 
@@ -312,32 +321,33 @@ impl Walk {
         record: &Record,
         written: impl Iterator<Item = Range<usize>>,
     ) {
-        if let Some(text) = self.long_at(db, record.key())
+        if let Some(long) = self.long_at(db, record.key())
             && let Text::Bytes(bytes) = record.text()
         {
-            written.for_each(|range| text.keep(bytes, range));
+            written.for_each(|range| long.keep(bytes, range));
         }
     }
 
-    fn long_at(&mut self, db: usize, key: &[u8]) -> Option<&mut LongText> {
-        self.all_long().find(|text| text.is_at(db, key))
+    fn long_at(&mut self, db: usize, key: &[u8]) -> Option<&mut Long> {
+        self.all_long().find(|long| long.is_at(db, key))
     }
 
-    fn all_long(&mut self) -> impl Iterator<Item = &mut LongText> {
+    fn all_long(&mut self) -> impl Iterator<Item = &mut Long> {
         self.open.iter_mut().chain(&mut self.long)
     }
 
     pub fn moved(&mut self, (db, key): (usize, &[u8]), to: (usize, &[u8])) {
-        if let Some(text) = self.long_at(db, key) {
-            text.move_to(to.0, to.1);
+        if let Some(long) = self.long_at(db, key) {
+            long.move_to(to.0, to.1);
         }
     }
 
     /// A database was emptied.
     pub fn emptied(&mut self, db: usize, old: &mut Db) {
-        for text in self.all_long().filter(|text| text.db() == Some(db)) {
-            if let Some(record) = text.key().and_then(|key| old.take_off(key)) {
-                text.take(record);
+        for long in self.all_long() {
+            let key = long.home().filter(|(home, _)| *home == db).map(|(_, key)| key);
+            if let Some(record) = key.and_then(|key| old.take_off(key)) {
+                long.take(record);
             }
         }
         let Some(source) = self.homes[db].take() else { return };
@@ -359,16 +369,12 @@ impl Walk {
                 *db = other(*db);
             }
         }
-        for text in self.all_long() {
-            if let Some(db) = text.db() {
-                text.move_to_db(other(db));
+        for long in self.all_long() {
+            if let Some((db, _)) = long.home() {
+                long.move_to_db(other(db));
             }
         }
     }
-}
-
-fn is_long(record: &Record, longest: usize) -> bool {
-    matches!(record.raw(), Raw::Text(bytes) if bytes.len() > longest)
 }
 
 fn mark(seed: u64, other: u64, key: &[u8]) -> Mark {

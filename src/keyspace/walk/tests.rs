@@ -49,6 +49,8 @@ struct Heard {
     keys: BTreeMap<(usize, Key), Value>,
     /// A long string of which so many bytes are missing.
     open: Option<((usize, Key), usize)>,
+    /// A sorted set of which so many members are missing, and those that came.
+    scores: Option<((usize, Key), usize, ZSet)>,
 }
 
 impl Heard {
@@ -56,7 +58,10 @@ impl Heard {
         for piece in pieces {
             match piece {
                 Piece::Entries(entries) => {
-                    assert!(self.open.is_none(), "nothing comes between the parts of a string");
+                    assert!(
+                        self.open.is_none() && self.scores.is_none(),
+                        "nothing comes between the parts of a value"
+                    );
                     let all = entries.each(|saved| {
                         let (kind, parts) = (saved.value.kind(), saved.value.parts());
                         self.put((saved.db, saved.key.to_vec()), (kind, saved.deadline, parts))
@@ -64,9 +69,29 @@ impl Heard {
                     all.unwrap();
                 }
                 Piece::LongText { db, key, deadline, len, .. } => {
-                    assert!(self.open.is_none() && len > 0);
+                    assert!(self.open.is_none() && self.scores.is_none() && len > 0);
                     self.open = Some(((db, key.clone()), len));
                     self.put((db, key), (Type::String, deadline, vec![Vec::new()])).unwrap();
+                }
+                Piece::LongScores { db, key, deadline, len, .. } => {
+                    assert!(self.open.is_none() && self.scores.is_none() && len > 0);
+                    self.put((db, key.clone()), (Type::ZSet, deadline, Vec::new())).unwrap();
+                    self.scores = Some(((db, key), len, ZSet::default()));
+                }
+                Piece::Scores(batch) => {
+                    let packed = PackedLimits { entries: 0, value: 0, seed: 1 };
+                    let (key, left, mut set) = self.scores.take().expect("a part belongs to a set");
+                    let more = batch.iter().count();
+                    let left = left.checked_sub(more).expect("a set has its length");
+                    batch.iter().for_each(|(member, score)| {
+                        assert!(set.score(member).is_none(), "a member comes once");
+                        set.set(member, score, packed);
+                    });
+                    if left > 0 {
+                        self.scores = Some((key, left, set));
+                    } else {
+                        self.keys.get_mut(&key).unwrap().2 = set.parts();
+                    }
                 }
                 Piece::Part(part) => {
                     let (key, left) = self.open.take().expect("a part belongs to a string");
@@ -248,7 +273,8 @@ impl Actor {
             (0..count).map(|_| self.below(LARGE).to_string().into_bytes()).collect();
         let span = self.span().filter(|_| mortal);
         let packed = PackedLimits { entries: 30, ..Default::default() };
-        let now = self.now;
+        let (now, score) = (self.now, self.below(4) as f64);
+        let cut = if self.below(6) == 0 { self.below(LARGE) } else { 0 };
         let keyspace = &mut self.keyspace;
         match key[key.len() - 1] % 5 {
             0 => with::<List>(keyspace, db, key, adds, |list| {
@@ -280,10 +306,13 @@ impl Actor {
             3 => with::<ZSet>(keyspace, db, key, adds, |zset| {
                 for item in &items {
                     match adds {
-                        true => zset.set(item, item.len() as f64, packed),
+                        true => zset.set(item, item.len() as f64 + score, packed),
                         false => _ = zset.remove(item),
                     }
                     span.inspect(|_| zset.set_deadline(item, span, 3));
+                }
+                if cut < zset.len() {
+                    drop(zset.remove_range(0..cut));
                 }
             }),
             _ => with::<Stream>(keyspace, db, key, adds, |stream| {
@@ -341,8 +370,12 @@ fn play(seed: u64) {
         let acts = actor.below(keys as usize * 4);
         (0..acts).for_each(|_| actor.act());
         let known = content(&actor.keyspace);
-        let page = 1 << actor.below(8);
-        let portions = Portions { long: actor.below(900), part: page * (1 + actor.below(3)), page };
+        let line = 1 << actor.below(6);
+        let page = line << actor.below(4);
+        let part = page * (1 + actor.below(3));
+        let long = actor.below(900);
+        let (members, scores) = (actor.below(2 * LARGE), 1 + actor.below(3000));
+        let portions = Portions { long, part, page, line, members, scores };
         actor.keyspace.begin_walk_in(portions);
         let total: u64 = actor.keyspace.databases_of_walk().iter().map(|it| it.1).sum();
         assert_eq!(total, known.len() as u64);

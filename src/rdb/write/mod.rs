@@ -8,6 +8,7 @@
 
 mod extras;
 mod listpack;
+mod parts;
 mod sink;
 mod stream;
 #[cfg(test)]
@@ -177,12 +178,31 @@ impl Writer {
         self.life(life);
         self.sink.byte(kind::STRING);
         self.sink.string(key);
+        self.sink.begin_parts(len);
+    }
+
+    pub fn text_part(&mut self, part: &[u8], flush: Flush) -> io::Result<()> {
+        self.sink.resume();
+        self.sink.part(part, flush)
+    }
+
+    /// A key whose value is a sorted set of so many members, which come in parts.
+    pub fn begin_scores(&mut self, key: &[u8], life: Life, len: usize) {
+        self.sink.resume();
+        self.life(life);
+        self.sink.byte(kind::ZSET_2);
+        self.sink.string(key);
         self.sink.len(len as u64);
     }
 
-    pub fn text_part(&mut self, part: &[u8]) {
+    pub fn scores_part<'a>(
+        &mut self,
+        members: impl Iterator<Item = (Text<'a>, f64)>,
+        flush: Flush,
+    ) -> io::Result<()> {
         self.sink.resume();
-        self.sink.bytes(part);
+        let version = self.options.version;
+        Pen { sink: &mut self.sink, block: &mut self.block, flush, version }.some_scores(members)
     }
 
     /// The end, and the checksum.

@@ -3,6 +3,7 @@
 //! The checksum is counted over long pieces, when the buffer is given away and not before: that is several
 //! times as fast as counting every few bytes.
 
+use super::parts::{Parts, Verdict};
 use crate::base::crc64;
 use crate::base::lzf::Compressor;
 use crate::data::string::{Digits, Text, canonical_int};
@@ -18,9 +19,8 @@ const LARGE: usize = 256 << 10;
 
 /// Shorter strings are not worth being compressed, as the peers have it.
 const COMPRESSED_MIN: usize = 21;
-/// Longer ones are not either: both sides must have such a string whole in memory, compressed and not, while one
-/// that is not compressed can be written and read in parts.
-const COMPRESSED_MAX: usize = 4 << 20;
+/// Longer ones come in parts, and what they are compressed is bounded (`parts.rs`).
+const WHOLE_MAX: usize = 4 << 20;
 /// So much is to be gained at least.
 const GAIN: usize = 4;
 
@@ -34,6 +34,8 @@ pub struct Sink {
     is_lent: bool,
     compressor: Option<Compressor>,
     compressed: Vec<u8>,
+    /// The string that comes in parts.
+    parts: Parts,
 }
 
 impl Sink {
@@ -98,16 +100,54 @@ impl Sink {
     /// As `text`, of any length: a very long one is given away in parts.
     pub fn long_text(&mut self, text: Text, flush: Flush) -> io::Result<()> {
         match text {
-            Text::Bytes(bytes) if bytes.len() > COMPRESSED_MAX => {
-                self.len(bytes.len() as u64);
-                for part in bytes.chunks(LARGE) {
-                    self.spill(flush)?;
-                    self.bytes(part);
-                }
+            Text::Bytes(bytes) if bytes.len() > WHOLE_MAX => {
+                self.begin_parts(bytes.len());
+                bytes.chunks(LARGE).try_for_each(|part| self.part(part, flush))
             }
-            text => self.text(text),
+            text => {
+                self.text(text);
+                self.spill(flush)
+            }
         }
-        self.spill(flush)
+    }
+
+    /// A string of so many bytes, which come in parts.
+    pub fn begin_parts(&mut self, len: usize) {
+        let is_tried = self.compressor.is_some() && len >= COMPRESSED_MIN;
+        self.parts = Parts::new(len, is_tried);
+        if !is_tried {
+            self.len(len as u64);
+        }
+    }
+
+    pub fn part(&mut self, part: &[u8], flush: Flush) -> io::Result<()> {
+        let is_held = match &mut self.compressor {
+            Some(compressor) => self.parts.compress(part, compressor),
+            None => false,
+        };
+        if !is_held {
+            self.bytes(part);
+            return self.spill(flush);
+        }
+        match self.parts.verdict(GAIN) {
+            Verdict::Unknown => Ok(()),
+            Verdict::Compressed { len, parts } => {
+                self.byte(string::LZF);
+                self.len(parts.iter().map(|part| part.bytes.len() as u64).sum());
+                self.len(len as u64);
+                parts.iter().try_for_each(|part| {
+                    self.bytes(&part.bytes);
+                    self.spill(flush)
+                })
+            }
+            Verdict::Plain { len, parts } => {
+                self.len(len as u64);
+                parts.iter().try_for_each(|part| {
+                    part.expand_into(&mut self.out);
+                    self.spill(flush)
+                })
+            }
+        }
     }
 
     /// How many bytes are in the buffer.
@@ -178,7 +218,7 @@ impl Sink {
     fn compress(&mut self, bytes: &[u8]) -> bool {
         let Some(compressor) = &mut self.compressor else { return false };
         self.compressed.clear();
-        if !(COMPRESSED_MIN..=COMPRESSED_MAX).contains(&bytes.len())
+        if !(COMPRESSED_MIN..=WHOLE_MAX).contains(&bytes.len())
             || !compressor.compress(bytes, bytes.len() - GAIN, &mut self.compressed)
         {
             return false;

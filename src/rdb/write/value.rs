@@ -162,9 +162,17 @@ impl Pen<'_> {
     fn scores<'a>(
         &mut self,
         len: usize,
-        mut members: impl Iterator<Item = (Text<'a>, f64)>,
+        members: impl Iterator<Item = (Text<'a>, f64)>,
     ) -> io::Result<()> {
         self.sink.len(len as u64);
+        self.some_scores(members)
+    }
+
+    /// Members of a set whose length was written.
+    pub fn some_scores<'a>(
+        &mut self,
+        mut members: impl Iterator<Item = (Text<'a>, f64)>,
+    ) -> io::Result<()> {
         members.try_for_each(|(member, score)| {
             self.text(member)?;
             self.sink.bytes(&score.to_le_bytes());

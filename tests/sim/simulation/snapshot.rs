@@ -3,7 +3,9 @@
 
 use super::World;
 use crate::support::dice::Dice;
-use russet::data::Type;
+use russet::data::limits::PackedLimits;
+use russet::data::zset::ZSet;
+use russet::data::{Collection, Type};
 use russet::keyspace::Record;
 use russet::keyspace::walk::{Piece, Portions};
 use russet::world::Millis;
@@ -29,6 +31,8 @@ struct Snapshot {
     heard: BTreeMap<Place, Heard>,
     /// A long string that is not complete.
     open: Option<(Place, usize)>,
+    /// A large sorted set that is not complete: how many members are missing, and those that came.
+    scores: Option<(Place, usize, ZSet)>,
 }
 
 struct Heard {
@@ -69,14 +73,17 @@ impl World {
             let page = 1 << self.snapshots.dice.below(10);
             let part = page * (1 + self.snapshots.dice.below(4));
             let long = 1 + self.snapshots.dice.of_bits(1, 12) as usize;
+            let line = (page >> self.snapshots.dice.below(5)).max(1);
+            let members = self.snapshots.dice.of_bits(1, 8) as usize;
+            let scores = 1 + self.snapshots.dice.of_bits(1, 12) as usize;
             let keyspace = &mut self.engine.keyspace;
-            keyspace.begin_walk_in(Portions { long, part, page });
+            keyspace.begin_walk_in(Portions { long, part, page, line, members, scores });
             let keys = (0..keyspace.databases()).flat_map(|db| {
                 let records = keyspace.db(db).records();
                 records.map(move |record| ((db, record.key().to_vec()), Content::of(record)))
             });
             let (known, heard) = (keys.collect(), BTreeMap::new());
-            self.snapshots.under_way = Some(Snapshot { known, heard, open: None });
+            self.snapshots.under_way = Some(Snapshot { known, heard, open: None, scores: None });
             return Ok(());
         }
         self.engine.keyspace.walk(self.snapshots.slice);
@@ -118,6 +125,25 @@ impl Content {
 impl Snapshot {
     fn hear(&mut self, piece: Piece) -> Result<(), String> {
         match piece {
+            Piece::Scores(batch) => {
+                let (place, left, mut set) =
+                    self.scores.take().ok_or("a snapshot has members of nothing")?;
+                let more = batch.iter().count();
+                let left = left.checked_sub(more).ok_or("a snapshot has too large a set")?;
+                for (member, score) in batch.iter() {
+                    if set.score(member).is_some() {
+                        return Err("a snapshot has a member twice".into());
+                    }
+                    set.set(member, score, PackedLimits { entries: 0, value: 0, seed: 1 });
+                }
+                if left > 0 {
+                    self.scores = Some((place, left, set));
+                } else if let Some(heard) = self.heard.get_mut(&place) {
+                    heard.parts = set.parts();
+                }
+                Ok(())
+            }
+            _ if self.scores.is_some() => Err("a snapshot interrupts a large set".into()),
             Piece::Part(part) => {
                 let (place, left) = self.open.take().ok_or("a snapshot has a part of nothing")?;
                 let left =
@@ -132,6 +158,10 @@ impl Snapshot {
             Piece::LongText { db, key, deadline, len, .. } => {
                 self.open = Some(((db, key.clone()), len));
                 self.put((db, key), Heard { kind: Type::String, deadline, parts: vec![vec![]] })
+            }
+            Piece::LongScores { db, key, deadline, len, .. } => {
+                self.scores = Some(((db, key.clone()), len, ZSet::default()));
+                self.put((db, key), Heard { kind: Type::ZSet, deadline, parts: vec![] })
             }
             Piece::Entries(entries) => entries.each(|saved| {
                 let (kind, deadline) = (saved.value.kind(), saved.deadline);

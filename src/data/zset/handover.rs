@@ -1,0 +1,141 @@
+//! A large sorted set on its way to a snapshot, in parts, while it goes on changing.
+//!
+//! The parts go through the records (`members.rs`) chunk by chunk. A record that is about to change before its turn
+//! has come is handed over first, and a bit says that it is left out when its turn comes; so does one for a
+//! record that is new. What a snapshot costs in memory is therefore a bit for each member, and what changes
+//! until its turn; a frozen twin would cost whole chunks (`base/held.rs`), that is almost all of a set in which
+//! members here and there get new scores.
+
+use super::members::{Chunks, Id, SLOTS_MAX, parts};
+
+#[derive(Default)]
+pub(super) struct Handover(Option<Box<State>>);
+
+#[derive(Default)]
+struct State {
+    /// The records of all chunks before this one were handed over.
+    next: usize,
+    /// For each chunk, those that are left out.
+    left_out: Vec<[u64; SLOTS_MAX / 64]>,
+    /// What comes before its turn.
+    early: ScoreBatch,
+    /// The records, if the set has others by now.
+    own: Option<Chunks>,
+}
+
+/// Members with their scores, on their way to another thread.
+///
+/// ```text
+///   | score f64 | length u32 | member |
+/// ```
+#[derive(Default)]
+pub struct ScoreBatch(Vec<u8>);
+
+const HEAD: usize = 12;
+/// Memory for a part is taken at once up to here.
+const EXPECTED_MAX: usize = 64 << 10;
+
+impl Handover {
+    pub fn begun() -> Handover {
+        Handover(Some(Box::default()))
+    }
+
+    /// One of these records is about to be changed, moved or removed.
+    #[inline(always)]
+    pub fn before_change(&mut self, id: Id, chunks: &Chunks) {
+        if let Some(state) = &mut self.0
+            && state.leave_out(id)
+        {
+            let (score, member) = chunks.get(id);
+            state.early.push(score, member);
+        }
+    }
+
+    /// There is a new record, perhaps where another one was.
+    #[inline(always)]
+    pub fn born(&mut self, id: Id) {
+        if let Some(state) = &mut self.0 {
+            state.leave_out(id);
+        }
+    }
+
+    /// The next part, of about so many bytes, and never an empty one. There is none after the last, or if
+    /// nothing was begun.
+    pub fn part(&mut self, chunks: &Chunks, most: usize) -> Option<ScoreBatch> {
+        let state = self.0.as_mut()?;
+        let mut part = std::mem::take(&mut state.early);
+        part.0.reserve_exact(most.min(EXPECTED_MAX).saturating_sub(part.bytes()));
+        let chunks = state.own.as_ref().unwrap_or(chunks);
+        while part.bytes() < most.max(1) {
+            let Some(records) = chunks.records_of(state.next) else {
+                self.0 = None;
+                break;
+            };
+            let left_out = state.left_out.get(state.next).copied().unwrap_or_default();
+            for (slot, (score, member)) in records {
+                if left_out[slot / 64] >> (slot % 64) & 1 == 0 {
+                    part.push(score, member);
+                }
+            }
+            state.next += 1;
+        }
+        (part.bytes() > 0).then_some(part)
+    }
+
+    /// The set gets other records altogether; these are the ones that it had.
+    pub fn moved_from(mut self, chunks: impl FnOnce() -> Chunks) -> Handover {
+        if let Some(state) = &mut self.0 {
+            state.own.get_or_insert_with(chunks);
+        }
+        self
+    }
+}
+
+impl State {
+    /// Says whether the record is one whose turn was still to come.
+    fn leave_out(&mut self, id: Id) -> bool {
+        let (chunk, slot) = parts(id);
+        if chunk < self.next || self.own.is_some() {
+            return false;
+        }
+        if self.left_out.len() <= chunk {
+            self.left_out.resize(chunk + 1, Default::default());
+        }
+        let (word, bit) = (&mut self.left_out[chunk][slot / 64], 1 << (slot % 64));
+        let is_first = *word & bit == 0;
+        *word |= bit;
+        is_first
+    }
+}
+
+/// A copy of a set is not what the snapshot knows.
+impl Clone for Handover {
+    fn clone(&self) -> Handover {
+        Handover(None)
+    }
+}
+
+impl ScoreBatch {
+    #[inline]
+    fn push(&mut self, score: f64, member: &[u8]) {
+        self.0.extend_from_slice(&score.to_le_bytes());
+        self.0.extend_from_slice(&(member.len() as u32).to_le_bytes());
+        self.0.extend_from_slice(member);
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], f64)> {
+        let mut rest = &self.0[..];
+        std::iter::from_fn(move || {
+            let (head, after) = rest.split_first_chunk::<HEAD>()?;
+            let (score, len) = head.split_first_chunk::<8>()?;
+            let len = u32::from_le_bytes(*len.first_chunk()?) as usize;
+            let (member, after) = after.split_at_checked(len)?;
+            rest = after;
+            Some((member, f64::from_le_bytes(*score)))
+        })
+    }
+}
