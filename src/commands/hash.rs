@@ -423,6 +423,9 @@ fn hrandfield(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     for _ in 0..count {
         let (field, value) = hash.random(&mut below).expect("no hash is empty");
         picks.push(field, value);
+        if picks.list.is_full() {
+            break;
+        }
     }
     picks.list.end()
 }

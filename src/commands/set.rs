@@ -125,12 +125,6 @@ pub const FAMILY: Family = Family {
 /// A command that the log is told has no more members than this.
 const TOLD_AT_ONCE: usize = 1024;
 
-/// Members that may repeat are answered up to so many bytes: how many there are to be is the client's
-/// to say, and no set bounds it.
-const DRAWN_BYTES_MAX: usize = 1 << 30;
-/// What each takes besides its own bytes.
-const FRAME: usize = 16;
-
 // ── members ─────────────────────────────────────────────────────────────────────────────────
 
 fn sadd(cx: &mut Ctx, args: Args, out: Reply) -> Done {
@@ -312,14 +306,11 @@ fn srandmember(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     }
     let count = picks::repeated(count)?;
     let mut list = out.list(count);
-    let (mut drawn, mut bytes) = (0, 0);
     set.draw(count as u64, &mut below, |member| {
         list.text(member);
-        drawn += 1;
-        bytes += member.len() + FRAME;
-        bytes < DRAWN_BYTES_MAX
+        !list.is_full()
     });
-    if drawn < count { Err(picks::OUT_OF_RANGE.into()) } else { list.end() }
+    list.end()
 }
 
 fn throws_of(dice: &mut SmallRng) -> impl FnMut(u64) -> u64 {

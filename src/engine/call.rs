@@ -235,7 +235,7 @@ impl Engine {
             Err(Stop::Busy) => Outcome::Pending(Pending::Script),
             Err(Stop::Refuse(error)) => {
                 // A half-written answer must not leak.
-                out.bytes.truncate(start);
+                out.take_back(start);
                 self.count_error(&error);
                 out.error(&error);
                 if let Some(note) = self.note.take() {
@@ -329,10 +329,10 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(who) else { return Flow::Close };
         match session.replies {
             Replies::On => (),
-            Replies::Off => out.bytes.truncate(start),
+            Replies::Off => out.take_back(start),
             Replies::SkipNext => session.replies = Replies::Skip,
             Replies::Skip => {
-                out.bytes.truncate(start);
+                out.take_back(start);
                 session.replies = Replies::On;
             }
         }
@@ -342,7 +342,7 @@ impl Engine {
             return Flow::Close;
         }
         let limit = session.output_limit(&self.config).hard;
-        if out.spilled || limit > 0 && out.len() as u64 > limit {
+        if out.is_spilled() || limit > 0 && out.len() as u64 > limit {
             self.cut_slow_reader(who, out.len());
             return Flow::Close;
         }

@@ -48,8 +48,7 @@ pub struct Answer {
 
 impl Answer {
     pub fn clear(&mut self, proto: Proto) {
-        self.out.bytes.clear();
-        self.out.spilled = false;
+        self.out.take_back(0);
         self.out.proto = proto;
         self.errors.clear();
     }

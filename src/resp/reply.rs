@@ -36,8 +36,8 @@ pub struct Out {
     pub proto: Proto,
     /// From this length on values are left out: one short request may ask for a value over and over.
     pub most: usize,
-    /// Something was left out, so this must not be sent.
-    pub spilled: bool,
+    /// Where something was left out, so that what is written from there on must not be sent.
+    spilled: Option<usize>,
 }
 
 /// The right to answer one request, once.
@@ -247,10 +247,18 @@ impl List<'_> {
         Ok(Replied(()))
     }
 
+    /// There is no room for what follows, nor will anybody see it: a list may end here.
+    pub fn is_full(&self) -> bool {
+        self.out.is_spilled()
+    }
+
     /// Ends a list that stands inside another.
     pub fn close(&mut self) {
         match self.header.take() {
-            None => assert_eq!(self.left, 0, "a list ended before its promised length"),
+            None => {
+                let is_whole = self.left == 0 || self.is_full();
+                assert!(is_whole, "a list ended before its promised length");
+            }
             Some((at, mark)) => {
                 let full = if mark == b'%' { usize::MAX - 1 } else { usize::MAX };
                 self.out.patch(at, mark, full - self.left);
@@ -308,7 +316,7 @@ impl Out {
 
     /// For at most so many bytes, in a buffer that is there already.
     pub fn within(most: usize, proto: Proto, bytes: Vec<u8>) -> Out {
-        Out { bytes, proto, most, spilled: false }
+        Out { bytes, proto, most, spilled: None }
     }
 
     pub fn len(&self) -> usize {
@@ -317,6 +325,22 @@ impl Out {
 
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    /// Was something left out?
+    pub fn is_spilled(&self) -> bool {
+        self.spilled.is_some()
+    }
+
+    /// Something is left out here.
+    pub fn spill(&mut self) {
+        self.spilled.get_or_insert(self.bytes.len());
+    }
+
+    /// Takes back what was written from here on, and with it what was left out there.
+    pub fn take_back(&mut self, start: usize) {
+        self.bytes.truncate(start);
+        self.spilled.take_if(|at| *at >= start);
     }
 
     pub fn int(&mut self, value: i64) {
@@ -331,8 +355,7 @@ impl Out {
     #[inline]
     pub fn bulk(&mut self, value: &[u8]) {
         if self.bytes.len() + value.len() > self.most {
-            self.spilled = true;
-            return;
+            return self.spill();
         }
         self.bytes.reserve(value.len() + 24);
         self.header(b'$', value.len());

@@ -355,25 +355,25 @@ fn members<'a>(
     found: impl ExactSizeIterator<Item = (Text<'a>, f64)>,
     with_scores: bool,
 ) -> Done {
-    if !with_scores {
-        let mut list = out.list(found.len());
-        found.for_each(|(member, _)| list.text(member));
-        return list.end();
-    }
-    if out.proto() == Proto::Resp2 {
-        let mut list = out.list(found.len() * 2);
-        for (member, score) in found {
-            list.text(member);
-            list.double(score);
-        }
-        return list.end();
-    }
-    let mut list = out.list(found.len());
+    let in_pairs = with_scores && out.proto() == Proto::Resp3;
+    let flat = if with_scores && !in_pairs { 2 } else { 1 };
+    let mut list = out.list(found.len() * flat);
     for (member, score) in found {
-        let mut pair = list.list(2);
-        pair.text(member);
-        pair.double(score);
-        pair.close();
+        if in_pairs {
+            let mut pair = list.list(2);
+            pair.text(member);
+            pair.double(score);
+            pair.close();
+        } else {
+            list.text(member);
+            if with_scores {
+                list.double(score);
+            }
+        }
+        // There may be more picks of a small set than there is room for.
+        if list.is_full() {
+            break;
+        }
     }
     list.end()
 }

@@ -141,10 +141,12 @@ impl Engine {
             Ok(()) => {
                 let answer = &desk.answer.out.bytes;
                 let failed = !errors.is_empty() || answer.first() == Some(&b'-');
-                let spilled = desk.answer.out.spilled;
+                let is_spilled = desk.answer.out.is_spilled();
                 let done = out.in_pieces(|out| {
+                    if is_spilled {
+                        out.spill();
+                    }
                     out.bytes.extend_from_slice(answer);
-                    out.spilled |= spilled;
                 });
                 if failed { Err(Stop::Failed) } else { done }
             }
@@ -196,7 +198,7 @@ impl Engine {
     fn script_calls(&mut self, run: &mut Run, desk: &mut Desk) {
         let line = std::mem::take(&mut desk.line);
         let args = line.args();
-        desk.reply.bytes.clear();
+        desk.reply.take_back(0);
         if desk.reply.bytes.capacity() > ANSWER_BYTES_KEPT {
             desk.reply.bytes = Vec::new();
         }
@@ -217,8 +219,8 @@ impl Engine {
                 self.scripting.calls = true;
                 let pending = self.call_woken(run.who, command, args, &mut desk.reply);
                 self.scripting.calls = false;
-                if std::mem::take(&mut desk.reply.spilled) {
-                    desk.reply.bytes.clear();
+                if desk.reply.is_spilled() {
+                    desk.reply.take_back(0);
                     desk.reply.error(&TOO_LONG);
                 }
                 assert!(pending.is_none(), "nobody waits inside a script");
