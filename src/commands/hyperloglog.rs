@@ -95,11 +95,8 @@ fn pfadd(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     };
     // Few elements still change a sketch that is large, and to look is cheaper than to open it.
     let covers = |text: Text| match text {
-        // Where there is no element at all, the form alone says that nothing changes.
-        Text::Bytes(bytes) if hyperloglog::form(bytes) == Some(Form::Dense) => {
-            args.tail(2).iter().all(|it| hyperloglog::covers(bytes, it))
-        }
-        _ => false,
+        Text::Bytes(bytes) => hyperloglog::covers(bytes, args.tail(2).iter()),
+        Text::Int(_) => false,
     };
     if cx.stays_as_it_is::<Str>(key, covers) {
         return out.int(0);

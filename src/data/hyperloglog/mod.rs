@@ -82,11 +82,13 @@ pub fn add(sketch: &mut Vec<u8>, string: &[u8], sparse_max: u64) -> Result<bool,
     Ok(changed)
 }
 
-/// Is it plain to see that this string would change nothing? A sparse sketch has to be walked through for that.
-pub fn covers(sketch: &[u8], string: &[u8]) -> bool {
+/// Is it plain to see that these strings would change nothing? A sparse sketch has to be walked through for that.
+pub fn covers<'a>(sketch: &[u8], mut strings: impl Iterator<Item = &'a [u8]>) -> bool {
     let Some(registers) = dense_registers(sketch) else { return false };
-    let (index, run) = place(string);
-    dense::get(registers, index) >= run
+    strings.all(|string| {
+        let (index, run) = place(string);
+        dense::get(registers, index) >= run
+    })
 }
 
 /// The count that the sketch remembers, unless it is out of date.
