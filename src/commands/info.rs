@@ -322,11 +322,14 @@ fn persistence(engine: &Engine, text: &mut String) {
         Some(_) => engine.keyspace.walk_progress(),
         None => (0, 0),
     };
-    let waiting = if persistence.snapshot.is_some() { engine.keyspace.gathered() } else { 0 };
+    let copied = match persistence.snapshot {
+        Some(_) => engine.keyspace.copied_for_walk(),
+        None => 0,
+    };
     field(text, "loading", persistence.loading.is_some() as u8);
     field(text, "async_loading", 0);
-    field(text, "current_cow_peak", waiting);
-    field(text, "current_cow_size", waiting);
+    field(text, "current_cow_peak", copied);
+    field(text, "current_cow_size", copied);
     field(text, "current_cow_size_age", 0);
     let percent = if all == 0 { 0.0 } else { passed as f64 * 100.0 / all as f64 };
     field(text, "current_fork_perc", format_args!("{percent:.2}"));

@@ -79,6 +79,8 @@ pub struct Keyspace {
     merges: bool,
     /// The snapshot that is being taken.
     walk: Option<Box<Walk>>,
+    /// What the last one copied (`copied_for_walk`).
+    walk_copied: u64,
     /// What handlers do, for tests.
     pub touched: Touched,
     /// What goes when memory is short.
@@ -167,6 +169,7 @@ impl Keyspace {
             buffer: Vec::new(),
             merges: false,
             walk: None,
+            walk_copied: 0,
             touched: Touched::default(),
             eviction: Eviction::default(),
             rules: None,

@@ -46,7 +46,6 @@ enum Order {
 #[derive(Default)]
 struct Waiting {
     bytes: AtomicU64,
-    most: AtomicU64,
     written: Notify,
     failed: AtomicBool,
 }
@@ -69,7 +68,7 @@ async fn take(door: &Door, disk: &Arc<dyn Disk>) {
         Some(head)
     };
     let Some(head) = door.between_units(begin).await else {
-        return door.enter(|engine, now| engine.end_snapshot(Err(GIVEN_UP.into()), 0, now)).await;
+        return door.enter(|engine, now| engine.end_snapshot(Err(GIVEN_UP.into()), now)).await;
     };
     let (purpose, is_dump) = (head.purpose, head.is_dump());
     let scribe = door.scribe();
@@ -77,11 +76,10 @@ async fn take(door: &Door, disk: &Arc<dyn Disk>) {
     let waiting = Arc::new(Waiting::default());
     let result = write_elsewhere(door, disk, head, &waiting).await;
     scribe.with_log(|log, _| log.set_saving(false));
-    let most = waiting.most.load(Ordering::Relaxed);
     match (purpose, result) {
         (Purpose::Save, result) => {
             let result = result.map(drop);
-            door.enter(move |engine, now| engine.end_snapshot(result, most, now)).await;
+            door.enter(move |engine, now| engine.end_snapshot(result, now)).await;
         }
         (Purpose::Rewrite, Ok(path)) => {
             let is_wanted = door.enter(|engine, _| engine.join_base()).await;
@@ -100,7 +98,7 @@ async fn take(door: &Door, disk: &Arc<dyn Disk>) {
         }
         (Purpose::Rewrite, Err(why)) => {
             scribe.with_log(|log, _| log.abort_rewrite());
-            door.enter(move |engine, now| engine.end_snapshot(Err(why), most, now)).await;
+            door.enter(move |engine, now| engine.end_snapshot(Err(why), now)).await;
         }
     }
 }
@@ -193,8 +191,7 @@ async fn pause(door: &Door, delay: i64, keys: u64) -> bool {
 
 impl Waiting {
     fn add(&self, bytes: u64) {
-        let now = self.bytes.fetch_add(bytes, Ordering::AcqRel) + bytes;
-        self.most.fetch_max(now, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::AcqRel);
     }
 
     fn remove(&self, bytes: u64) {

@@ -29,7 +29,10 @@ struct State {
 ///   | score f64 | length u32 | member |
 /// ```
 #[derive(Default)]
-pub struct ScoreBatch(Vec<u8>);
+pub struct ScoreBatch {
+    bytes: Vec<u8>,
+    early: usize,
+}
 
 const HEAD: usize = 12;
 /// Memory for a part is taken at once up to here.
@@ -64,7 +67,8 @@ impl Handover {
     pub fn part(&mut self, chunks: &Chunks, most: usize) -> Option<ScoreBatch> {
         let state = self.0.as_mut()?;
         let mut part = std::mem::take(&mut state.early);
-        part.0.reserve_exact(most.min(EXPECTED_MAX).saturating_sub(part.bytes()));
+        part.early = part.bytes();
+        part.bytes.reserve_exact(most.min(EXPECTED_MAX).saturating_sub(part.bytes()));
         let chunks = state.own.as_ref().unwrap_or(chunks);
         while part.bytes() < most.max(1) {
             let Some(records) = chunks.records_of(state.next) else {
@@ -118,17 +122,22 @@ impl Clone for Handover {
 impl ScoreBatch {
     #[inline]
     fn push(&mut self, score: f64, member: &[u8]) {
-        self.0.extend_from_slice(&score.to_le_bytes());
-        self.0.extend_from_slice(&(member.len() as u32).to_le_bytes());
-        self.0.extend_from_slice(member);
+        self.bytes.extend_from_slice(&score.to_le_bytes());
+        self.bytes.extend_from_slice(&(member.len() as u32).to_le_bytes());
+        self.bytes.extend_from_slice(member);
     }
 
     pub fn bytes(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
+    }
+
+    /// How many of them came before their turn, since they were about to change.
+    pub fn early(&self) -> usize {
+        self.early
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], f64)> {
-        let mut rest = &self.0[..];
+        let mut rest = &self.bytes[..];
         std::iter::from_fn(move || {
             let (head, after) = rest.split_first_chunk::<HEAD>()?;
             let (score, len) = head.split_first_chunk::<8>()?;

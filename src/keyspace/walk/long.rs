@@ -80,6 +80,10 @@ impl Long {
         Some(Long { db, key, deadline, age, parts, place })
     }
 
+    pub fn is_text(&self) -> bool {
+        matches!(self.parts, Parts::Text(_))
+    }
+
     pub fn is_at(&self, db: usize, key: &[u8]) -> bool {
         matches!(&self.place, Place::There { db: its, key: own } if *its == db && own == key)
     }
@@ -137,10 +141,11 @@ impl Long {
         }
     }
 
-    /// These of its bytes are about to be written to, if it is a string.
-    pub fn keep(&mut self, bytes: &[u8], written: Range<usize>) {
-        if let Parts::Text(text) = &mut self.parts {
-            text.keep(bytes, written);
+    /// These of its bytes are about to be written to, if it is a string. Says how many were copied for that.
+    pub fn keep(&mut self, bytes: &[u8], written: Range<usize>) -> usize {
+        match &mut self.parts {
+            Parts::Text(text) => text.keep(bytes, written),
+            Parts::Scores { .. } => 0,
         }
     }
 

@@ -112,6 +112,7 @@ impl Keyspace {
     pub fn begin_walk_in(&mut self, portions: Portions) {
         debug_assert!(self.walk.is_none(), "there is one walk at a time");
         self.walk = Some(Box::new(Walk::new(&self.dbs, self.seed, portions)));
+        self.walk_copied = 0;
     }
 
     /// Is there a walk that is not over, or of which there are pieces to take?
@@ -138,8 +139,14 @@ impl Keyspace {
 
     fn forget_walk(&mut self) {
         if self.walk.as_ref().is_some_and(|walk| walk.is_over() && walk.gathered() == 0) {
-            self.walk = None;
+            self.forget();
         }
+    }
+
+    fn forget(&mut self) -> Option<Box<Walk>> {
+        let walk = self.walk.take()?;
+        self.walk_copied = walk.copied();
+        Some(walk)
     }
 
     /// About how many bytes wait to be taken.
@@ -149,14 +156,25 @@ impl Keyspace {
 
     /// Gives the walk up. What it held is handed over, to be freed where it holds nobody up.
     pub fn end_walk(&mut self) -> Option<impl Any + Send + use<>> {
-        let mut walk = self.walk.take()?;
+        let mut walk = self.forget()?;
         walk.give_up(&mut self.dbs);
         Some(walk)
+    }
+
+    /// Does a part of a long string come next?
+    pub fn walks_in_text(&self) -> bool {
+        self.walk.as_ref().is_some_and(|walk| walk.is_in_text())
     }
 
     /// Keys that were passed, of those that were there at the beginning.
     pub fn walk_progress(&self) -> (u64, u64) {
         self.walk.as_ref().map_or((0, 0), |walk| walk.progress())
+    }
+
+    /// Bytes that the walk, or the last one, copied since they were about to change. Those of chunks that a frozen
+    /// collection shared with its twin are not counted.
+    pub fn copied_for_walk(&self) -> u64 {
+        self.walk.as_ref().map_or(self.walk_copied, |walk| walk.copied())
     }
 
     /// The databases that the walk hands over: number, keys, and keys with deadlines at the beginning.

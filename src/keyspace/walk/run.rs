@@ -31,6 +31,8 @@ pub struct Walk {
     open: Option<Long>,
     /// Those that follow: first what is being written to.
     long: VecDeque<Long>,
+    /// Bytes that were copied because they were about to be changed, and not since it was their turn.
+    copied: u64,
     /// Keys that a step leaves for its end.
     special: Vec<Vec<u8>>,
 }
@@ -101,7 +103,16 @@ impl Walk {
             open: None,
             long: VecDeque::new(),
             special: Vec::new(),
+            copied: 0,
         }
+    }
+
+    pub fn is_in_text(&self) -> bool {
+        self.open.as_ref().is_some_and(Long::is_text)
+    }
+
+    pub fn copied(&self) -> u64 {
+        self.copied
     }
 
     pub fn progress(&self) -> (u64, u64) {
@@ -163,6 +174,9 @@ impl Walk {
         let Some(mut long) = self.open.take() else { return };
         match long.part(dbs) {
             Some(part) => {
+                if let Piece::Scores(batch) = &part {
+                    self.copied += batch.early() as u64;
+                }
                 self.ready_bytes += part.bytes();
                 self.ready.push(part);
                 self.open = Some(long);
@@ -267,10 +281,12 @@ impl Walk {
     /// A key is about to be changed, removed or born.
     pub fn before_change(&mut self, home: &mut Db, db: usize, hash: u64, key: &[u8]) {
         let Some(number) = self.mark(db, hash, key) else { return };
+        let before = self.entries.bytes();
         home.alter(key, |record| {
             self.passed += 1;
             self.hand_over(number, db, record);
         });
+        self.copied += (self.entries.bytes() - before) as u64;
     }
 
     /// A key is removed that nobody will miss.
@@ -324,7 +340,8 @@ impl Walk {
         if let Some(long) = self.long_at(db, record.key())
             && let Text::Bytes(bytes) = record.text()
         {
-            written.for_each(|range| long.keep(bytes, range));
+            let copied: usize = written.map(|range| long.keep(bytes, range)).sum();
+            self.copied += copied as u64;
         }
     }
 

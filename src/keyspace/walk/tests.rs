@@ -412,3 +412,33 @@ proptest! {
         play(seed);
     }
 }
+
+/// What is copied because it is about to change is counted, and what has its turn is not.
+#[test]
+fn copies_of_what_changes_are_counted() {
+    let mut keyspace = Keyspace::new(1, 7);
+    keyspace.begin(Millis(1));
+    let set = |keyspace: &mut Keyspace, key: &str, text: &[u8]| {
+        keyspace.put_text(0, key.as_bytes(), text, Life::Forever, Event::string("set"));
+    };
+    let long = vec![b'l'; 2 << 20];
+    (0..100).for_each(|number| set(&mut keyspace, &format!("key:{number}"), &[b'v'; 500]));
+    set(&mut keyspace, "long", &long);
+    keyspace.begin_walk();
+    assert_eq!(keyspace.copied_for_walk(), 0);
+    set(&mut keyspace, "key:1", b"other");
+    set(&mut keyspace, "key:1", b"another");
+    set(&mut keyspace, "new", b"value");
+    let short = keyspace.copied_for_walk();
+    assert!((500..600).contains(&short), "{short} bytes");
+    let mut edit = keyspace.edit::<Str>(0, b"long").unwrap().expect("it is there");
+    edit.bytes_mut(100..101)[0] = b'x';
+    edit.bytes_mut(101..102)[0] = b'x';
+    edit.done(Event::string("setrange"));
+    let portions = Portions::default();
+    assert_eq!(keyspace.copied_for_walk(), short + portions.line as u64);
+    while keyspace.walk(usize::MAX) {}
+    drop(keyspace.take_pieces());
+    assert!(!keyspace.is_walking());
+    assert_eq!(keyspace.copied_for_walk(), short + portions.line as u64);
+}

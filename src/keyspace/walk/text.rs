@@ -54,15 +54,18 @@ impl TextParts {
         part
     }
 
-    /// These of its bytes are about to be written to.
-    pub fn keep(&mut self, bytes: &[u8], written: Range<usize>) {
+    /// These of its bytes are about to be written to. Says how many were copied for that.
+    pub fn keep(&mut self, bytes: &[u8], written: Range<usize>) -> usize {
         let Portions { page, line, .. } = self.portions;
         let (start, end) = (written.start.max(self.done), written.end.min(self.len));
         if start >= end {
-            return;
+            return 0;
         }
-        let image = |number: usize, unit: usize| {
-            Box::from(&bytes[number * unit..self.len.min((number + 1) * unit)])
+        let mut copied = 0;
+        let mut image = |number: usize, unit: usize| -> Box<[u8]> {
+            let image = &bytes[number * unit..self.len.min((number + 1) * unit)];
+            copied += image.len();
+            image.into()
         };
         let (first, last) = (start / line, (end - 1) / line);
         if first < last {
@@ -72,5 +75,6 @@ impl TextParts {
         } else if !self.pages.contains_key(&(start / page)) {
             self.lines.entry(first).or_insert_with(|| image(first, line));
         }
+        copied
     }
 }
