@@ -32,13 +32,13 @@ LOOK_S = 0.05
 EVERY_S = 1.0
 
 # Requests per second and p99 are those of writers; `kept` and `slower` are with a snapshot over without one.
-Figures = collections.namedtuple("Figures", "alone kept p99_alone p99 slower extra seconds ping step")
+Figures = collections.namedtuple("Figures", "alone kept p99_alone p99 slower peak extra seconds ping step")
 # Where we may be behind: what it is called, and is less of it better?
 COMPARED = [
     ("requests per second with a snapshot over without one", lambda it: it.kept, False),
     ("p99 with a snapshot", lambda it: it.p99, True),
-    # It may be less than before, so what is added to it is no measure by itself.
-    ("memory at its highest", lambda it: 100 + it.extra, True),
+    # What is added is a share of what each took before, which is not the same for all, and may be less than nothing.
+    ("memory at its highest", lambda it: it.peak, True),
     ("seconds", lambda it: it.seconds, True),
     ("the longest PING", lambda it: it.ping, True),
 ]
@@ -109,14 +109,15 @@ def one(kind, machine, generator, data, command, rounds):
             turns.append((alone, Turn(server, client, generator, data, rate, command)))
         step = server.info().get("engine_step_usec_max")
     median = lambda figure: statistics.median(figure(alone, beside) for alone, beside in turns)
-    share = 100 * (max(beside.peak for _, beside in turns) - before) / before
+    peak = max(beside.peak for _, beside in turns)
     return Figures(
         alone=median(lambda alone, _: alone.rps),
         kept=median(lambda alone, beside: beside.rps / alone.rps),
         p99_alone=median(lambda alone, _: alone.p99),
         p99=median(lambda _, beside: beside.p99),
         slower=median(lambda alone, beside: beside.p99 / alone.p99),
-        extra=share,
+        peak=peak / 1024,
+        extra=100 * (peak - before) / before,
         seconds=median(lambda _, beside: beside.snapshot_s),
         ping=max(beside.longest for _, beside in turns),
         step=int(step) / 1000 if step else None,
@@ -167,7 +168,7 @@ class Turn:
 
 
 HEADS = ["data", "command", "server", "rps alone", "with / alone", "p99 alone ms", "p99 with ms", "with / alone",
-         "extra memory", "s", "longest PING ms", "longest step ms"]
+         "memory MiB", "extra memory", "s", "longest PING ms", "longest step ms"]
 
 
 def report(rows):
@@ -191,6 +192,7 @@ def cells(it):
         short(it.p99_alone),
         short(it.p99),
         f"{it.slower:.2f}",
+        short(it.peak),
         f"{it.extra:.1f} %",
         short(it.seconds),
         short(it.ping),

@@ -19,6 +19,7 @@ mod pubsub;
 mod queues;
 mod rewrites;
 mod scripts;
+mod snapshots;
 mod startup;
 mod steps;
 #[path = "../support/mod.rs"]

@@ -1,0 +1,105 @@
+//! Values that are handed over to a snapshot in parts, in each kind of file, while they are written to.
+
+use std::fs;
+
+use crate::hostile::{info, russet};
+use crate::process::until;
+use crate::support::client::{Client, encode};
+use crate::support::server::Server;
+use crate::support::value::Value;
+
+const MEMBERS: usize = 20_000;
+/// More than what is compressed as one.
+const REPEATED: usize = 6 << 20;
+
+#[test]
+fn long_values_are_in_a_snapshot_as_they_were_when_it_began() {
+    let server = russet(&[]);
+    let mut client = filled(&server);
+    let before = digests(&mut client);
+    // It passes the keys, and then waits before it comes to what they hold.
+    client.call(&["CONFIG", "SET", "rdb-key-save-delay", "100000"]);
+    client.call(&["BGSAVE"]);
+    until("it begins", || info(&server, "persistence").contains("current_save_keys_total:3\r\n"));
+    change_beside(&mut client, &["CONFIG", "SET", "rdb-key-save-delay", "0"]);
+    let field = "rdb_bgsave_in_progress:0\r\n";
+    until("the snapshot is there", || info(&server, "persistence").contains(field));
+    assert!(info(&server, "persistence").contains("rdb_last_bgsave_status:ok\r\n"));
+    assert_ne!(digests(&mut client), before);
+
+    let other = russet(&[]);
+    let file = other.dir().join("dump.rdb");
+    let bytes = fs::copy(server.dir().join("dump.rdb"), &file).expect("the snapshot is a file");
+    assert!(bytes < 5 << 20, "what repeats is compressed, and these are {bytes} bytes");
+    let mut reader = other.connect();
+    assert_eq!(reader.call(&["DEBUG", "RELOAD", "NOSAVE"]), Value::simple("OK"));
+    assert_eq!(digests(&mut reader), before);
+}
+
+/// The base has them as they were, and the log the changes since: together that is what there is.
+#[test]
+fn long_values_are_in_the_base_of_a_log() {
+    for preamble in ["yes", "no"] {
+        let server = russet(&["--appendonly", "yes", "--aof-use-rdb-preamble", preamble]);
+        let mut client = filled(&server);
+        client.call(&["PEXPIREAT", "board", "4000000000000"]);
+        until("the log has begun", || {
+            info(&server, "persistence").contains("aof_rewrite_in_progress:0\r\n")
+        });
+        change_beside(&mut client, &["BGREWRITEAOF"]);
+        until("the base is there", || {
+            info(&server, "persistence").contains("aof_rewrite_in_progress:0\r\n")
+        });
+        assert!(info(&server, "persistence").contains("aof_last_bgrewrite_status:ok\r\n"));
+        let after = digests(&mut client);
+        assert_eq!(client.call(&["DEBUG", "LOADAOF"]), Value::simple("OK"), "preamble {preamble}");
+        assert_eq!(digests(&mut client), after, "preamble {preamble}");
+        assert_eq!(client.call(&["PEXPIRETIME", "board"]), Value::Int(4_000_000_000_000));
+    }
+}
+
+fn filled(server: &Server) -> Client {
+    let mut client = server.connect();
+    for first in (0..MEMBERS).step_by(1000) {
+        let mut line = vec!["ZADD".to_string(), "board".to_string()];
+        for number in first..first + 1000 {
+            line.extend([number.to_string(), format!("member:{number}")]);
+        }
+        client.call(&line);
+    }
+    client.call(&["SET", "repeated", &"one two three ".repeat(REPEATED / 14)]);
+    // Of noise no part becomes shorter.
+    let script = "local t = {} math.randomseed(7) \
+                  for i = 1, 300000 do t[i] = struct.pack('>I4', math.random(0, 2^31 - 1)) end \
+                  return redis.call('SET', KEYS[1], table.concat(t))";
+    assert_eq!(client.call(&["EVAL", script, "1", "noise"]), Value::simple("OK"));
+    client
+}
+
+/// Has a snapshot go on, and everything change in the same breath.
+fn change_beside(client: &mut Client, request: &[&str]) {
+    let (mut frames, mut count) = (Vec::new(), 1);
+    encode(request, &mut frames);
+    for number in 0..5000usize {
+        let at = number * 7919 % MEMBERS;
+        let (score, member) = (at * 31 % 977, format!("member:{at}"));
+        match number % 5 {
+            0 => encode(&["ZREM", "board", &member], &mut frames),
+            1 => encode(&["ZADD", "board", "5", &format!("new:{number}")], &mut frames),
+            _ => encode(&["ZADD", "board", &score.to_string(), &member], &mut frames),
+        }
+        let offset = (at * 211).to_string();
+        let key = if number % 2 == 0 { "repeated" } else { "noise" };
+        encode(&["SETRANGE", key, &offset, "x"], &mut frames);
+        count += 2;
+    }
+    client.write_raw(&frames).expect("it takes bytes");
+    for _ in 0..count {
+        let reply = client.read_reply().expect("it answers");
+        assert!(!reply.is_error(), "{reply:?}");
+    }
+}
+
+fn digests(client: &mut Client) -> Value {
+    client.call(&["DEBUG", "DIGEST-VALUE", "board", "repeated", "noise"])
+}
