@@ -100,10 +100,11 @@ fn bgsave(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
     if cancel {
         return cancel_save(engine, out);
     }
-    if engine.persistence.is_taking(Purpose::Save) {
+    let served = engine.persistence.serves();
+    if served == Some(Purpose::Save) {
         return Err(Purpose::Save.is_served().into());
     }
-    if engine.persistence.snapshot.is_some() || engine.in_exec() {
+    if served.is_some() || engine.in_exec() {
         if !schedule && !engine.in_exec() {
             return Err(Error::Say(
                 "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE \
@@ -131,10 +132,11 @@ fn cancel_save(engine: &mut Engine, out: Reply) -> Done {
 }
 
 fn bgrewriteaof(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
-    if engine.persistence.is_taking(Purpose::Rewrite) {
+    let served = engine.persistence.serves();
+    if served == Some(Purpose::Rewrite) {
         return Err(Purpose::Rewrite.is_served().into());
     }
-    if engine.persistence.snapshot.is_some() || engine.in_exec() {
+    if served.is_some() || engine.in_exec() {
         engine.persistence.rewrite_scheduled = true;
         // Whoever asks again need not wait as long as after three failures.
         engine.persistence.aof.failures = 0;

@@ -47,6 +47,8 @@ pub struct Persistence {
     pub loading: Option<Loading>,
     /// The one that is under way.
     pub snapshot: Option<Snapshot>,
+    /// It was given up, and as soon as the shell has seen that, this is to follow.
+    next: Option<Purpose>,
     pub rdb: Rdb,
     pub aof: Aof,
     pub locks: super::locks::Locks,
@@ -326,6 +328,7 @@ impl Default for Persistence {
         Persistence {
             loading: None,
             snapshot: None,
+            next: None,
             rdb: Rdb {
                 last_save: 0,
                 last_save_us: 0,
@@ -373,9 +376,18 @@ pub fn delay_us(delay: i64, keys: u64) -> u64 {
 }
 
 impl Persistence {
-    /// Is a snapshot for this under way?
+    /// Is a snapshot for this under way? It is until the shell has seen that it was given up.
     pub fn is_taking(&self, purpose: Purpose) -> bool {
         self.snapshot.as_ref().is_some_and(|snapshot| snapshot.purpose == purpose)
+            || self.next == Some(purpose)
+    }
+
+    /// What a snapshot is wanted for, if one is.
+    pub fn serves(&self) -> Option<Purpose> {
+        match &self.snapshot {
+            Some(snapshot) if snapshot.stage != Stage::Cancelled => Some(snapshot.purpose),
+            _ => self.next,
+        }
     }
 
     #[inline]
@@ -396,11 +408,15 @@ impl Engine {
         self.keyspace.changes.dirty.saturating_sub(self.persistence.saved_changes)
     }
 
-    /// Begins a snapshot, if none is under way. The walk itself begins when the shell asks for its first
-    /// slice, between two units.
+    /// Begins a snapshot, if none is under way; one that was given up does not count. The walk itself begins
+    /// when the shell asks for its first slice, between two units.
     pub fn begin_snapshot(&mut self, purpose: Purpose) -> Result<(), Error> {
-        if let Some(snapshot) = &self.persistence.snapshot {
-            return Err(snapshot.purpose.is_served());
+        if let Some(served) = self.persistence.serves() {
+            return Err(served.is_served());
+        }
+        if self.persistence.snapshot.is_some() {
+            self.persistence.next = Some(purpose);
+            return Ok(());
         }
         let began_us = self.now.mono_us;
         match purpose {
@@ -824,6 +840,7 @@ impl Engine {
     /// Gives up the snapshot that is under way. Its file goes when the shell sees it, and does not take the place
     /// of what is saved from now on.
     pub fn cancel_snapshot(&mut self) {
+        self.persistence.next = None;
         let Some(snapshot) = &mut self.persistence.snapshot else { return };
         snapshot.permit.withdraw();
         let stage = std::mem::replace(&mut snapshot.stage, Stage::Cancelled);
@@ -897,6 +914,10 @@ impl Engine {
                     }
                 }
             }
+        }
+        if let Some(purpose) = self.persistence.next.take() {
+            // Whoever asked was told that it begins. If the log cannot be opened for it, our log says so.
+            let _ = self.begin_snapshot(purpose);
         }
     }
 

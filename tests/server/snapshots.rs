@@ -58,6 +58,38 @@ fn long_values_are_in_the_base_of_a_log() {
     }
 }
 
+/// One that was given up is in nobody's way, though its thread may not know yet.
+#[test]
+fn a_snapshot_begins_behind_one_that_was_given_up() {
+    let server = russet(&["--rdb-key-save-delay", "10000000"]);
+    let mut client = server.connect();
+    client.call(&["SET", "key", "value"]);
+    let mut frames = Vec::new();
+    let requests: [&[&str]; 5] =
+        [&["BGSAVE"], &["BGSAVE", "CANCEL"], &["BGSAVE"], &["BGSAVE"], &["BGREWRITEAOF"]];
+    requests.iter().for_each(|request| encode(request, &mut frames));
+    client.write_raw(&frames).expect("it takes bytes");
+    for expected in [
+        Value::simple("Background saving started"),
+        Value::simple("Background saving cancelled"),
+        Value::simple("Background saving started"),
+        Value::Error(b"ERR Background save already in progress".to_vec()),
+        Value::simple("Background append only file rewriting scheduled"),
+    ] {
+        assert_eq!(client.read_reply().expect("it answers"), expected);
+    }
+    assert!(info(&server, "persistence").contains("rdb_bgsave_in_progress:1\r\n"));
+    client.call(&["CONFIG", "SET", "rdb-key-save-delay", "0"]);
+    until("both are there", || {
+        let text = info(&server, "persistence");
+        text.contains("rdb_bgsave_in_progress:0\r\n")
+            && text.contains("aof_rewrite_in_progress:0\r\n")
+            && text.contains("aof_rewrite_scheduled:0\r\n")
+    });
+    assert!(server.dir().join("dump.rdb").is_file());
+    assert!(info(&server, "persistence").contains("rdb_saves:1\r\n"));
+}
+
 fn filled(server: &Server) -> Client {
     let mut client = server.connect();
     for first in (0..MEMBERS).step_by(1000) {
