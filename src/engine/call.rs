@@ -94,7 +94,7 @@ impl Engine {
                 Flow::Blocked
             }
             Some(Pending::Script) => {
-                let answer = Out::within(out.most, out.proto, out.bytes.split_off(start));
+                let answer = out.split_off(start);
                 self.suspend_request(who, answer);
                 Flow::Blocked
             }

@@ -334,7 +334,18 @@ impl Out {
 
     /// Something is left out here.
     pub fn spill(&mut self) {
-        self.spilled.get_or_insert(self.bytes.len());
+        if self.spilled.is_none() {
+            self.spilled = Some(self.bytes.len());
+            // In its place, so that what comes next begins behind it, and does not take this back with it.
+            self.bytes.push(b' ');
+        }
+    }
+
+    /// What was written from here on, apart.
+    pub fn split_off(&mut self, start: usize) -> Out {
+        let bytes = self.bytes.split_off(start);
+        let spilled = self.spilled.take_if(|at| *at >= start).map(|at| at - start);
+        Out { bytes, proto: self.proto, most: self.most, spilled }
     }
 
     /// Takes back what was written from here on, and with it what was left out there.
