@@ -122,7 +122,7 @@ fn bgsave(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
 fn cancel_save(engine: &mut Engine, out: Reply) -> Done {
     if engine.persistence.is_taking(Purpose::Save) {
         engine.host.log(Level::Notice, "Background saving will be aborted due to user request");
-        engine.cancel_snapshot();
+        engine.cancel_snapshot(Purpose::Save);
         return out.simple("Background saving cancelled");
     }
     if std::mem::take(&mut engine.persistence.save_scheduled) {

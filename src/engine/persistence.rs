@@ -419,6 +419,7 @@ impl Engine {
             return Ok(());
         }
         let began_us = self.now.mono_us;
+        self.keyspace.forget_copied();
         match purpose {
             Purpose::Save => {
                 self.persistence.save_scheduled = false;
@@ -509,7 +510,7 @@ impl Engine {
         let is_made = matches!(snapshot.stage, Stage::Walking | Stage::Writing);
         if snapshot.purpose == Purpose::Rewrite && is_made {
             snapshot.failed = Some(why.to_string());
-            self.cancel_snapshot();
+            self.cancel_snapshot(Purpose::Rewrite);
         }
     }
 
@@ -643,7 +644,7 @@ impl Engine {
         }
         if self.persistence.is_taking(Purpose::Rewrite) {
             // It was for a log that is no more.
-            self.cancel_snapshot();
+            self.cancel_snapshot(Purpose::Rewrite);
         }
         let (began, when) = match self.persistence.snapshot {
             None => {
@@ -707,7 +708,7 @@ impl Engine {
                 Level::Notice,
                 "Killing the AOF rewrite, which is a thread and no child: the AOF is turned off",
             );
-            self.cancel_snapshot();
+            self.cancel_snapshot(Purpose::Rewrite);
         }
         self.persistence.rewrite_scheduled = false;
         self.persistence.aof.state = AofState::Off;
@@ -756,7 +757,7 @@ impl Engine {
     /// All keys are gone: a snapshot of them is of no use, and the next one would have to wait.
     pub fn save_flushed(&mut self) {
         if self.persistence.is_taking(Purpose::Save) {
-            self.cancel_snapshot();
+            self.cancel_snapshot(Purpose::Save);
         }
         if !self.config.save.is_empty() && self.persistence.loading.is_none() {
             // What went wrong is in the log.
@@ -782,7 +783,8 @@ impl Engine {
                 Level::Warning,
                 "There is a snapshot under way that is not needed any more: it is given up.",
             );
-            self.cancel_snapshot();
+            self.cancel_snapshot(Purpose::Save);
+            self.cancel_snapshot(Purpose::Rewrite);
         }
         let saves = wishes.save || (!self.config.save.is_empty() && !wishes.nosave);
         if saves && !loading {
@@ -837,11 +839,13 @@ impl Engine {
         was_asked
     }
 
-    /// Gives up the snapshot that is under way. Its file goes when the shell sees it, and does not take the place
+    /// Gives up the snapshot for this, if it is under way or about to follow. Its file goes when the shell sees it, and does not take the place
     /// of what is saved from now on.
-    pub fn cancel_snapshot(&mut self) {
-        self.persistence.next = None;
-        let Some(snapshot) = &mut self.persistence.snapshot else { return };
+    pub fn cancel_snapshot(&mut self, purpose: Purpose) {
+        let persistence = &mut self.persistence;
+        persistence.next.take_if(|next| *next == purpose);
+        let snapshot = persistence.snapshot.as_mut().filter(|it| it.purpose == purpose);
+        let Some(snapshot) = snapshot else { return };
         snapshot.permit.withdraw();
         let stage = std::mem::replace(&mut snapshot.stage, Stage::Cancelled);
         // Before it begins, a walk is none of its business.

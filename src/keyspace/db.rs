@@ -99,6 +99,11 @@ impl Db {
         self.table.iter()
     }
 
+    /// A record of which nothing is changed that is counted here (else `alter`).
+    pub(super) fn find_mut(&mut self, key: &[u8]) -> Option<&mut Record> {
+        self.table.find_mut(table::hash(self.table.seed(), key), |record| record.key() == key)
+    }
+
     /// Takes a record out of a database that is given up, in which nothing is counted any more.
     pub(super) fn take_off(&mut self, key: &[u8]) -> Option<Record> {
         self.table.remove(table::hash(self.table.seed(), key), |record| record.key() == key)

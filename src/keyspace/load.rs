@@ -79,7 +79,7 @@ impl Keyspace {
             if taken {
                 let db = arrival.db;
                 if let Some(old) = self.discard(db, arrival.key()) {
-                    super::free(old, &mut self.trash);
+                    self.let_go(db, old);
                 }
             }
             let Some(home) = self.dbs.get_mut(arrival.db) else { return Err(arrival) };

@@ -29,7 +29,7 @@ fn a_rewrite_whose_log_has_failed_has_failed_too() {
 #[test]
 fn a_rewrite_that_was_given_up_has_not_failed() {
     let (mut engine, clock) = joining();
-    engine.cancel_snapshot();
+    engine.cancel_snapshot(Purpose::Rewrite);
     engine.leave_base(clock.now());
     assert!(!engine.persistence.is_taking(Purpose::Rewrite));
     assert!(engine.persistence.aof.last_rewrite_ok);

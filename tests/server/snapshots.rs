@@ -46,7 +46,12 @@ fn long_values_are_in_the_base_of_a_log() {
         until("the log has begun", || {
             info(&server, "persistence").contains("aof_rewrite_in_progress:0\r\n")
         });
-        change_beside(&mut client, &["BGREWRITEAOF"]);
+        client.call(&["CONFIG", "SET", "rdb-key-save-delay", "100000"]);
+        client.call(&["BGREWRITEAOF"]);
+        until("it begins", || {
+            info(&server, "persistence").contains("current_save_keys_total:3\r\n")
+        });
+        change_beside(&mut client, &["CONFIG", "SET", "rdb-key-save-delay", "0"]);
         until("the base is there", || {
             info(&server, "persistence").contains("aof_rewrite_in_progress:0\r\n")
         });
@@ -88,6 +93,28 @@ fn a_snapshot_begins_behind_one_that_was_given_up() {
     });
     assert!(server.dir().join("dump.rdb").is_file());
     assert!(info(&server, "persistence").contains("rdb_saves:1\r\n"));
+}
+
+/// What is to follow one that was given up is given up with its own kind, and not with the other.
+#[test]
+fn to_give_up_a_snapshot_leaves_the_rewrite_behind_it() {
+    let server = russet(&["--rdb-key-save-delay", "10000000"]);
+    let mut client = server.connect();
+    client.call(&["SET", "key", "value"]);
+    let mut frames = Vec::new();
+    let requests: [&[&str]; 4] =
+        [&["BGSAVE"], &["BGSAVE", "CANCEL"], &["BGREWRITEAOF"], &["FLUSHALL"]];
+    requests.iter().for_each(|request| encode(request, &mut frames));
+    client.write_raw(&frames).expect("it takes bytes");
+    for expected in [
+        "Background saving started",
+        "Background saving cancelled",
+        "Background append only file rewriting started",
+        "OK",
+    ] {
+        assert_eq!(client.read_reply().expect("it answers"), Value::simple(expected));
+    }
+    until("the log has its base", || server.log().contains("rewrite finished successfully"));
 }
 
 fn filled(server: &Server) -> Client {

@@ -15,6 +15,8 @@ pub(super) struct Handover(Option<Box<State>>);
 struct State {
     /// The records of all chunks before this one were handed over.
     next: usize,
+    /// There were so many; what is in others is new.
+    end: usize,
     /// For each chunk, those that are left out.
     left_out: Vec<[u64; SLOTS_MAX / 64]>,
     /// What comes before its turn.
@@ -31,16 +33,24 @@ struct State {
 #[derive(Default)]
 pub struct ScoreBatch {
     bytes: Vec<u8>,
+    /// So many of them came before their turn.
     early: usize,
 }
 
 const HEAD: usize = 12;
+/// A part passes no more chunks than this, though there be nothing to hand over in them.
+const CHUNKS_AT_ONCE: usize = 16;
 /// Memory for a part is taken at once up to here.
 const EXPECTED_MAX: usize = 64 << 10;
 
 impl Handover {
-    pub fn begun() -> Handover {
-        Handover(Some(Box::default()))
+    /// Of all these records.
+    pub fn begun(chunks: &Chunks) -> Handover {
+        Handover(Some(Box::new(State { end: chunks.pieces(), ..State::default() })))
+    }
+
+    pub fn is_under_way(&self) -> bool {
+        self.0.is_some()
     }
 
     /// One of these records is about to be changed, moved or removed.
@@ -62,28 +72,32 @@ impl Handover {
         }
     }
 
-    /// The next part, of about so many bytes, and never an empty one. There is none after the last, or if
-    /// nothing was begun.
+    /// The next part, of about so many bytes; it may be empty. There is none after the last, or if nothing was
+    /// begun.
     pub fn part(&mut self, chunks: &Chunks, most: usize) -> Option<ScoreBatch> {
         let state = self.0.as_mut()?;
         let mut part = std::mem::take(&mut state.early);
         part.early = part.bytes();
+        if state.next == state.end && part.early == 0 {
+            self.0 = None;
+            return None;
+        }
         part.bytes.reserve_exact(most.min(EXPECTED_MAX).saturating_sub(part.bytes()));
-        let chunks = state.own.as_ref().unwrap_or(chunks);
-        while part.bytes() < most.max(1) {
-            let Some(records) = chunks.records_of(state.next) else {
-                self.0 = None;
-                break;
-            };
+        let last = state.end.min(state.next + CHUNKS_AT_ONCE);
+        while state.next < last && part.bytes() < most.max(1) {
             let left_out = state.left_out.get(state.next).copied().unwrap_or_default();
-            for (slot, (score, member)) in records {
+            let chunks = state.own.as_ref().unwrap_or(chunks);
+            for (slot, (score, member)) in chunks.records_of(state.next) {
                 if left_out[slot / 64] >> (slot % 64) & 1 == 0 {
                     part.push(score, member);
                 }
             }
+            if let Some(own) = &mut state.own {
+                own.forget(state.next);
+            }
             state.next += 1;
         }
-        (part.bytes() > 0).then_some(part)
+        Some(part)
     }
 
     /// The set gets other records altogether; these are the ones that it had.
@@ -99,7 +113,7 @@ impl State {
     /// Says whether the record is one whose turn was still to come.
     fn leave_out(&mut self, id: Id) -> bool {
         let (chunk, slot) = parts(id);
-        if chunk < self.next || self.own.is_some() {
+        if !(self.next..self.end).contains(&chunk) || self.own.is_some() {
             return false;
         }
         if self.left_out.len() <= chunk {
@@ -131,7 +145,7 @@ impl ScoreBatch {
         self.bytes.len()
     }
 
-    /// How many of them came before their turn, since they were about to change.
+    /// How many bytes came before their turn, since they were about to change.
     pub fn early(&self) -> usize {
         self.early
     }

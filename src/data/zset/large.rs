@@ -136,6 +136,10 @@ impl Large {
         Lookup { chunks: self.members.freeze(), table: self.table.freeze() }
     }
 
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
     /// To be handed over to a snapshot in parts, which have no place for deadlines.
     pub fn members_mut(&mut self) -> &mut Members {
         &mut self.members

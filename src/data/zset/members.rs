@@ -113,12 +113,16 @@ impl Members {
 
     /// From here on `handover_part` gives the records as they are now.
     pub fn begin_handover(&mut self) {
-        self.handover = Handover::begun();
+        self.handover = Handover::begun(&self.chunks);
     }
 
     /// The next part, of about so many bytes; none if there are no more.
     pub fn handover_part(&mut self, most: usize) -> Option<ScoreBatch> {
         self.handover.part(&self.chunks, most)
+    }
+
+    pub fn is_handed_over(&self) -> bool {
+        self.handover.is_under_way()
     }
 
     pub fn end_handover(&mut self) {
@@ -408,9 +412,16 @@ impl Chunks {
         self.0.iter().flat_map(|chunk| chunk.records().map(|(_, record)| record))
     }
 
-    /// The records of a chunk with their slots; none if there is no chunk of this number.
-    pub fn records_of(&self, chunk: usize) -> Option<impl Iterator<Item = (usize, (f64, &[u8]))>> {
-        Some(self.0.get(chunk)?.records())
+    /// The records of a chunk with their slots; none if there is no chunk of this number any more.
+    pub fn records_of(&self, chunk: usize) -> impl Iterator<Item = (usize, (f64, &[u8]))> {
+        self.0.get(chunk).into_iter().flat_map(Chunk::records)
+    }
+
+    /// Lets go of a chunk that is not needed any more.
+    pub fn forget(&mut self, chunk: usize) {
+        if let Some(chunk) = self.0.get_mut(chunk) {
+            *chunk = Chunk::default();
+        }
     }
 
     /// Bytes of heap that sharing takes.

@@ -319,7 +319,12 @@ impl ZSet {
         is_fit
     }
 
-    /// The next part, of about so many bytes, in no order; none if there are no more.
+    /// Is the set on its way to a snapshot, or about to be?
+    pub fn is_handed_over(&self) -> bool {
+        matches!(&self.0, Form::Large(large) if large.members().is_handed_over())
+    }
+
+    /// The next part, of about so many bytes or none, in no order; nothing if there are no more.
     pub fn handover_part(&mut self, most: usize) -> Option<ScoreBatch> {
         match &mut self.0 {
             Form::Small(_) => None,

@@ -121,7 +121,7 @@ impl Long {
         }
     }
 
-    /// The next part; none if there are no more.
+    /// The next part, which may be empty; none if there are no more.
     pub fn part(&mut self, dbs: &mut [Db]) -> Option<Piece> {
         let parts = &mut self.parts;
         let mut next = |record: &mut Record| match parts {
@@ -134,9 +134,9 @@ impl Long {
         match &mut self.place {
             Place::Here(record) => next(record),
             Place::There { db, key } => {
-                let part = dbs[*db].alter(key, next);
-                debug_assert!(part.is_some(), "a value that is handed over is somewhere");
-                part.flatten()
+                let record = dbs[*db].find_mut(key);
+                debug_assert!(record.is_some(), "a value that is handed over is somewhere");
+                record.and_then(next)
             }
         }
     }
@@ -152,7 +152,7 @@ impl Long {
     /// The walk was given up.
     pub fn give_up(&mut self, dbs: &mut [Db]) {
         if let (Parts::Scores { .. }, Place::There { db, key }) = (&self.parts, &self.place) {
-            dbs[*db].alter(key, |record| record.large_mut().map(ZSet::end_handover));
+            dbs[*db].find_mut(key).and_then(Record::large_mut).map(ZSet::end_handover);
         }
     }
 

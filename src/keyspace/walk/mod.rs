@@ -112,7 +112,7 @@ impl Keyspace {
     pub fn begin_walk_in(&mut self, portions: Portions) {
         debug_assert!(self.walk.is_none(), "there is one walk at a time");
         self.walk = Some(Box::new(Walk::new(&self.dbs, self.seed, portions)));
-        self.walk_copied = 0;
+        self.forget_copied();
     }
 
     /// Is there a walk that is not over, or of which there are pieces to take?
@@ -169,6 +169,11 @@ impl Keyspace {
     /// Keys that were passed, of those that were there at the beginning.
     pub fn walk_progress(&self) -> (u64, u64) {
         self.walk.as_ref().map_or((0, 0), |walk| walk.progress())
+    }
+
+    /// A walk is to come.
+    pub fn forget_copied(&mut self) {
+        self.walk_copied = 0;
     }
 
     /// Bytes that the walk, or the last one, copied since they were about to change. Those of chunks that a frozen

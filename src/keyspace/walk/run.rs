@@ -6,6 +6,8 @@ use super::marks::{Mark, Marks};
 use super::{Piece, Portions};
 use crate::base::table::{self, position};
 use crate::data::string::Text;
+use crate::data::zset::ZSet;
+use crate::keyspace::record::Raw;
 use crate::keyspace::{Db, Record, free};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -31,6 +33,8 @@ pub struct Walk {
     open: Option<Long>,
     /// Those that follow: first what is being written to.
     long: VecDeque<Long>,
+    /// How many of them all are strings.
+    texts: usize,
     /// Bytes that were copied because they were about to be changed, and not since it was their turn.
     copied: u64,
     /// Keys that a step leaves for its end.
@@ -67,6 +71,8 @@ struct Detached {
 
 /// No slice of the walk passes more buckets.
 const BUCKETS_MAX: usize = 512;
+/// A part of a long value counts as so many.
+const PART_BUCKETS: usize = 16;
 /// Of a table that is taken apart, so many records are what a bucket is elsewhere.
 const RECORDS_EACH: usize = 12;
 /// Memory for what a slice gathers is taken at once up to here.
@@ -102,6 +108,7 @@ impl Walk {
             entries: Entries::default(),
             open: None,
             long: VecDeque::new(),
+            texts: 0,
             special: Vec::new(),
             copied: 0,
         }
@@ -155,6 +162,8 @@ impl Walk {
         while self.gathered() < most && buckets < BUCKETS_MAX {
             if self.open.is_some() {
                 self.hand_over_part(dbs, trash);
+                // Of a set that has little left to hand over, much is passed.
+                buckets += PART_BUCKETS;
             } else if let Some(mut long) = self.long.pop_front() {
                 self.seal();
                 self.ready.push(long.title());
@@ -173,6 +182,7 @@ impl Walk {
     fn hand_over_part(&mut self, dbs: &mut [Db], trash: &mut Vec<Record>) {
         let Some(mut long) = self.open.take() else { return };
         match long.part(dbs) {
+            Some(part) if part.bytes() == 0 => self.open = Some(long),
             Some(part) => {
                 if let Piece::Scores(batch) = &part {
                     self.copied += batch.early() as u64;
@@ -181,7 +191,10 @@ impl Walk {
                 self.ready.push(part);
                 self.open = Some(long);
             }
-            None => long.into_record().into_iter().for_each(|record| free(record, trash)),
+            None => {
+                self.texts -= usize::from(long.is_text());
+                long.into_record().into_iter().for_each(|record| free(record, trash));
+            }
         }
     }
 
@@ -253,6 +266,7 @@ impl Walk {
             if !self.entries.copy(*number, &record, self.portions.long) {
                 match Long::here(*number, record, self.portions) {
                     Ok(long) => {
+                        self.texts += usize::from(long.is_text());
                         self.long.push_back(long);
                         continue;
                     }
@@ -271,7 +285,10 @@ impl Walk {
             return;
         }
         match Long::there(number, db, record, self.portions) {
-            Some(long) => self.long.push_back(long),
+            Some(long) => {
+                self.texts += usize::from(long.is_text());
+                self.long.push_back(long);
+            }
             None => self.entries.freeze(number, record),
         }
     }
@@ -309,6 +326,15 @@ impl Walk {
 
     /// Gives a removed record back, unless it is a long value that is not handed over yet.
     pub fn keep(&mut self, db: usize, record: Record) -> Option<Record> {
+        // Hardly any is, and many may wait.
+        let may_be_long = match record.raw() {
+            Raw::Text(_) => self.texts > 0,
+            Raw::Large(_) => record.large::<ZSet>().is_some_and(ZSet::is_handed_over),
+            Raw::Int(_) | Raw::Small(..) => false,
+        };
+        if !may_be_long {
+            return Some(record);
+        }
         match self.long_at(db, record.key()) {
             None => Some(record),
             Some(long) => {
@@ -325,6 +351,9 @@ impl Walk {
 
     /// The value of a record is about to be replaced. If it is a long string, the record loses it.
     pub fn take_over(&mut self, db: usize, record: &mut Record) {
+        if self.texts == 0 {
+            return;
+        }
         if let Some(long) = self.long_at(db, record.key()) {
             long.take(Record::long(b"", record.take_text()));
         }
@@ -337,7 +366,8 @@ impl Walk {
         record: &Record,
         written: impl Iterator<Item = Range<usize>>,
     ) {
-        if let Some(long) = self.long_at(db, record.key())
+        if self.texts > 0
+            && let Some(long) = self.long_at(db, record.key())
             && let Text::Bytes(bytes) = record.text()
         {
             let copied: usize = written.map(|range| long.keep(bytes, range)).sum();

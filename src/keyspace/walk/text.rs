@@ -68,7 +68,9 @@ impl TextParts {
             image.into()
         };
         let (first, last) = (start / line, (end - 1) / line);
-        if first < last {
+        // Whoever may write to all of it may make it shorter, too, and then there is nothing that a line lies in.
+        let may_shrink = written.start == 0 && written.end >= bytes.len();
+        if first < last || may_shrink {
             for number in start / page..=(end - 1) / page {
                 self.pages.entry(number).or_insert_with(|| image(number, page));
             }
@@ -76,5 +78,24 @@ impl TextParts {
             self.lines.entry(first).or_insert_with(|| image(first, line));
         }
         copied
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever has all of a string in his hands may make it shorter, though no more than a line of it is to come.
+    #[test]
+    fn the_end_of_a_string_is_kept_when_it_gets_shorter() {
+        let portions = Portions { part: 128, page: 64, line: 64, ..Portions::default() };
+        let mut bytes: Vec<u8> = (0..130).collect();
+        let mut parts = TextParts::new(bytes.len(), portions);
+        assert_eq!(parts.next(&bytes), bytes[..128]);
+        assert_eq!(parts.keep(&bytes, 0..130), 2);
+        bytes.truncate(10);
+        assert_eq!(parts.keep(&bytes, 0..10), 0);
+        assert_eq!(parts.next(&bytes), [128, 129]);
+        assert!(parts.is_over());
     }
 }
