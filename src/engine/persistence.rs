@@ -642,10 +642,8 @@ impl Engine {
         if !self.open_log() {
             return false;
         }
-        if self.persistence.is_taking(Purpose::Rewrite) {
-            // It was for a log that is no more.
-            self.cancel_snapshot(Purpose::Rewrite);
-        }
+        // It was for a log that is no more.
+        self.cancel_snapshot(Purpose::Rewrite);
         let (began, when) = match self.persistence.snapshot {
             None => {
                 let began = self.begin_snapshot(Purpose::Rewrite).is_ok();
@@ -756,9 +754,7 @@ impl Engine {
 
     /// All keys are gone: a snapshot of them is of no use, and the next one would have to wait.
     pub fn save_flushed(&mut self) {
-        if self.persistence.is_taking(Purpose::Save) {
-            self.cancel_snapshot(Purpose::Save);
-        }
+        self.cancel_snapshot(Purpose::Save);
         if !self.config.save.is_empty() && self.persistence.loading.is_none() {
             // What went wrong is in the log.
             let _ = self.save_now();
@@ -839,8 +835,8 @@ impl Engine {
         was_asked
     }
 
-    /// Gives up the snapshot for this, if it is under way or about to follow. Its file goes when the shell sees it, and does not take the place
-    /// of what is saved from now on.
+    /// Gives up the snapshot for this, if it is under way or about to follow. Its file goes when the shell sees it,
+    /// and does not take the place of what is saved from now on.
     pub fn cancel_snapshot(&mut self, purpose: Purpose) {
         let persistence = &mut self.persistence;
         persistence.next.take_if(|next| *next == purpose);

@@ -7,7 +7,7 @@ use super::lent::Lent;
 use super::record::Record;
 use super::rules::Weight;
 use super::sizes::Bin;
-use super::walk::Walk;
+use super::walk::{Walk, let_go};
 use super::{Db, free};
 use crate::base::table::Place;
 use crate::data::string::Text;
@@ -262,11 +262,7 @@ impl<'a, T: Kind> Edit<'a, T> {
                 );
             }
             // A snapshot may not have all of it yet.
-            let record = match walk {
-                Some(walk) => walk.keep(self.db, record),
-                None => Some(record),
-            };
-            record.into_iter().for_each(|record| free(record, trash));
+            let_go(walk, self.db, record, trash);
         }
     }
 

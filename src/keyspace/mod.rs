@@ -463,11 +463,7 @@ impl Keyspace {
             let mut fresh = Record::string(key, value);
             fresh.take_life_of(record);
             let old = std::mem::replace(record, fresh);
-            let old = match &mut self.walk {
-                Some(walk) => walk.keep(db, old),
-                None => Some(old),
-            };
-            old.into_iter().for_each(|old| free(old, &mut self.trash));
+            walk::let_go(&mut self.walk, db, old, &mut self.trash);
         }
         if expired {
             record.set_age(aging.newborn());

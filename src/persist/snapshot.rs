@@ -259,15 +259,14 @@ impl SnapshotFile {
         let output = &mut self.output;
         match &mut self.encoder {
             Encoder::Dump(writer) => writer.text_part(bytes, &mut |buffer| output.write(buffer))?,
-            Encoder::Commands(writer) => writer.text_part(bytes),
+            Encoder::Commands(writer) => {
+                writer.text_part(bytes);
+                if self.open.as_ref().is_some_and(|open| open.left == 0) {
+                    writer.end_text();
+                }
+            }
         }
-        if let Some(Open { key, deadline, .. }) = self.open.take_if(|open| open.left == 0)
-            && let Encoder::Commands(writer) = &mut self.encoder
-        {
-            writer.end_text();
-            writer.expire(&key, deadline);
-        }
-        self.spill(BUFFER)
+        self.end_if_whole()
     }
 
     fn scores(&mut self, batch: &ScoreBatch) -> io::Result<()> {
@@ -280,6 +279,11 @@ impl SnapshotFile {
             Encoder::Dump(writer) => writer.scores_part(members, flush)?,
             Encoder::Commands(writer) => writer.scores(&open.key, members, flush)?,
         }
+        self.end_if_whole()
+    }
+
+    /// The long value is over when all of it has come.
+    fn end_if_whole(&mut self) -> io::Result<()> {
         if let Some(Open { key, deadline, .. }) = self.open.take_if(|open| open.left == 0)
             && let Encoder::Commands(writer) = &mut self.encoder
         {

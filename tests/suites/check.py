@@ -140,8 +140,6 @@ differs from the counts below:
   a little later, so keys may go before clients do;
 - with `--io-threads`, `unit/networking`: *prefetch works as expected when killing a client from the middle
   of prefetch commands batch*: it counts Valkey's own batches.
-- `integration/rdb`, in both: *Test child sending info* fails in some runs: while a snapshot of 10,000 keys is slowed down, for about
-  two seconds here, the reported memory for copies is to grow twice.
 
 The tests in `tests/suites/skip-redis.txt` and `tests/suites/skip-valkey.txt` are known to fail, and
 leave the connection, or the server, in a state that fails what comes after them: half of a

@@ -116,12 +116,12 @@ impl Members {
         self.handover = Handover::begun(&self.chunks);
     }
 
-    /// The next part, of about so many bytes; none if there are no more.
+    /// The next part, of about so many bytes or empty; none if there are no more.
     pub fn handover_part(&mut self, most: usize) -> Option<ScoreBatch> {
         self.handover.part(&self.chunks, most)
     }
 
-    pub fn is_handed_over(&self) -> bool {
+    pub fn is_being_handed_over(&self) -> bool {
         self.handover.is_under_way()
     }
 

@@ -320,8 +320,8 @@ impl ZSet {
     }
 
     /// Is the set on its way to a snapshot, or about to be?
-    pub fn is_handed_over(&self) -> bool {
-        matches!(&self.0, Form::Large(large) if large.members().is_handed_over())
+    pub fn is_being_handed_over(&self) -> bool {
+        matches!(&self.0, Form::Large(large) if large.members().is_being_handed_over())
     }
 
     /// The next part, of about so many bytes or none, in no order; nothing if there are no more.

@@ -103,6 +103,23 @@ impl Default for Portions {
     }
 }
 
+/// As `Keyspace::let_go`, for those who have borrowed some of it.
+#[inline]
+pub(super) fn let_go(
+    walk: &mut Option<Box<Walk>>,
+    db: usize,
+    record: Record,
+    trash: &mut Vec<Record>,
+) {
+    let record = match walk {
+        Some(walk) => walk.keep(db, record),
+        None => Some(record),
+    };
+    if let Some(record) = record {
+        free(record, trash);
+    }
+}
+
 impl Keyspace {
     /// Begins a walk: what it hands over is all that is there now. There is one at a time.
     pub fn begin_walk(&mut self) {
@@ -231,13 +248,7 @@ impl Keyspace {
     /// Frees a record that was removed from a database, unless the walk still needs it.
     #[inline]
     pub(super) fn let_go(&mut self, db: usize, record: Record) {
-        let record = match &mut self.walk {
-            Some(walk) => walk.keep(db, record),
-            None => Some(record),
-        };
-        if let Some(record) = record {
-            free(record, &mut self.trash);
-        }
+        let_go(&mut self.walk, db, record, &mut self.trash);
     }
 
     /// A record lies under another key now.

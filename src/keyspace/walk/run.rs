@@ -329,7 +329,7 @@ impl Walk {
         // Hardly any is, and many may wait.
         let may_be_long = match record.raw() {
             Raw::Text(_) => self.texts > 0,
-            Raw::Large(_) => record.large::<ZSet>().is_some_and(ZSet::is_handed_over),
+            Raw::Large(_) => record.large::<ZSet>().is_some_and(ZSet::is_being_handed_over),
             Raw::Int(_) | Raw::Small(..) => false,
         };
         if !may_be_long {

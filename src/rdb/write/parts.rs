@@ -2,8 +2,8 @@
 //!
 //! The format says how long a string is compressed before the string itself, and a dump is written from its
 //! beginning to its end. So what is compressed is held until the last part has come, and no more of it is held
-//! than a few MiB or a small share of the string: one that turns out longer is written as it is, what was held of it first.
-//! References of the compression reach eight KiB back, so that parts of some hundred KiB lose next to nothing by
+//! than a few MiB or a small share of the string: one that turns out longer is written as it is, what was held of
+//! it first. References of the compression reach eight KiB back, so that parts of some hundred KiB lose next to nothing by
 //! beginning anew.
 
 use crate::base::lzf::{self, Compressor};
