@@ -162,6 +162,11 @@ pub fn time_stands_still_for_a_busy_script() {
     let mut other = server.connect();
     other.call(&["SET", "short", "1", "PX", "60"]);
     waiting.send(&["BLPOP", "nothing", "0.05"]).expect("it takes bytes");
+    // It must be heard before the script, or it is told that one is busy.
+    until("it waits, or has waited", || {
+        let list = other.call(&["CLIENT", "LIST"]);
+        String::from_utf8_lossy(list.text().unwrap_or_default()).contains("cmd=blpop")
+    });
     let mut client = server.connect();
     client.set_patience(Duration::from_secs(60)).expect("a socket has time-outs");
     let script = "local a = redis.call('EXISTS', 'short') for i = 1, 40000000 do end \
