@@ -14,6 +14,8 @@ pub mod heaviest;
 pub mod held;
 /// Durations, counted so that percentiles can be told.
 pub mod histogram;
+/// Where a large buffer should begin.
+pub mod lead;
 /// Reading what LZF has compressed.
 pub mod lzf;
 /// Amounts of memory, as in `64mb`.

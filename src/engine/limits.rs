@@ -199,14 +199,19 @@ impl Engine {
         outbox
     }
 
-    /// Answers must not overtake what the client has not read yet.
-    pub(super) fn queue_behind_unsent(&mut self, who: SessionKey, answers: &mut Vec<u8>) {
+    /// Answers must not overtake what the client has not read yet. They are what stands behind `begin`.
+    pub(super) fn queue_behind_unsent(
+        &mut self,
+        who: SessionKey,
+        answers: &mut Vec<u8>,
+        begin: usize,
+    ) {
         let Some(session) = self.sessions.get_mut(who) else { return };
-        if session.unread() == 0 || answers.is_empty() {
+        if session.unread() == 0 || answers.len() == begin {
             return;
         }
-        session.outbox.copy(answers);
-        answers.clear();
+        session.outbox.copy(&answers[begin..]);
+        answers.truncate(begin);
         session.mailbox.ring();
         self.bound_output(who);
     }
@@ -268,13 +273,14 @@ impl Engine {
     }
 
     /// The bound on what a stranger may leave unread is hard to reach with the short answers that a
-    /// stranger gets; DEBUG makes them count as long ones.
+    /// stranger gets; DEBUG makes them count as long ones. True when a stranger is cut off for one.
     #[cold]
-    pub(super) fn bound_block(&mut self, who: SessionKey, answers: &mut Vec<u8>) {
-        if self.is_unknown(who) {
-            answers.clear();
+    pub(super) fn is_beyond_block(&mut self, who: SessionKey) -> bool {
+        let is_unknown = self.is_unknown(who);
+        if is_unknown {
             self.cut_slow_reader(who, BLOCK_BYTES);
         }
+        is_unknown
     }
 
     /// A stranger who has never logged in. One that did, and logged out with RESET, is trusted to

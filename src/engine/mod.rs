@@ -358,8 +358,8 @@ impl Engine {
         self.welcome(who);
     }
 
-    /// Takes what a client sent and runs what is complete of it. The answers are left in
-    /// `answers`, to be written at once; or in the outbox, behind what the client has not read.
+    /// Takes what a client sent and runs what is complete of it. The answers are put behind what is
+    /// in `answers`, to be written at once; or in the outbox, behind what the client has not read.
     pub fn receive(&mut self, who: SessionKey, fresh: &[u8], answers: &mut Vec<u8>, now: Now) {
         self.set_now(now);
         let Some(session) = self.sessions.get_mut(who) else { return };
@@ -377,6 +377,7 @@ impl Engine {
             return self.bound_clients();
         }
         let mut needed = fresh.len();
+        let begin = answers.len();
         let mut parser = std::mem::take(&mut session.input.parser);
         let most = session.answer_bound(&self.config, &self.client_bounds);
         let mut out = Out::within(most, session.proto, std::mem::take(answers));
@@ -405,19 +406,20 @@ impl Engine {
                 session.input.partial = leftover(input, done);
             }
         }
+        let told = out.len();
         *answers = out.bytes;
         self.bound_input(who);
-        self.recent_peaks.note(now.mono_us, needed, answers.len());
+        self.recent_peaks.note(now.mono_us, needed, told);
         if let Some(session) = self.sessions.get(who) {
             let thread = &mut self.stats.threads[session.thread];
             thread.reads += 1;
-            thread.writes += !answers.is_empty() as u64;
+            thread.writes += (told > 0) as u64;
         }
-        self.count_answered(who, answers.len());
-        if self.answers_fill_blocks && !answers.is_empty() {
-            self.bound_block(who, answers);
+        self.count_answered(who, told);
+        if self.answers_fill_blocks && told > 0 && self.is_beyond_block(who) {
+            answers.truncate(begin);
         }
-        self.queue_behind_unsent(who, answers);
+        self.queue_behind_unsent(who, answers, begin);
         self.weigh(who);
         self.bound_clients();
     }

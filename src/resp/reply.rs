@@ -36,6 +36,8 @@ pub struct Out {
     pub proto: Proto,
     /// From this length on values are left out: one short request may ask for a value over and over.
     pub most: usize,
+    /// What the buffer held before; every length and place is counted from here.
+    begin: usize,
     /// Where something was left out, so that what is written from there on must not be sent.
     spilled: Option<usize>,
 }
@@ -187,7 +189,7 @@ impl<'a> Reply<'a> {
 
     /// A list whose length is known when it ends.
     pub fn list_of_some(self) -> List<'a> {
-        let at = self.out.bytes.len();
+        let at = self.out.len();
         List { out: self.out, left: usize::MAX, header: Some((at, b'*')) }
     }
 
@@ -199,13 +201,13 @@ impl<'a> Reply<'a> {
 
     /// A map whose length is known when it ends.
     pub fn map_of_some(self) -> List<'a> {
-        let at = self.out.bytes.len();
+        let at = self.out.len();
         List { out: self.out, left: usize::MAX - 1, header: Some((at, b'%')) }
     }
 
     /// A set whose size is known when it ends.
     pub fn set_of_some(self) -> List<'a> {
-        let at = self.out.bytes.len();
+        let at = self.out.len();
         List { out: self.out, left: usize::MAX, header: Some((at, b'~')) }
     }
 
@@ -314,17 +316,17 @@ impl Out {
         Out::within(usize::MAX, proto, Vec::new())
     }
 
-    /// For at most so many bytes, in a buffer that is there already.
+    /// For at most so many bytes, behind what is in a buffer already.
     pub fn within(most: usize, proto: Proto, bytes: Vec<u8>) -> Out {
-        Out { bytes, proto, most, spilled: None }
+        Out { begin: bytes.len(), bytes, proto, most, spilled: None }
     }
 
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() - self.begin
     }
 
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len() == 0
     }
 
     /// Was something left out?
@@ -335,7 +337,7 @@ impl Out {
     /// Something is left out here.
     pub fn spill(&mut self) {
         if self.spilled.is_none() {
-            self.spilled = Some(self.bytes.len());
+            self.spilled = Some(self.len());
             // In its place, so that what comes next begins behind it, and does not take this back with it.
             self.bytes.push(b' ');
         }
@@ -343,14 +345,14 @@ impl Out {
 
     /// What was written from here on, apart.
     pub fn split_off(&mut self, start: usize) -> Out {
-        let bytes = self.bytes.split_off(start);
+        let bytes = self.bytes.split_off(self.begin + start);
         let spilled = self.spilled.take_if(|at| *at >= start).map(|at| at - start);
-        Out { bytes, proto: self.proto, most: self.most, spilled }
+        Out { bytes, proto: self.proto, most: self.most, begin: 0, spilled }
     }
 
     /// Takes back what was written from here on, and with it what was left out there.
     pub fn take_back(&mut self, start: usize) {
-        self.bytes.truncate(start);
+        self.bytes.truncate(self.begin + start);
         self.spilled.take_if(|at| *at >= start);
     }
 
@@ -365,7 +367,7 @@ impl Out {
 
     #[inline]
     pub fn bulk(&mut self, value: &[u8]) {
-        if self.bytes.len() + value.len() > self.most {
+        if self.len() + value.len() > self.most {
             return self.spill();
         }
         self.bytes.reserve(value.len() + 24);
@@ -499,7 +501,7 @@ impl Out {
             _ => self.open(mark, items),
         }
         let header = self.bytes.len() - end;
-        self.bytes[at..].rotate_right(header);
+        self.bytes[self.begin + at..].rotate_right(header);
     }
 
     fn header(&mut self, mark: u8, len: usize) {
@@ -520,5 +522,32 @@ impl Out {
         let breaks = |byte: u8| byte == b'\r' || byte == b'\n';
         self.bytes.extend(text.iter().map(|&byte| if breaks(byte) { b' ' } else { byte }));
         self.bytes.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a buffer held before is neither counted nor moved, nor taken back.
+    #[test]
+    fn answers_begin_behind_what_is_there() {
+        let mut out = Out::within(12, Proto::Resp2, b"before".to_vec());
+        assert!(out.is_empty());
+        out.int(7);
+        let mut list = Reply::new(&mut out).list_of_some();
+        list.int(8);
+        list.end().expect("it is answered");
+        assert_eq!(out.bytes, b"before:7\r\n*1\r\n:8\r\n");
+        let apart = out.split_off(4);
+        assert_eq!((out.len(), apart.len(), &apart.bytes[..4]), (4, 8, &b"*1\r\n"[..]));
+        out.bulk(b"12345678");
+        assert_eq!(out.len(), 18, "up to twelve bytes and what a header takes");
+        out.bulk(b"");
+        assert!(out.is_spilled());
+        out.take_back(4);
+        assert!(!out.is_spilled());
+        out.take_back(0);
+        assert_eq!(out.bytes, b"before");
     }
 }

@@ -11,6 +11,7 @@
 use super::door::Door;
 use super::poll;
 use super::transport::Transport;
+use crate::base::lead::{LEAD, Led};
 use crate::engine::session::Mailbox;
 use crate::engine::{Closing, Engine, Outbox, SessionKey};
 use crate::world::time::Now;
@@ -31,14 +32,21 @@ const PIECES_MAX: usize = 64;
 
 thread_local! {
     static BUFFERS: RefCell<Buffers> = RefCell::new(Buffers {
-        read: vec![0; READ_BYTES].into_boxed_slice(),
-        answers: Vec::with_capacity(READ_BYTES),
+        read: Led::new(READ_BYTES),
+        answers: room_for_answers(),
     });
 }
 
 struct Buffers {
-    read: Box<[u8]>,
+    read: Led,
+    /// Behind a lead too.
     answers: Vec<u8>,
+}
+
+fn room_for_answers() -> Vec<u8> {
+    let mut answers = Vec::with_capacity(LEAD + READ_BYTES);
+    answers.resize(LEAD, 0);
+    answers
 }
 
 /// Serves a client until one side ends the connection.
@@ -210,9 +218,10 @@ impl<S: Transport> Connection<S> {
             poll::note_event();
             let answers = &mut buffers.answers;
             let full = fresh.len() == READ_BYTES;
+            answers.truncate(LEAD);
             let turn = self.run(fresh, answers, cx);
             if answers.capacity() > ANSWER_BYTES_KEPT {
-                *answers = Vec::with_capacity(READ_BYTES);
+                *answers = room_for_answers();
             }
             Poll::Ready(match turn {
                 Ok(Turn::Again) if full => Ok(Turn::Yield),
@@ -232,14 +241,15 @@ impl<S: Transport> Connection<S> {
         }
     }
 
-    /// Brings the engine what was read, and the client what the engine has for it.
+    /// Brings the engine what was read, and the client what the engine has for it: what comes behind
+    /// what is in `answers`, and messages.
     #[inline]
     fn run(&mut self, fresh: &[u8], answers: &mut Vec<u8>, cx: &mut Context) -> io::Result<Turn> {
         let who = self.who;
-        answers.clear();
+        let begin = answers.len();
         let visit = |engine: &mut Engine, now| visit(engine, who, fresh, answers, now);
         match self.door.try_enter(visit) {
-            Ok(news) => self.settle(answers, news, cx),
+            Ok(news) => self.settle(&answers[begin..], news, cx),
             Err(_) => {
                 self.leave(fresh.to_vec());
                 Ok(Turn::Again)

@@ -5,6 +5,7 @@
 //! record that has not come whole, and for what the socket did not take: 64 KiB at most, either of them.
 
 use super::certificate;
+use crate::base::lead::Led;
 use crate::config::TlsUser;
 use crate::server::transport::Transport;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
@@ -30,21 +31,21 @@ const PARTIAL_BYTES_MAX: usize = 64 * 1024;
 const SEAL_BYTES: usize = 64 * 1024;
 /// Four records, each with its head, its nonce and its tag.
 const OUTGOING_BYTES: usize = SEAL_BYTES + 1024;
-/// Pieces smaller than a record are put together before they are sealed.
-const RECORD_BYTES: usize = 16 * 1024;
 
 thread_local! {
     static WIRE: RefCell<Wire> = RefCell::new(Wire {
-        incoming: vec![0; INCOMING_BYTES].into_boxed_slice(),
-        outgoing: vec![0; OUTGOING_BYTES].into_boxed_slice(),
-        pieces: Vec::new(),
+        incoming: Led::new(INCOMING_BYTES),
+        plain: Led::new(SEAL_BYTES),
+        outgoing: Led::new(OUTGOING_BYTES),
     });
 }
 
 struct Wire {
-    incoming: Box<[u8]>,
-    outgoing: Box<[u8]>,
-    pieces: Vec<u8>,
+    incoming: Led,
+    /// What is sealed next, put together; also what is in one piece, for the lead: rustls copies long
+    /// records to a page's start.
+    plain: Led,
+    outgoing: Led,
 }
 
 /// While this is set no socket takes anything: DEBUG FORCE-TLS-WRITE-ERROR.
@@ -240,15 +241,15 @@ impl TlsStream {
     fn poll_seal(
         &mut self,
         cx: &mut Context,
-        plain: &[u8],
-        outgoing: &mut [u8],
+        pieces: &[IoSlice],
+        wire: &mut Wire,
     ) -> Poll<io::Result<usize>> {
         if self.is_broken {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        let plain = &plain[..plain.len().min(SEAL_BYTES)];
-        let count = self.seal(plain, outgoing)?;
-        let sealed = &outgoing[..count];
+        let plain = gather(pieces, &mut wire.plain);
+        let count = self.seal(plain, &mut wire.outgoing)?;
+        let sealed = &wire.outgoing[..count];
         if !self.unsent.is_empty() {
             // The protocol had something to say first.
             self.unsent.extend_from_slice(sealed);
@@ -347,7 +348,7 @@ impl AsyncWrite for TlsStream {
             return Poll::Pending;
         }
         ready!(self.poll_unsent(cx))?;
-        WIRE.with_borrow_mut(|wire| self.poll_seal(cx, plain, &mut wire.outgoing))
+        WIRE.with_borrow_mut(|wire| self.poll_seal(cx, &[IoSlice::new(plain)], wire))
     }
 
     fn poll_write_vectored(
@@ -359,21 +360,7 @@ impl AsyncWrite for TlsStream {
             return Poll::Pending;
         }
         ready!(self.poll_unsent(cx))?;
-        let large = |piece: &&IoSlice| piece.len() >= RECORD_BYTES;
-        WIRE.with_borrow_mut(|Wire { outgoing, pieces: together, .. }| {
-            if let Some(first) = pieces.iter().find(|piece| !piece.is_empty()).filter(large) {
-                return self.poll_seal(cx, first, outgoing);
-            }
-            together.clear();
-            for piece in pieces {
-                let room = SEAL_BYTES - together.len();
-                together.extend_from_slice(&piece[..piece.len().min(room)]);
-                if piece.len() >= room {
-                    break;
-                }
-            }
-            self.poll_seal(cx, together, outgoing)
-        })
+        WIRE.with_borrow_mut(|wire| self.poll_seal(cx, pieces, wire))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -389,6 +376,17 @@ impl AsyncWrite for TlsStream {
         ready!(self.poll_unsent(cx))?;
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
+}
+
+/// As much of the pieces as there is room for, in one.
+fn gather<'a>(pieces: &[IoSlice], room: &'a mut [u8]) -> &'a [u8] {
+    let mut filled = 0;
+    for piece in pieces {
+        let fits = piece.len().min(room.len() - filled);
+        room[filled..filled + fits].copy_from_slice(&piece[..fits]);
+        filled += fits;
+    }
+    &room[..filled]
 }
 
 /// Seals what there is to say; what the protocol must say before goes to `unsent`.
