@@ -193,7 +193,7 @@ impl SnapshotFile {
                 writer.select(saved.db);
                 let life = self.ages.life(saved.deadline, saved.age);
                 writer.entry(saved.key, life, saved.value, flush)?;
-                if writer.buffer().len() < BUFFER { Ok(()) } else { flush(writer.buffer()) }
+                if writer.held() < BUFFER { Ok(()) } else { flush(writer.buffer()) }
             }
             Encoder::Commands(writer) => {
                 writer.select(saved.db);

@@ -218,6 +218,11 @@ impl Writer {
         self.sink.buffer()
     }
 
+    /// How many bytes are in it.
+    pub fn held(&self) -> usize {
+        self.sink.held()
+    }
+
     /// What the version could not hold.
     pub fn degraded(&self) -> &Degraded {
         &self.degraded
