@@ -25,6 +25,9 @@ use tokio::io::ReadBuf;
 use tokio::sync::oneshot;
 
 const READ_BYTES: usize = 64 * 1024;
+/// Where so much was read there may be more, and others have their turn before it. TLS reads at most 44 KiB at once,
+/// of which up to 16 may be part of a record.
+const MUCH_BYTES: usize = 24 * 1024;
 /// An answer buffer that has grown beyond this is not kept.
 const ANSWER_BYTES_KEPT: usize = 1024 * 1024;
 /// Pieces that one write takes at the most: an array of 1 KiB on the stack.
@@ -68,7 +71,7 @@ pub async fn serve<S: Transport>(stream: S, door: Door, who: SessionKey, mailbox
     loop {
         match poll_fn(|cx| connection.turn(cx)).await {
             Ok(Turn::Again) => (),
-            // Others get their turn before the next full buffer.
+            // Others get their turn before the next large read.
             Ok(Turn::Yield) => tokio::task::yield_now().await,
             Ok(Turn::Over) | Err(_) => break,
         }
@@ -217,14 +220,14 @@ impl<S: Transport> Connection<S> {
             }
             poll::note_event();
             let answers = &mut buffers.answers;
-            let full = fresh.len() == READ_BYTES;
+            let much = fresh.len() >= MUCH_BYTES;
             answers.truncate(LEAD);
             let turn = self.run(fresh, answers, cx);
             if answers.capacity() > ANSWER_BYTES_KEPT {
                 *answers = room_for_answers();
             }
             Poll::Ready(match turn {
-                Ok(Turn::Again) if full => Ok(Turn::Yield),
+                Ok(Turn::Again) if much => Ok(Turn::Yield),
                 turn => turn,
             })
         })
