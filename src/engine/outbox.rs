@@ -19,6 +19,9 @@ const TAIL_BYTES: usize = 1024;
 /// The tail becomes a piece at this length, so that a long queue is never moved to make room.
 const PIECE_BYTES: usize = 16 * 1024;
 
+/// What is shorter is copied, and the buffer stays where it is wanted again.
+const TAKEN_FROM: usize = 128 * 1024;
+
 #[derive(Debug, Default)]
 pub struct Outbox {
     /// A message of others that nothing is behind. Else it is empty.
@@ -26,7 +29,7 @@ pub struct Outbox {
     pieces: VecDeque<Piece>,
     /// Bytes of the pieces together.
     queued: usize,
-    /// Of these, the bytes that nobody else holds.
+    /// The memory of those that nobody else holds.
     own: usize,
     /// Behind all pieces, and still growing.
     tail: BytesMut,
@@ -35,7 +38,8 @@ pub struct Outbox {
 #[derive(Debug)]
 struct Piece {
     bytes: Bytes,
-    shared: bool,
+    /// The memory that goes with it; none if others hold it as well.
+    own: usize,
 }
 
 impl Outbox {
@@ -64,12 +68,27 @@ impl Outbox {
             self.end_tail();
         }
         if bytes.len() > PIECE_BYTES {
-            return self.push(Bytes::copy_from_slice(bytes), false);
+            return self.push(Bytes::copy_from_slice(bytes), bytes.len());
         }
         if self.tail.capacity() == 0 {
             self.tail.reserve(TAIL_BYTES.max(bytes.len()));
         }
         self.tail.extend_from_slice(bytes);
+    }
+
+    /// Puts behind what waits what stands in a buffer from there on. Where that is long and most of the
+    /// buffer it takes the buffer, and leaves an empty one.
+    pub fn keep(&mut self, buffer: &mut Vec<u8>, from: usize) {
+        let rest = buffer.len() - from;
+        if rest < TAKEN_FROM || rest < buffer.capacity() / 2 {
+            return self.copy(&buffer[from..]);
+        }
+        self.no_longer_only();
+        self.end_tail();
+        let own = buffer.capacity();
+        let mut bytes = Bytes::from(std::mem::take(buffer));
+        bytes.advance(from);
+        self.push(bytes, own);
     }
 
     /// Puts a message behind what waits that others get as well.
@@ -83,7 +102,7 @@ impl Outbox {
             return self.copy(message);
         }
         self.end_tail();
-        self.push(message.clone(), true);
+        self.push(message.clone(), 0);
     }
 
     /// Puts behind what waits all that waits in another.
@@ -139,8 +158,8 @@ impl Outbox {
             first.bytes.advance(sent);
             bytes -= sent;
             self.queued -= sent;
-            self.own -= if first.shared { 0 } else { sent };
             if first.bytes.is_empty() {
+                self.own -= first.own;
                 self.pieces.pop_front();
             }
         }
@@ -151,7 +170,7 @@ impl Outbox {
     fn no_longer_only(&mut self) {
         let only = std::mem::take(&mut self.only);
         if only.len() >= SHARED_FROM {
-            self.push(only, true);
+            self.push(only, 0);
         } else if !only.is_empty() {
             self.copy(&only);
         }
@@ -159,15 +178,16 @@ impl Outbox {
 
     fn end_tail(&mut self) {
         if !self.tail.is_empty() {
-            let tail = std::mem::take(&mut self.tail).freeze();
-            self.push(tail, false);
+            let tail = std::mem::take(&mut self.tail);
+            let own = tail.capacity();
+            self.push(tail.freeze(), own);
         }
     }
 
-    fn push(&mut self, bytes: Bytes, shared: bool) {
+    fn push(&mut self, bytes: Bytes, own: usize) {
         self.queued += bytes.len();
-        self.own += if shared { 0 } else { bytes.len() };
-        self.pieces.push_back(Piece { bytes, shared });
+        self.own += own;
+        self.pieces.push_back(Piece { bytes, own });
     }
 }
 
@@ -179,6 +199,8 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Step {
         Copy(usize),
+        /// A buffer, of which so much is not meant.
+        Keep(usize, usize),
         Share(usize),
         /// Another one, in which there is a copy and what others get.
         Append(usize, usize),
@@ -190,6 +212,7 @@ mod tests {
         let length = || prop_oneof![0..40usize, 230..290usize, 16_300..16_500usize, 0..70_000usize];
         prop_oneof![
             3 => length().prop_map(Step::Copy),
+            1 => (0..300_000usize, 0..200_000usize).prop_map(|(len, from)| Step::Keep(len, from)),
             3 => length().prop_map(Step::Share),
             2 => (length(), length()).prop_map(|(copied, shared)| Step::Append(copied, shared)),
             2 => (0..=100usize).prop_map(Step::Send),
@@ -213,6 +236,13 @@ mod tests {
                         let bytes = fresh(length);
                         outbox.copy(&bytes);
                         model.extend(bytes);
+                    }
+                    Step::Keep(length, from) => {
+                        let (mut buffer, from) = (fresh(length), from.min(length));
+                        model.extend_from_slice(&buffer[from..]);
+                        outbox.keep(&mut buffer, from);
+                        let is_taken = length - from >= TAKEN_FROM && length - from >= from;
+                        prop_assert_eq!(buffer.len(), if is_taken { 0 } else { length });
                     }
                     Step::Share(length) => {
                         let bytes = Bytes::from(fresh(length));
@@ -242,8 +272,7 @@ mod tests {
                 }
                 prop_assert_eq!(outbox.len(), model.len());
                 let pieces = &outbox.pieces;
-                let own = pieces.iter().filter(|piece| !piece.shared);
-                prop_assert_eq!(outbox.own, own.map(|piece| piece.bytes.len()).sum::<usize>());
+                prop_assert_eq!(outbox.own, pieces.iter().map(|piece| piece.own).sum::<usize>());
             }
             let mut rest = Vec::new();
             while !outbox.is_empty() {

@@ -5,8 +5,10 @@
 //! aligned to 16, which is true of the usual quantum only. Whoever needs more than eight is given it
 //! here by asking for it.
 //!
-//! The same file has it give pages back to the system sooner than by itself, and lay more blocks side by
-//! side in a slab, since each slab costs 128 bytes of description.
+//! The same file has it give pages back to the system sooner than by itself, but none of them at once: blocks of
+//! 8 MiB and more would be given back as they are freed, and a long value that is read or written again and
+//! again cost several times as much, for pages that had to be cleared each time. And it lays more blocks side
+//! by side in a slab, since each slab costs 128 bytes of description.
 #![expect(
     unsafe_code,
     reason = "an allocator is unsafe by its trait; this one only passes calls on"
@@ -71,9 +73,11 @@ unsafe impl GlobalAlloc for Jemalloc {
 /// tenth of a second. It sleeps while there are none. Otherwise whoever asks for memory does that, the
 /// engine above all, and a gigabyte takes long to give back.
 pub fn give_back_elsewhere(elsewhere: bool) {
-    // SAFETY: both take a value of this type. The first fails where there is no such thread, and then
-    // all is as it was.
+    // The first arena was there before the configuration was read.
+    // SAFETY: all three take a value of this type. The first of the others fails where there is no such thread,
+    // and then all is as it was.
     let done = unsafe {
+        let _ = tikv_jemalloc_ctl::raw::write(b"arena.0.oversize_threshold\0", usize::MAX);
         tikv_jemalloc_ctl::raw::write(b"max_background_threads\0", 1usize)
             .and_then(|()| tikv_jemalloc_ctl::raw::write(b"background_thread\0", elsewhere))
     };

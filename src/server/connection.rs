@@ -140,7 +140,7 @@ impl<S: Transport> Connection<S> {
             self.left = None;
             // Nobody runs what is left any more: the server ends.
             let Poll::Ready(Ok(news)) = news else { return Poll::Ready(Ok(Turn::Over)) };
-            return Poll::Ready(self.settle(&[], news, cx));
+            return Poll::Ready(self.settle(&mut Vec::new(), 0, news, cx));
         }
         if self.held > 0 && !self.let_go(cx) {
             return match self.is_killed() {
@@ -223,7 +223,8 @@ impl<S: Transport> Connection<S> {
             let much = fresh.len() >= MUCH_BYTES;
             answers.truncate(LEAD);
             let turn = self.run(fresh, answers, cx);
-            if answers.capacity() > ANSWER_BYTES_KEPT {
+            // It may have been taken to be sent.
+            if answers.capacity() > ANSWER_BYTES_KEPT || answers.len() < LEAD {
                 *answers = room_for_answers();
             }
             Poll::Ready(match turn {
@@ -239,7 +240,7 @@ impl<S: Transport> Connection<S> {
         let who = self.who;
         // Mostly it is a message, and many clients get theirs at once.
         match self.door.try_fetch(|engine| messages(engine, who)) {
-            Some(Some(news)) => self.settle(&[], news, cx),
+            Some(Some(news)) => self.settle(&mut Vec::new(), 0, news, cx),
             _ => self.run(&[], &mut Vec::new(), cx),
         }
     }
@@ -252,7 +253,7 @@ impl<S: Transport> Connection<S> {
         let begin = answers.len();
         let visit = |engine: &mut Engine, now| visit(engine, who, fresh, answers, now);
         match self.door.try_enter(visit) {
-            Ok(news) => self.settle(&answers[begin..], news, cx),
+            Ok(news) => self.settle(answers, begin, news, cx),
             Err(_) => {
                 self.leave(fresh.to_vec());
                 Ok(Turn::Again)
@@ -270,7 +271,7 @@ impl<S: Transport> Connection<S> {
             let mut answers = Vec::new();
             let mut news = visit(engine, who, &fresh, &mut answers, now);
             if !answers.is_empty() {
-                news.outbox.copy(&answers);
+                news.outbox.keep(&mut answers, 0);
                 engine.set_in_flight(who, &news.outbox, 0);
             }
             // A connection that broke meanwhile needs no answer.
@@ -278,9 +279,15 @@ impl<S: Transport> Connection<S> {
         });
     }
 
-    /// Writes what the socket takes at once and keeps the rest. There are answers only while nothing
-    /// is unsent, and then there is nothing else.
-    fn settle(&mut self, answers: &[u8], news: News, cx: &mut Context) -> io::Result<Turn> {
+    /// Writes what the socket takes at once of what stands behind `begin`, and keeps the rest. There are
+    /// answers only while nothing is unsent, and then there is nothing else.
+    fn settle(
+        &mut self,
+        answers: &mut Vec<u8>,
+        begin: usize,
+        news: News,
+        cx: &mut Context,
+    ) -> io::Result<Turn> {
         self.closing = news.closing;
         self.more = news.more;
         (self.stalled, self.may_go_on) = (news.stalled, news.may_go_on);
@@ -288,11 +295,11 @@ impl<S: Transport> Connection<S> {
             return Ok(Turn::Over);
         }
         if news.after > 0 && !self.door.scribe().may_leave(news.after) {
-            self.hold(answers, news);
+            self.hold(answers, begin, news);
             return Ok(Turn::Again);
         }
-        if !answers.is_empty() {
-            self.answer(answers, cx)?;
+        if answers.len() > begin {
+            self.answer(answers, begin, cx)?;
         }
         if !news.outbox.is_empty() {
             assert!(self.unsent.is_empty(), "what comes later queues behind what is unsent");
@@ -304,20 +311,20 @@ impl<S: Transport> Connection<S> {
     }
 
     /// Keeps what is to be sent until the log has come so far.
-    fn hold(&mut self, answers: &[u8], news: News) {
-        if answers.is_empty() && news.outbox.is_empty() {
+    fn hold(&mut self, answers: &mut Vec<u8>, begin: usize, news: News) {
+        if answers.len() == begin && news.outbox.is_empty() {
             return;
         }
         assert!(self.unsent.is_empty(), "what comes later queues behind what is unsent");
-        self.unsent.copy(answers);
+        self.unsent.keep(answers, begin);
         self.unsent.append(news.outbox);
         self.tell_in_flight();
         self.held = news.after;
         self.door.scribe().hold(news.after, &self.mailbox, self.door.thread());
     }
 
-    fn answer(&mut self, answers: &[u8], cx: &mut Context) -> io::Result<()> {
-        let mut sent = 0;
+    fn answer(&mut self, answers: &mut Vec<u8>, begin: usize, cx: &mut Context) -> io::Result<()> {
+        let mut sent = begin;
         while sent < answers.len() {
             match Pin::new(&mut self.stream).poll_write(cx, &answers[sent..]) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -328,7 +335,7 @@ impl<S: Transport> Connection<S> {
         }
         if sent < answers.len() {
             assert!(self.unsent.is_empty(), "answers queue behind what is unsent");
-            self.unsent.copy(&answers[sent..]);
+            self.unsent.keep(answers, sent);
         }
         if !self.is_sent() {
             self.tell_in_flight();
