@@ -24,7 +24,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 /// More than this does not wait for the disk, but for what must be saved before it is changed.
-const WAITING_BYTES_MAX: u64 = 1 << 20;
+const WAITING_BYTES_MAX: u64 = 3 << 18;
 /// Below this, nobody else had work between two slices.
 const IDLE_US: u64 = 15;
 /// A slice takes about so long: what comes of a shorter one is not worth the way to the thread.
