@@ -193,7 +193,7 @@ impl SnapshotFile {
                 writer.select(saved.db);
                 let life = self.ages.life(saved.deadline, saved.age);
                 writer.entry(saved.key, life, saved.value, flush)?;
-                if writer.held() < BUFFER { Ok(()) } else { flush(writer.buffer()) }
+                writer.spill(flush)
             }
             Encoder::Commands(writer) => {
                 writer.select(saved.db);

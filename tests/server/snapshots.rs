@@ -69,11 +69,10 @@ fn a_snapshot_begins_behind_one_that_was_given_up() {
     let server = russet(&["--rdb-key-save-delay", "10000000"]);
     let mut client = server.connect();
     client.call(&["SET", "key", "value"]);
-    let mut frames = Vec::new();
-    let requests: [&[&str]; 5] =
-        [&["BGSAVE"], &["BGSAVE", "CANCEL"], &["BGSAVE"], &["BGSAVE"], &["BGREWRITEAOF"]];
-    requests.iter().for_each(|request| encode(request, &mut frames));
-    client.write_raw(&frames).expect("it takes bytes");
+    send_together(
+        &mut client,
+        &[&["BGSAVE"], &["BGSAVE", "CANCEL"], &["BGSAVE"], &["BGSAVE"], &["BGREWRITEAOF"]],
+    );
     for expected in [
         Value::simple("Background saving started"),
         Value::simple("Background saving cancelled"),
@@ -101,11 +100,10 @@ fn to_give_up_a_snapshot_leaves_the_rewrite_behind_it() {
     let server = russet(&["--rdb-key-save-delay", "10000000"]);
     let mut client = server.connect();
     client.call(&["SET", "key", "value"]);
-    let mut frames = Vec::new();
-    let requests: [&[&str]; 4] =
-        [&["BGSAVE"], &["BGSAVE", "CANCEL"], &["BGREWRITEAOF"], &["FLUSHALL"]];
-    requests.iter().for_each(|request| encode(request, &mut frames));
-    client.write_raw(&frames).expect("it takes bytes");
+    send_together(
+        &mut client,
+        &[&["BGSAVE"], &["BGSAVE", "CANCEL"], &["BGREWRITEAOF"], &["FLUSHALL"]],
+    );
     for expected in [
         "Background saving started",
         "Background saving cancelled",
@@ -115,6 +113,12 @@ fn to_give_up_a_snapshot_leaves_the_rewrite_behind_it() {
         assert_eq!(client.read_reply().expect("it answers"), Value::simple(expected));
     }
     until("the log has its base", || server.log().contains("rewrite finished successfully"));
+}
+
+fn send_together(client: &mut Client, requests: &[&[&str]]) {
+    let mut frames = Vec::new();
+    requests.iter().for_each(|request| encode(request, &mut frames));
+    client.write_raw(&frames).expect("it takes bytes");
 }
 
 fn filled(server: &Server) -> Client {

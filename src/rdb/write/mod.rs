@@ -218,9 +218,9 @@ impl Writer {
         self.sink.buffer()
     }
 
-    /// How many bytes are in it.
-    pub fn held(&self) -> usize {
-        self.sink.held()
+    /// Gives it away if it is large, as it is behind each long string.
+    pub fn spill(&mut self, flush: Flush) -> io::Result<()> {
+        self.sink.spill(flush)
     }
 
     /// What the version could not hold.
