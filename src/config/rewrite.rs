@@ -88,12 +88,16 @@ fn lines(
         },
         Value::Text(text) => vec![[name.as_bytes(), b" ", &quoted(text)].concat()],
         Value::Number(bytes) if directive.kind.is_memory() => vec![line(memory_text(*bytes))],
+        // What stands alone is split once more by the reader, so its quotes must survive that.
+        Value::Words(words) if words.len() == 1 && !plain(&words[0]) => {
+            vec![[name.as_bytes(), b" ", &quoted(&quoted(words[0].as_bytes()))].concat()]
+        }
         Value::Words(words) if !words.is_empty() => {
             let words = words.iter().map(|word| match plain(word) {
                 true => word.as_bytes().to_vec(),
                 false => quoted(word.as_bytes()),
             });
-            vec![line(String::from_utf8_lossy(&words.collect::<Vec<_>>().join(&b' ')).into_owned())]
+            vec![[name.as_bytes(), b" ", &words.collect::<Vec<_>>().join(&b' ')].concat()]
         }
         Value::Percentiles(list) if !list.is_empty() => {
             vec![line(list.iter().map(|one| percentile(*one)).collect::<Vec<_>>().join(" "))]

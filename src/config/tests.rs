@@ -186,6 +186,20 @@ fn a_rewritten_file_says_the_same_and_stays_as_it_is() {
     }
 }
 
+/// The reader splits the only word of a list once more, so one with a quote needs quotes of its own.
+#[test]
+fn a_list_of_one_strange_word_is_written_so_that_it_is_read() {
+    for words in [&b"\""[..], b"'", b"a\"b", b"\\", b"#", b"\" '", b"# a", b"\"\""] {
+        let mut config = Config::default();
+        set(&mut config, "rdma-bind", words).expect("any words");
+        let once = rewrite(b"", &config, &Rewrite::default());
+        assert_eq!(rewrite(&once, &config, &Rewrite::default()), once);
+        let once = String::from_utf8_lossy(&once);
+        let (loaded, _) = read(&once).unwrap_or_else(|fatal| panic!("{fatal}"));
+        assert_eq!(loaded.get(b"rdma-bind"), config.get(b"rdma-bind"), "{once}");
+    }
+}
+
 #[test]
 fn rewriting_respects_the_file() {
     let old = "\

@@ -140,7 +140,7 @@ fn twist(line: &mut Line, dice: &mut Dice) {
             5 if !tokens.is_empty() => line[one] = dice.pick(&tokens).as_bytes().to_vec(),
             6 => {
                 let tail = line[one..].to_vec();
-                let times = dice.below(WORDS_MAX / tail.len());
+                let times = dice.below(1 + WORDS_MAX / tail.len());
                 (0..times).for_each(|_| line.extend_from_slice(&tail));
             }
             _ => drop(line.remove(one)),
