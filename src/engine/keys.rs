@@ -171,7 +171,7 @@ fn bitfield(args: Args) -> Option<Keys> {
     Some(Keys::from_iter([key(1, READ)]))
 }
 
-/// The last STORE counts; what follows the other options is not one.
+/// The last STORE counts; what follows an option, STORE itself included, is not one.
 fn sort(args: Args) -> Option<Keys> {
     let mut keys = Keys::from_iter([key(1, READ)]);
     let mut at = 2;
@@ -182,7 +182,7 @@ fn sort(args: Args) -> Option<Keys> {
             b"STORE" if at + 1 < args.len() => {
                 keys.truncate(1);
                 keys.push(key(at + 1, STORE));
-                1
+                2
             }
             _ => 1,
         };
@@ -195,14 +195,14 @@ fn sort_ro(_: Args) -> Option<Keys> {
 }
 
 fn georadius(args: Args) -> Option<Keys> {
-    georadius_from(args, 5)
+    georadius_from(args, 6)
 }
 
 fn georadius_by_member(args: Args) -> Option<Keys> {
-    georadius_from(args, 4)
+    georadius_from(args, 5)
 }
 
-/// The last STORE or STOREDIST counts.
+/// The last STORE or STOREDIST counts. The unit may be such a word where there is no set to measure in.
 fn georadius_from(args: Args, options: usize) -> Option<Keys> {
     let mut keys = Keys::from_iter([key(1, READ)]);
     let mut at = options;
@@ -352,7 +352,10 @@ mod tests {
         let hidden: &[(&'static str, &str, Option<&str>)] = &[
             ("SORT", "sort k by store get store limit 0 1 store a store b", Some("k b")),
             ("SORT", "sort k store", Some("k")),
+            ("SORT", "sort k store store by by", Some("k store")),
             ("GEORADIUS", "georadius k 0 0 1 m store a storedist b", Some("k b")),
+            ("GEORADIUS", "georadius k 0 0 1 store store a", Some("k a")),
+            ("GEORADIUSBYMEMBER", "georadiusbymember k m 1 store storedist a", Some("k a")),
             ("MIGRATE", "migrate h 1  0 9 auth keys keys a b", Some("a b")),
             ("MIGRATE", "migrate h 1 k 0 9 keys", Some("k")),
             ("MIGRATE", "migrate h", None),

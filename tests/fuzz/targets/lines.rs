@@ -79,6 +79,7 @@ fuzz_target!(|bytes: &[u8]| {
         twist(&mut line, &mut dice);
         clock.pass(dice.of_bits(1, 21));
         engine.config.proto_max_bulk_len = STRING_MAX;
+        engine.limits.string_bytes_max = STRING_MAX;
         say(&mut engine, who, &line, &clock);
         let is_over = engine.sessions.get(who).is_none_or(|session| {
             session.closing != Closing::No || session.is_waiting() || session.blocked.is_some()
