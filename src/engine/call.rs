@@ -145,6 +145,7 @@ impl Engine {
         // Whoever replays a log did not find the key gone then.
         self.keyspace.sees_expired =
             session.replays || (session.import_source && self.config.import_mode);
+        let lifted = session.replays.then(|| self.limits.lifted());
         #[cfg(debug_assertions)]
         let watch = super::declared::Watch::begin(&self.keyspace);
         let result = match command.run {
@@ -154,7 +155,7 @@ impl Engine {
                     now: self.keyspace.now(),
                     keyspace: &mut self.keyspace,
                     effects: &mut self.effects,
-                    limits: &self.limits,
+                    limits: lifted.as_ref().unwrap_or(&self.limits),
                     in_script: self.scripting.calls,
                     reads_all_keys,
                     note: &mut self.note,

@@ -21,10 +21,15 @@ use std::collections::VecDeque;
 /// Who replays a log.
 pub struct Replay {
     who: SessionKey,
-    /// Answers, which nobody reads.
+    /// The last answer.
     out: Vec<u8>,
     /// Keys that were left out because there was nothing in them.
     pub empty_keys: u64,
+    /// Lines that were answered with an error. None is, in a log of ours; in one that somebody else wrote, a line may
+    /// stand that failed there too.
+    pub refused: u64,
+    /// The first of them: its command, and the error.
+    pub first_refused: Option<(&'static str, String)>,
 }
 
 /// What is made of what is read, on whichever thread reads.
@@ -340,7 +345,7 @@ impl Engine {
         let peer = Peer { unix: true, loopback: true, ..Peer::default() };
         let who = self.sessions.open(peer, self.now.mono_us, self.ledger.clone()).key;
         self.trust(who);
-        Replay { who, out: Vec::new(), empty_keys: 0 }
+        Replay { who, out: Vec::new(), empty_keys: 0, refused: 0, first_refused: None }
     }
 
     /// Lines of a log that belong together run as one.
@@ -369,6 +374,13 @@ impl Engine {
         // Nothing in a log waits; a script that is busy cannot be, since what scripts did is what was told.
         let _ = self.call_woken(replay.who, command, args, &mut out);
         replay.out = out.bytes;
+        if let [b'-', error @ ..] = &*replay.out {
+            replay.refused += 1;
+            replay.first_refused.get_or_insert_with(|| {
+                let error = String::from_utf8_lossy(error.trim_ascii_end()).into_owned();
+                (command.spec.name, error)
+            });
+        }
         Ok(())
     }
 

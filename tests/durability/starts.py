@@ -92,6 +92,31 @@ def read_again(place):
     return "DEBUG LOADAOF: nothing is written twice, and what follows is"
 
 
+def narrowed(place):
+    """A log that was written under a higher limit than the one it is read under; and a line that nobody can obey."""
+    server = Server(place, *LOG)
+    client = server.start()
+    client.call("SETBIT", "bits", 80000000, 1)
+    client.call("SETRANGE", "range", 9000000, "end")
+    client.call("SET", "text", "x" * 2000000)
+    client.call("APPEND", "text", "y" * 2000000)
+    server.kill()
+    lower = Server(place, *LOG, "--proto-max-bulk-len", "1mb", folder=server.folder)
+    client = lower.start()
+    lengths = [client.call("STRLEN", key) for key in ("bits", "range", "text")]
+    check(lengths == [10000001, 9000003, 4000000], "of what was written there is: %s" % lengths)
+    check("refused" not in lower.log(), "a line was refused: %s" % lower.tail())
+    check(client.error("APPEND", "text", "z"), "the limit does not hold for clients")
+    lower.kill()
+    with open(server.folder / INCR, "ab") as log:
+        log.write(b"*2\r\n$4\r\nINCR\r\n$4\r\ntext\r\n")
+    last = Server(place, *LOG, folder=server.folder)
+    check(last.start().call("STRLEN", "text") == 4000000, "the data is gone")
+    check("1 lines of the log were refused; the first was INCR: ERR value is not" in last.log(), "it does not say so")
+    last.kill()
+    return "a log is read under a lower limit than it was written under: all is there; a line that is refused is said"
+
+
 def torn(place):
     """A log that is cut anywhere in its last units, or has something else behind them."""
     server = Server(place, *LOG)
@@ -169,4 +194,5 @@ def run(place):
     yield locked_later(place)
     yield swept(place)
     yield read_again(place)
+    yield narrowed(place)
     yield torn(place)
