@@ -160,6 +160,11 @@ impl Unpacker {
 /// Why the dataset cannot be loaded.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unloadable {
+    /// What belongs to a database that is not there must not get into another.
+    #[error(
+        "FATAL: Data file was created with a Redis server configured to handle more than {0} databases. Exiting"
+    )]
+    Databases(usize),
     /// A key is there twice.
     #[error("Internal error in RDB reading: duplicated key: '{}'", .0.escape_ascii())]
     Twice(Vec<u8>),
@@ -196,7 +201,11 @@ impl Engine {
         let result = self.keyspace.load(wanted);
         self.persistence.rdb.loaded_keys += loaded;
         self.persistence.rdb.loaded_expired += expired;
-        result.map_err(|arrival| Unloadable::Twice(arrival.key().to_vec()))
+        let databases = self.keyspace.databases();
+        result.map_err(|arrival| match arrival.db() < databases {
+            true => Unloadable::Twice(arrival.key().to_vec()),
+            false => Unloadable::Databases(databases),
+        })
     }
 
     /// Takes in what was unpacked.
@@ -375,6 +384,9 @@ impl Engine {
         let _ = self.call_woken(replay.who, command, args, &mut out);
         replay.out = out.bytes;
         if let [b'-', error @ ..] = &*replay.out {
+            if error.trim_ascii_end() == &*Error::BadDbIndex.message() {
+                return Err(Unloadable::Databases(self.keyspace.databases()));
+            }
             replay.refused += 1;
             replay.first_refused.get_or_insert_with(|| {
                 let error = String::from_utf8_lossy(error.trim_ascii_end()).into_owned();

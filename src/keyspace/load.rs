@@ -34,6 +34,10 @@ impl Forge {
 }
 
 impl Arrival {
+    pub fn db(&self) -> usize {
+        self.db
+    }
+
     pub fn key(&self) -> &[u8] {
         self.record.key()
     }

@@ -117,6 +117,32 @@ def narrowed(place):
     return "a log is read under a lower limit than it was written under: all is there; a line that is refused is said"
 
 
+def fewer_databases(place):
+    """Keys of a database that is not there any more must not get among those of another."""
+    texts = []
+    for options in (LOG, ["--save", ""]):
+        server = Server(place, *options, "--databases", "32")
+        client = server.start()
+        client.call("SET", "a", "zero")
+        client.call("SELECT", 20)
+        client.call("SET", "b", "twenty")
+        if options is not LOG:
+            client.call("SAVE")
+        server.kill()
+        fewer = Server(place, *options, "--databases", "16", folder=server.folder)
+        fewer.spawn()
+        code = wait_for("the server to end", lambda: fewer.process.poll(), 10)
+        check(code == 1, "it ended with %s" % code)
+        check("configured to handle more than 16 databases" in fewer.log(), "it does not say why: %s" % fewer.tail())
+        client = server.start()
+        check(client.call("GET", "a") == b"zero", "the data is gone")
+        client.call("SELECT", 20)
+        check(client.call("GET", "b") == b"twenty", "the data is gone")
+        server.kill()
+        texts.append(options[1] or "no")
+    return "data of 32 databases, and 16 to load it into (appendonly %s): refused, and kept" % ", ".join(texts)
+
+
 def torn(place):
     """A log that is cut anywhere in its last units, or has something else behind them."""
     server = Server(place, *LOG)
@@ -195,4 +221,5 @@ def run(place):
     yield swept(place)
     yield read_again(place)
     yield narrowed(place)
+    yield fewer_databases(place)
     yield torn(place)
