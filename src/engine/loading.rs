@@ -27,9 +27,9 @@ pub struct Replay {
     pub empty_keys: u64,
     /// Lines that were answered with an error. None is, in a log of ours; in one that somebody else wrote, a line may
     /// stand that failed there too.
-    pub refused: u64,
+    refused: u64,
     /// The first of them: its command, and the error.
-    pub first_refused: Option<(&'static str, String)>,
+    first_refused: Option<(&'static str, String)>,
 }
 
 /// What is made of what is read, on whichever thread reads.
@@ -397,6 +397,13 @@ impl Engine {
     }
 
     pub fn end_replay(&mut self, replay: Replay) {
+        if let Some((command, error)) = &replay.first_refused {
+            let refused = replay.refused;
+            let text = format!(
+                "Lines of the log that were refused: {refused}, the first of them {command}: {error}"
+            );
+            self.host.log(Level::Warning, &text);
+        }
         self.sessions[replay.who].closing = Closing::Now;
         self.sessions.close(replay.who);
     }

@@ -156,11 +156,6 @@ async fn load_from(door: &Door, disk: &Arc<dyn Disk>, source: &Source) -> Result
     let seconds = (door.now().mono_us - began_us) as f64 / 1e6;
     door.enter(move |engine, _| {
         let empty = replay.empty_keys;
-        if let Some((command, error)) = &replay.first_refused {
-            let refused = replay.refused;
-            let text = format!("{refused} lines of the log were refused; the first was {command}: {error}");
-            note(Level::Warning, &text);
-        }
         engine.end_replay(replay);
         let rdb = &engine.persistence.rdb;
         let (loaded, expired) = (rdb.loaded_keys, rdb.loaded_expired);
