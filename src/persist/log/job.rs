@@ -79,11 +79,17 @@ pub(super) enum Outcome {
     Synced(io::Result<()>),
     Restored(io::Result<()>, Vec<Vec<u8>>),
     SyncBeforeOpening(io::Error),
-    Opened(io::Result<(Manifest, Arc<dyn File>)>),
+    Opened(Opened),
     Finished(Finished),
     Swept(Manifest),
     Removed,
     Closed(Option<io::Error>),
+}
+
+pub(super) struct Opened {
+    /// Without a file: one whose numbers were used, perhaps.
+    pub manifest: Manifest,
+    pub file: io::Result<Arc<dyn File>>,
 }
 
 pub(super) struct Finished {
@@ -306,25 +312,33 @@ fn next(
     is_joining: bool,
     start: Option<u64>,
     notes: &mut Vec<Note>,
-) -> io::Result<(Manifest, Arc<dyn File>)> {
-    let folder = names.log_folder_path();
+) -> Opened {
     let name = if is_joining {
-        disk.make_folder(&folder)?;
-        disk.sync_folder(or_here(&names.folder))?;
         names.temporary_incr()
     } else {
         manifest.push_incr(names, start);
         manifest.incrs.last().map(|part| part.name.clone()).unwrap_or_default()
     };
-    let file = disk.create(&names.part_path(&name))?;
-    // The file must be there before a manifest tells of it.
-    disk.sync_folder(&folder)?;
-    if !is_joining {
-        manifest.write(disk, names)?;
+    let folder = names.log_folder_path();
+    let make = || {
+        if is_joining {
+            disk.make_folder(&folder)?;
+            disk.sync_folder(or_here(&names.folder))?;
+        }
+        let file = disk.create(&names.part_path(&name))?;
+        // The file must be there before a manifest tells of it.
+        disk.sync_folder(&folder)?;
+        if !is_joining {
+            manifest.write(disk, names)?;
+        }
+        Ok(file)
+    };
+    let file = make();
+    if file.is_ok() {
+        let text = format!("Creating AOF incr file {} on background rewrite", shown(&name));
+        notes.push((Level::Notice, text));
     }
-    let text = format!("Creating AOF incr file {} on background rewrite", shown(&name));
-    notes.push((Level::Notice, text));
-    Ok((manifest, file))
+    Opened { manifest, file }
 }
 
 /// Removes what is history; what could not be removed stays in the manifest.

@@ -732,14 +732,13 @@ impl Log {
         Some(Event::Recovered)
     }
 
-    fn opened(
-        &mut self,
-        result: Result<(Manifest, Arc<dyn File>), io::Error>,
-        now: Now,
-    ) -> Option<Event> {
-        let (manifest, file) = match result {
-            Ok(opened) => opened,
+    fn opened(&mut self, opened: job::Opened, now: Now) -> Option<Event> {
+        let job::Opened { manifest, file } = opened;
+        let file = match file {
+            Ok(file) => file,
             Err(why) => {
+                // The manifest on disk may tell of its file all the same, so that must not be made again, nor removed.
+                self.manifest.skip_numbers_of(&manifest);
                 let event = self.give_up_opening(&why);
                 if self.is_lost() {
                     self.put_off(now);
