@@ -233,7 +233,7 @@ impl<'a> Order<'a> {
     fn weight(&self, cx: &mut Ctx, element: &[u8]) -> Result<Weight, Error> {
         const NO_NUMBER: &str = "ERR One or more scores can't be converted into double";
         let other = match self.by {
-            Some(by) => look_up(cx, by, element),
+            Some(by) => self.look_up(cx, by, element),
             None if self.alpha => return Ok(Weight::Own),
             None => Some(element.to_vec()),
         };
@@ -252,7 +252,7 @@ impl<'a> Order<'a> {
                 list.bulk(element);
             }
             for get in &self.gets {
-                match look_up(cx, get, element) {
+                match self.look_up(cx, get, element) {
                     Some(value) => list.bulk(&value),
                     None => list.null(),
                 }
@@ -270,10 +270,34 @@ impl<'a> Order<'a> {
                 append(&mut list, element, &limits);
             }
             for get in &self.gets {
-                append(&mut list, &look_up(cx, get, element).unwrap_or_default(), &limits);
+                append(&mut list, &self.look_up(cx, get, element).unwrap_or_default(), &limits);
             }
         }
         list
+    }
+
+    /// What a pattern names for an element: the element itself (`#`), a string (`weight_*`) or a field
+    /// of a hash (`object_*->weight`).
+    fn look_up(&self, cx: &mut Ctx, pattern: &[u8], element: &[u8]) -> Option<Vec<u8>> {
+        if pattern == b"#" {
+            return Some(element.to_vec());
+        }
+        let star = pattern.iter().position(|byte| *byte == b'*')?;
+        let (before, after) = (&pattern[..star], &pattern[star + 1..]);
+        let arrow = after.windows(2).position(|two| two == b"->");
+        // An arrow that points at nothing belongs to the key.
+        let arrow = arrow.filter(|arrow| arrow + 2 < after.len());
+        let key = [before, element, &after[..arrow.unwrap_or(after.len())]].concat();
+        if self.store.is_some() && cx.effects.wanted {
+            cx.keyspace.hold_for_log(cx.db, &key);
+        }
+        match arrow {
+            None => cx.read::<Str>(&key).ok().flatten().map(|text| text.to_vec()),
+            Some(arrow) => {
+                let hash = cx.read::<Hash>(&key).ok().flatten()?;
+                hash.get(&after[arrow + 2..]).map(|text| text.to_vec())
+            }
+        }
     }
 }
 
@@ -297,27 +321,6 @@ impl Item {
 
 fn append(list: &mut List, item: &[u8], limits: &ListLimits) {
     list.push(End::Right, std::iter::once(item), limits);
-}
-
-/// What a pattern names for an element: the element itself (`#`), a string (`weight_*`) or a field
-/// of a hash (`object_*->weight`).
-fn look_up(cx: &mut Ctx, pattern: &[u8], element: &[u8]) -> Option<Vec<u8>> {
-    if pattern == b"#" {
-        return Some(element.to_vec());
-    }
-    let star = pattern.iter().position(|byte| *byte == b'*')?;
-    let (before, after) = (&pattern[..star], &pattern[star + 1..]);
-    let arrow = after.windows(2).position(|two| two == b"->");
-    // An arrow that points at nothing belongs to the key.
-    let arrow = arrow.filter(|arrow| arrow + 2 < after.len());
-    let key = [before, element, &after[..arrow.unwrap_or(after.len())]].concat();
-    match arrow {
-        None => cx.read::<Str>(&key).ok().flatten().map(|text| text.to_vec()),
-        Some(arrow) => {
-            let hash = cx.read::<Hash>(&key).ok().flatten()?;
-            hash.get(&after[arrow + 2..]).map(|text| text.to_vec())
-        }
-    }
 }
 
 /// Reads a weight: decimal digits or the name of infinity, without blanks. Nothing is zero, too much

@@ -1,11 +1,11 @@
 //! Run a command, and what follows: the one place, whoever asked for it.
 
 use super::doing::{self, Doing};
-use super::{Closing, acl, commandlog, gate};
+use super::{Closing, acl, commandlog, gate, keys};
 use super::{Command, Ctx, Engine, Flow, InMulti, Out, Replies, Run, SessionKey};
 use crate::error::Error;
 use crate::resp::{Args, Done, Reply, Stop, Wait};
-use crate::spec::{MAY_REPLICATE, SKIP_SLOWLOG, WRITE};
+use crate::spec::{Access, MAY_REPLICATE, SKIP_SLOWLOG, WRITE};
 
 /// What a word costs on the wire beyond its bytes, at the most.
 const HEADER_BYTES_MAX: usize = 16;
@@ -146,6 +146,9 @@ impl Engine {
         self.keyspace.sees_expired =
             session.replays || (session.import_source && self.config.import_mode);
         let lifted = session.replays.then(|| self.limits.lifted());
+        if self.effects.wanted && self.keyspace.is_walking() && command.spec.has(WRITE) {
+            self.hold_sources(command, args, db);
+        }
         #[cfg(debug_assertions)]
         let watch = super::declared::Watch::begin(&self.keyspace);
         let result = match command.run {
@@ -171,6 +174,15 @@ impl Engine {
         let pending = self.conclude(who, command, args, db, began_us, outcome, start, out);
         doing::end(outer);
         pending
+    }
+
+    /// What the command only reads, whoever replays the log will have to read too.
+    #[cold]
+    fn hold_sources(&mut self, command: &Command, args: Args, db: usize) {
+        let keys = keys::find(&command.spec, args).unwrap_or_default();
+        for key in keys.iter().filter(|key| key.access == Access::ReadOnly) {
+            self.keyspace.hold_for_log(db, args.get(key.index));
+        }
     }
 
     /// What follows when a handler has answered: its changes, and the statistics.

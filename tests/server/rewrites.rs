@@ -1,10 +1,13 @@
 //! Rewrites of the log, as the engine hears of them.
 
+use crate::support::client::{Client, encode};
 use crate::support::machine::{Clock, Machine};
 use russet::commands::TABLE;
 use russet::config::Config;
 use russet::engine::Engine;
+use russet::engine::Peer;
 use russet::engine::persistence::Purpose;
+use russet::keyspace::walk::{Piece, Saved};
 
 /// An engine whose rewrite has made its base and wants the log to take it in.
 fn joining() -> (Engine, Clock) {
@@ -33,4 +36,56 @@ fn a_rewrite_that_was_given_up_has_not_failed() {
     engine.leave_base(clock.now());
     assert!(!engine.persistence.is_taking(Purpose::Rewrite));
     assert!(engine.persistence.aof.last_rewrite_ok);
+}
+
+/// What a line of the log reads may be gone before the walk comes to it, and whoever replays the line needs it.
+#[test]
+fn a_base_has_what_lines_of_the_log_read_though_it_expires_meanwhile() {
+    let clock = Clock::new();
+    let machine = Box::new(Machine::new(clock.clone()));
+    let mut engine = Engine::new(Config::default(), TABLE, machine, 7);
+    engine.tell_log();
+    let who = engine.connect(Peer::default(), clock.now());
+    let say = |engine: &mut Engine, line: &str| {
+        let words: Vec<Vec<u8>> = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        let (mut frame, mut answers) = (Vec::new(), Vec::new());
+        encode(&words, &mut frame);
+        engine.receive(who, &frame, &mut answers, clock.now());
+        for reply in Client::replies(answers).expect("whole replies") {
+            assert!(!reply.is_error(), "{line}: {reply}");
+        }
+    };
+    for line in [
+        "SET copied 1 PX 100",
+        "SADD united a",
+        "PEXPIRE united 100",
+        "SET weight:a 1 PX 100",
+        "SET unread 1 PX 100",
+        "RPUSH list a",
+    ] {
+        say(&mut engine, line);
+    }
+    engine.keyspace.begin_walk();
+    for line in ["COPY copied one", "SUNIONSTORE two united", "SORT list BY weight:* STORE three"] {
+        say(&mut engine, line);
+    }
+    clock.pass(200_000);
+    engine.sweep(clock.now());
+    let mut base = Vec::new();
+    loop {
+        let is_left = engine.keyspace.walk(100);
+        for piece in engine.keyspace.take_pieces() {
+            let Piece::Entries(entries) = piece else { panic!("nothing is long") };
+            let visit = |saved: Saved| -> Result<(), ()> {
+                base.push(String::from_utf8_lossy(saved.key).into_owned());
+                Ok(())
+            };
+            entries.each(visit).expect("nothing fails");
+        }
+        if !is_left {
+            break;
+        }
+    }
+    base.sort();
+    assert_eq!(base, ["copied", "list", "united", "weight:a"]);
 }

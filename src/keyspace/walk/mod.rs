@@ -17,7 +17,8 @@
 //! (`long.rs`). A database that is emptied goes to the walk as a whole, which takes it apart as it passes.
 //!
 //! Nothing is left out for being due: who reads the snapshot knows the time. Only what is removed because it
-//! is due is not handed over any more.
+//! is due, or evicted, is not handed over any more. A line of the log that reads such a key, as COPY does, would not find
+//! it in the base; so while a log is written, what a line reads is handed over before (`hold_for_log`).
 
 mod entries;
 mod long;
@@ -204,6 +205,11 @@ impl Keyspace {
         self.walk.as_ref().map(|walk| walk.databases()).unwrap_or_default()
     }
 
+    /// A line of the log reads the key as it is now, so it must be in the base, even if it goes by itself soon.
+    pub fn hold_for_log(&mut self, db: usize, key: &[u8]) {
+        self.before_change(db, key);
+    }
+
     // ── the doors, for the rest of the keyspace ─────────────────────────────────────────────
 
     /// Must be called before a key's record is changed, moved or removed, before its deadline is, and before
@@ -234,7 +240,7 @@ impl Keyspace {
         }
     }
 
-    /// A key goes because it is due, so its value is of no use to anybody.
+    /// A key goes because it is due, or to make room, so its value is of no use to anybody.
     #[inline(always)]
     pub(super) fn goes_by_itself(&mut self, db: usize, key: &[u8]) {
         if self.walk.is_some() {
