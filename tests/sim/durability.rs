@@ -34,6 +34,8 @@ const TRACE_MAX: usize = 400;
 const SECOND_US: u64 = 1_000_000;
 
 struct World {
+    /// Half of what clients say makes keys of others.
+    combines: bool,
     clock: Clock,
     disk: SimDisk,
     names: Names,
@@ -67,8 +69,8 @@ struct Save {
     is_walked: bool,
 }
 
-pub fn play(dice: &mut Dice, trace: Option<Trace>) -> Result<(), String> {
-    let mut world = World::new(dice, trace)?;
+pub fn play(dice: &mut Dice, combines: bool, trace: Option<Trace>) -> Result<(), String> {
+    let mut world = World::new(dice, combines, trace)?;
     for _ in 0..1 + dice.below(6) {
         world.live(dice)?;
         world.die_and_return(dice)?;
@@ -77,7 +79,7 @@ pub fn play(dice: &mut Dice, trace: Option<Trace>) -> Result<(), String> {
 }
 
 impl World {
-    fn new(dice: &mut Dice, trace: Option<Trace>) -> Result<World, String> {
+    fn new(dice: &mut Dice, combines: bool, trace: Option<Trace>) -> Result<World, String> {
         let clock = Clock::new();
         let disk = SimDisk::new(Dice::seeded(dice.next(), 0));
         let names = names();
@@ -95,6 +97,7 @@ impl World {
         let (twin, link) = new_engine(&clock, seed ^ 1);
         let log = begin_log(&disk, &names, &options, is_rdb, &clock, dice)?;
         let mut world = World {
+            combines,
             clock,
             disk,
             names,
@@ -173,6 +176,13 @@ impl World {
         Ok(())
     }
 
+    fn words(&self, dice: &mut Dice, now: Now) -> Vec<String> {
+        match self.combines && dice.percent(50) {
+            true => combination(dice),
+            false => words(dice, now),
+        }
+    }
+
     fn command(&mut self, dice: &mut Dice) -> Result<(), String> {
         // As the gate does it while the log is broken.
         if self.log.trouble().is_some() && !dice.percent(10) {
@@ -183,11 +193,11 @@ impl World {
         if dice.percent(20) {
             encode(&["MULTI"], &mut frame);
             for _ in 0..1 + dice.below(4) {
-                encode(&words(dice, now), &mut frame);
+                encode(&self.words(dice, now), &mut frame);
             }
             encode(&["EXEC"], &mut frame);
         } else {
-            encode(&words(dice, now), &mut frame);
+            encode(&self.words(dice, now), &mut frame);
         }
         self.note(|| format!("says {}", String::from_utf8_lossy(&frame).replace("\r\n", " ")));
         let mut answers = Vec::new();
@@ -690,6 +700,59 @@ fn words(dice: &mut Dice, now: Now) -> Vec<String> {
         },
     };
     line.into_iter().map(String::from).collect()
+}
+
+/// A command that makes a key of others: whoever replays it must find them as they were.
+fn combination(dice: &mut Dice) -> Vec<String> {
+    const LINES: &[&str] = &[
+        "SUNIONSTORE E E E",
+        "SDIFFSTORE E E E",
+        "SINTERSTORE E E",
+        "SMOVE E E v1",
+        "ZUNIONSTORE Z 2 Z E",
+        "ZDIFFSTORE Z 2 Z Z",
+        "ZINTERSTORE Z 2 Z Z AGGREGATE MAX",
+        "ZRANGESTORE Z Z 0 1",
+        "BITOP OR S S S",
+        "BITOP NOT S S",
+        "PFADD P v1 v2",
+        "PFMERGE P P P",
+        "SORT L BY N* STORE L ALPHA",
+        "SORT E BY nosort GET # GET S* STORE L",
+        "SORT Z ALPHA GET H->v1 STORE L",
+        "LMOVE L L LEFT RIGHT",
+        "RPOPLPUSH L L",
+        "RENAMENX S S",
+        "MOVE S D",
+        "MOVE H D",
+        "COPY S S DB D",
+        "COPY H H DB D REPLACE",
+        "COPY Z Z",
+        "SET S 7 KEEPTTL",
+        "GETDEL S",
+        "APPEND S v1",
+        "SETRANGE S 5 v1",
+        "PERSIST S",
+        "PERSIST H",
+        "LTRIM L 0 3",
+        "HINCRBY H v1 3",
+        "HSETEX H PX 100 FIELDS 1 v1 1",
+        "HSETEX H KEEPTTL FIELDS 1 v1 1",
+        "HPERSIST H FIELDS 1 v1",
+        "HGETDEL H FIELDS 1 v1",
+        "ZINCRBY Z 2 v1",
+        "MSETNX S 1 S 2",
+        "MSETEX 2 S 1 S 2 PX 100",
+    ];
+    let name = |word: &str, dice: &mut Dice| match word {
+        "D" => dice.below(3).to_string(),
+        "E" | "H" | "L" | "N" | "P" | "S" | "Z" => {
+            format!("{}{}", word.to_ascii_lowercase(), dice.below(4))
+        }
+        "H->v1" => format!("h{}->v1", dice.below(4)),
+        _ => word.into(),
+    };
+    dice.pick(LINES).split(' ').map(|word| name(word, dice)).collect()
 }
 
 /// Snapshots without a log: what comes back is what there was when one of them began, the last one that was

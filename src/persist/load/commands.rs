@@ -71,6 +71,10 @@ impl<R: Read> Commands<R> {
             let end = self.line_end()?;
             let line = self.window[self.at..self.at + end - 2].to_vec();
             self.pass(end);
+            if line.contains(&0) {
+                // Where data did not get to the disk, a whole command may have been.
+                return Err(self.format("a remark with zeros in it".into()));
+            }
             return Ok(Found::Remark(line));
         }
         let count = self.number(b'*')?;
@@ -296,6 +300,7 @@ mod tests {
         is(b"*1\r\n*4\r\nPING\r\n", false);
         is(b"*1\r\n$4\r\nPINGxy", false);
         is(b"\0\0\0", false);
+        is(b"#TS:1\0\0\0\r\n", false);
     }
 
     proptest! {

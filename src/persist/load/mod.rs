@@ -337,9 +337,13 @@ impl Loader {
                 let is_alone = args.args().len() == 1;
                 if is_alone && word.eq_ignore_ascii_case(b"MULTI") && unit.is_none() {
                     unit = Some(Unit { commands: Vec::new(), from });
-                } else if is_alone && word.eq_ignore_ascii_case(b"EXEC") && unit.is_some() {
-                    let commands = unit.take().map(|unit| unit.commands).unwrap_or_default();
-                    self.ahead.push_back(Loaded::Unit(commands));
+                } else if is_alone && word.eq_ignore_ascii_case(b"EXEC") {
+                    let Some(unit) = unit.take() else {
+                        let what = "EXEC without MULTI".into();
+                        let fault = Fault { kind: FaultKind::Format, offset: from, what };
+                        return self.cut_nonsense(&part, good, &fault);
+                    };
+                    self.ahead.push_back(Loaded::Unit(unit.commands));
                 } else if let Some(unit) = &mut unit {
                     unit.commands.push(args);
                 } else {
