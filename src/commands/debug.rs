@@ -10,6 +10,7 @@ use crate::persist::load::Source;
 use crate::persist::manifest::Manifest;
 use crate::resp::{Args, Done, Proto, Reply};
 use crate::spec::{ADMIN, Group, LOADING, NOSCRIPT, PROTECTED, STALE};
+use crate::world::Millis;
 use crate::world::host::Level;
 use sha2::{Digest, Sha256};
 
@@ -255,8 +256,9 @@ fn digest(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
 pub fn digest_of_all(engine: &Engine) -> String {
     let mut all = [0u8; 20];
     for db in 0..engine.keyspace.databases() {
+        let now = engine.keyspace.now();
         for record in engine.keyspace.live_records(db) {
-            let one = digest_of(db as u32, record);
+            let one = digest_of(db as u32, record, now);
             all.iter_mut().zip(one).for_each(|(byte, other)| *byte ^= other);
         }
     }
@@ -271,7 +273,7 @@ fn digest_value(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) ->
             None => [0; 20],
             Some(record) => {
                 let mut hash = Sha256::new();
-                add_value(&mut hash, record);
+                add_value(&mut hash, record, engine.keyspace.now());
                 shortened(hash.finalize())
             }
         };
@@ -280,19 +282,19 @@ fn digest_value(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) ->
     list.end()
 }
 
-fn digest_of(db: u32, record: &Record) -> [u8; 20] {
+fn digest_of(db: u32, record: &Record, now: Millis) -> [u8; 20] {
     let mut hash = Sha256::new();
     hash.update(db.to_le_bytes());
     hash.update((record.key().len() as u64).to_le_bytes());
     hash.update(record.key());
     hash.update(record.kind().name());
-    add_value(&mut hash, record);
+    add_value(&mut hash, record, now);
     hash.update(record.deadline().map_or(-1, |deadline| deadline.0).to_le_bytes());
     shortened(hash.finalize())
 }
 
-fn add_value(hash: &mut Sha256, record: &Record) {
-    for part in record.parts() {
+fn add_value(hash: &mut Sha256, record: &Record, now: Millis) {
+    for part in record.parts_at(now) {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }

@@ -568,7 +568,7 @@ impl World {
 fn all_of(engine: &Engine) -> BTreeSet<String> {
     let records = (0..engine.keyspace.databases()).flat_map(|db| {
         engine.keyspace.live_records(db).map(move |it| {
-            let value = it.parts().join(&b' ');
+            let value = it.parts_at(engine.keyspace.now()).join(&b' ');
             let value = value[..value.len().min(600)].escape_ascii().to_string();
             let (key, kind) = (it.key().escape_ascii(), it.kind().name());
             format!("{db} {key} {kind} {value} {:?}", it.deadline())

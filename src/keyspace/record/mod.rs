@@ -536,6 +536,17 @@ impl Record {
         )
     }
 
+    /// As `parts`, without elements that are due.
+    pub fn parts_at(&self, now: Millis) -> Vec<Vec<u8>> {
+        if !self.has_due_elements(now) {
+            return self.parts();
+        }
+        let mut copy = self.copy_as(self.key());
+        let due = Due { now, most: usize::MAX, is_seen: true, seed: 0 };
+        copy.expire_elements(due, &mut |_| ());
+        copy.parts()
+    }
+
     /// Bytes of a string, or elements of a collection.
     pub fn size(&self) -> usize {
         whatever_it_holds!(self, T => self.collection::<T>().len(), text => self.text().len())

@@ -32,6 +32,8 @@ pub struct Fault {
     pub kind: FaultKind,
     /// Where the reader stood.
     pub offset: u64,
+    /// How far it looked to see that.
+    pub looked: u64,
     pub what: String,
 }
 
@@ -152,13 +154,14 @@ impl<R: Read> Commands<R> {
             let seen = &self.window[self.at..];
             if let Some(end) = memchr::memchr(b'\n', &seen[looked..]).map(|end| end + looked) {
                 if end == 0 || seen[end - 1] != b'\r' || end > LINE_MAX {
-                    return Err(self.format("a line without its end".into()));
+                    let bytes = end.clamp(2, LINE_MAX);
+                    return Err(self.format_within(bytes, "a line without its end".into()));
                 }
                 return Ok(end + 1);
             }
             looked = seen.len();
             if looked > LINE_MAX {
-                return Err(self.format("a line without its end".into()));
+                return Err(self.format_within(LINE_MAX, "a line without its end".into()));
             }
             if !self.more()? {
                 return Err(self.ends("a line is cut off".into()));
@@ -233,17 +236,28 @@ impl<R: Read> Commands<R> {
             Ok(count) => Ok(count > 0),
             Err(why) => {
                 let what = why.to_string();
-                Err(Fault { kind: FaultKind::Io(why), offset: self.offset, what })
+                Err(Fault {
+                    kind: FaultKind::Io(why),
+                    offset: self.offset,
+                    looked: self.offset,
+                    what,
+                })
             }
         }
     }
 
     fn ends(&self, what: String) -> Fault {
-        Fault { kind: FaultKind::Ends, offset: self.offset, what }
+        Fault { kind: FaultKind::Ends, offset: self.offset, looked: self.offset, what }
     }
 
     fn format(&self, what: String) -> Fault {
-        Fault { kind: FaultKind::Format, offset: self.offset, what }
+        self.format_within(2, what)
+    }
+
+    /// No command, as so many bytes from here on show.
+    fn format_within(&self, bytes: usize, what: String) -> Fault {
+        let looked = self.offset + bytes as u64;
+        Fault { kind: FaultKind::Format, offset: self.offset, looked, what }
     }
 }
 

@@ -340,7 +340,8 @@ impl Loader {
                 } else if is_alone && word.eq_ignore_ascii_case(b"EXEC") {
                     let Some(unit) = unit.take() else {
                         let what = "EXEC without MULTI".into();
-                        let fault = Fault { kind: FaultKind::Format, offset: from, what };
+                        let fault =
+                            Fault { kind: FaultKind::Format, offset: from, looked: from, what };
                         return self.cut_nonsense(&part, good, &fault);
                     };
                     self.ahead.push_back(Loaded::Unit(unit.commands));
@@ -474,7 +475,7 @@ impl Loader {
 
     /// Whether there are zeros about the place where the command that began last went wrong.
     fn has_zeros(&self, part: &Part, good: u64, fault: &Fault) -> io::Result<bool> {
-        let count = fault.offset.saturating_sub(good) + 2;
+        let count = fault.looked.saturating_sub(good);
         let reader = Reader::new(self.disk.open(&part.path)?, good);
         let mut bytes = Vec::new();
         reader.take(count).read_to_end(&mut bytes)?;
