@@ -334,6 +334,12 @@ impl Loader {
         match reader.next(&mut args) {
             Ok(Found::Command) => {
                 let word = args.args().get(0);
+                if word.contains(&0) {
+                    let what = "a command's name has zeros in it".into();
+                    let looked = reader.offset();
+                    let fault = Fault { kind: FaultKind::Format, offset: from, looked, what };
+                    return self.cut_nonsense(&part, unit.map_or(good, |unit| unit.from), &fault);
+                }
                 let is_alone = args.args().len() == 1;
                 if is_alone && word.eq_ignore_ascii_case(b"MULTI") && unit.is_none() {
                     unit = Some(Unit { commands: Vec::new(), from });
