@@ -73,9 +73,9 @@ pub fn play(dice: &mut Dice, combines: bool, trace: Option<Trace>) -> Result<(),
     let mut world = World::new(dice, combines, trace)?;
     for _ in 0..1 + dice.below(6) {
         world.live(dice)?;
-        // What a failed sync dropped is a hole until there is another base, and no log without checksums knows all of
-        // its holes.
-        let may_have_holes = world.log.trouble().is_some_and(|it| it.what == log::Failed::Lost);
+        // What a failed sync dropped is a hole until it is written again, or there is another base, and no log without
+        // checksums knows all of its holes.
+        let may_have_holes = world.log.trouble().is_some_and(|it| it.what != log::Failed::Write);
         match world.die_and_return(dice) {
             Err(why) if may_have_holes => {
                 world.note(|| format!("there was a hole: {why}"));
