@@ -111,6 +111,9 @@ impl<R: Read> Commands<R> {
             }
             self.lines += 1;
         }
+        if args.args().get(0).contains(&0) {
+            return Err(self.format_within(0, "a command's name has zeros in it".into()));
+        }
         Ok(Found::Command)
     }
 
@@ -315,14 +318,17 @@ mod tests {
         is(b"*1\r\n$4\r\nPINGxy", false);
         is(b"\0\0\0", false);
         is(b"#TS:1\0\0\0\r\n", false);
+        is(b"*1\r\n$4\r\nP\0\0G\r\n", false);
     }
 
     proptest! {
         #[test]
         fn what_is_written_is_read_and_any_beginning_is_cut_at_a_command(
-            commands in prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 1..5), 0..8),
+            mut commands in prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 1..5), 0..8),
             step in 1..9usize, cut in 0.0..1.0,
         ) {
+            // No command's name has zeros in it.
+            commands.iter_mut().for_each(|words| words[0].retain(|byte| *byte != 0));
             let mut text = Vec::new();
             let mut ends = vec![0];
             for words in &commands {

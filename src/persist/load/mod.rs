@@ -334,21 +334,22 @@ impl Loader {
         match reader.next(&mut args) {
             Ok(Found::Command) => {
                 let word = args.args().get(0);
-                if word.contains(&0) {
-                    let what = "a command's name has zeros in it".into();
-                    let looked = reader.offset();
-                    let fault = Fault { kind: FaultKind::Format, offset: from, looked, what };
-                    return self.cut_nonsense(&part, unit.map_or(good, |unit| unit.from), &fault);
-                }
                 let is_alone = args.args().len() == 1;
-                if is_alone && word.eq_ignore_ascii_case(b"MULTI") && unit.is_none() {
+                let is = |name: &[u8]| is_alone && word.eq_ignore_ascii_case(name);
+                let unexpected = |what: &str| Fault {
+                    kind: FaultKind::Format,
+                    offset: from,
+                    looked: from,
+                    what: format!("Unexpected {what}"),
+                };
+                if is(b"MULTI") {
+                    if let Some(unit) = unit {
+                        return self.cut_nonsense(&part, unit.from, &unexpected("MULTI"));
+                    }
                     unit = Some(Unit { commands: Vec::new(), from });
-                } else if is_alone && word.eq_ignore_ascii_case(b"EXEC") {
+                } else if is(b"EXEC") {
                     let Some(unit) = unit.take() else {
-                        let what = "EXEC without MULTI".into();
-                        let fault =
-                            Fault { kind: FaultKind::Format, offset: from, looked: from, what };
-                        return self.cut_nonsense(&part, good, &fault);
+                        return self.cut_nonsense(&part, good, &unexpected("EXEC"));
                     };
                     self.ahead.push_back(Loaded::Unit(unit.commands));
                 } else if let Some(unit) = &mut unit {
