@@ -4,16 +4,19 @@ use crate::support::client::{Client, encode};
 use crate::support::machine::{Clock, Machine};
 use russet::commands::TABLE;
 use russet::config::Config;
-use russet::engine::Engine;
-use russet::engine::Peer;
 use russet::engine::persistence::Purpose;
+use russet::engine::{Engine, Peer};
 use russet::keyspace::walk::{Piece, Saved};
+
+fn new_engine() -> (Engine, Clock) {
+    let clock = Clock::new();
+    let machine = Box::new(Machine::new(clock.clone()));
+    (Engine::new(Config::default(), TABLE, machine, 7), clock)
+}
 
 /// An engine whose rewrite has made its base and wants the log to take it in.
 fn joining() -> (Engine, Clock) {
-    let clock = Clock::new();
-    let mut engine =
-        Engine::new(Config::default(), TABLE, Box::new(Machine::new(clock.clone())), 7);
+    let (mut engine, clock) = new_engine();
     engine.begin_snapshot(Purpose::Rewrite).expect("nothing else is under way");
     engine.begin_walk().expect("it was asked for");
     assert!(engine.join_base());
@@ -41,9 +44,7 @@ fn a_rewrite_that_was_given_up_has_not_failed() {
 /// What a line of the log reads may be gone before the walk comes to it, and whoever replays the line needs it.
 #[test]
 fn a_base_has_what_lines_of_the_log_read_though_it_expires_meanwhile() {
-    let clock = Clock::new();
-    let machine = Box::new(Machine::new(clock.clone()));
-    let mut engine = Engine::new(Config::default(), TABLE, machine, 7);
+    let (mut engine, clock) = new_engine();
     engine.tell_log();
     let who = engine.connect(Peer::default(), clock.now());
     let say = |engine: &mut Engine, line: &str| {

@@ -726,8 +726,8 @@ fn combination(dice: &mut Dice) -> Vec<String> {
         "BITOP NOT S S",
         "PFADD P v1 v2",
         "PFMERGE P P P",
-        "SORT L BY N* STORE L ALPHA",
-        "SORT E BY nosort GET # GET S* STORE L",
+        "SORT L BY n* STORE L ALPHA",
+        "SORT E BY nosort GET # GET s* STORE L",
         "SORT Z ALPHA GET H->v1 STORE L",
         "LMOVE L L LEFT RIGHT",
         "RPOPLPUSH L L",
@@ -755,7 +755,7 @@ fn combination(dice: &mut Dice) -> Vec<String> {
     ];
     let name = |word: &str, dice: &mut Dice| match word {
         "D" => dice.below(3).to_string(),
-        "E" | "H" | "L" | "N" | "P" | "S" | "Z" => {
+        "E" | "H" | "L" | "P" | "S" | "Z" => {
             format!("{}{}", word.to_ascii_lowercase(), dice.below(4))
         }
         "H->v1" => format!("h{}->v1", dice.below(4)),
