@@ -55,6 +55,10 @@ struct Rename {
 
 #[derive(Default, Clone)]
 struct Node {
+    /// A failed sync dropped something, and nothing was cut off since …
+    has_lost: bool,
+    /// … but something stands behind it.
+    has_hole: bool,
     seen: Vec<u8>,
     durable: Vec<u8>,
     pending: Vec<Change>,
@@ -112,6 +116,13 @@ impl SimDisk {
     /// The power comes back; if it had not gone it goes now. What is there is what was durable, and what luck left.
     pub fn reboot(&self) {
         self.state().reboot();
+    }
+
+    /// Whether something that a failed sync dropped has something behind it, in a file of the log.
+    pub fn has_holes(&self) -> bool {
+        let state = self.state();
+        let mut logs = state.names.iter().filter(|it| is_log(it.0));
+        logs.any(|(_, node)| state.nodes[*node].has_hole)
     }
 
     /// For a person: what is there.
@@ -370,7 +381,15 @@ impl State {
     fn lose(&mut self, node: usize) {
         let dice = &mut self.dice;
         let node = &mut self.nodes[node];
-        node.pending.retain(|change| matches!(change, Change::Truncate(_)) || dice.percent(50));
+        for change in std::mem::take(&mut node.pending) {
+            let is_write = matches!(change, Change::Write(..));
+            if is_write && !dice.percent(50) {
+                node.has_lost = true;
+                continue;
+            }
+            node.has_hole |= node.has_lost && is_write;
+            node.pending.push(change);
+        }
     }
 
     fn reboot(&mut self) {
@@ -405,6 +424,11 @@ impl Rename {
 
 impl Node {
     fn change(&mut self, change: Change) {
+        match change {
+            // What is written again begins before what was lost.
+            Change::Truncate(_) => (self.has_lost, self.has_hole) = (false, false),
+            Change::Write(..) => self.has_hole |= self.has_lost,
+        }
         change.apply(&mut self.seen);
         self.pending.push(change);
     }

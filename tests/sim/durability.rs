@@ -75,9 +75,9 @@ pub fn play(dice: &mut Dice, combines: bool, trace: Option<Trace>) -> Result<(),
         world.live(dice)?;
         // What a failed sync dropped is a hole until it is written again, or there is another base, and no log without
         // checksums knows all of its holes.
-        let may_have_holes = world.log.trouble().is_some_and(|it| it.what != log::Failed::Write);
+        let has_holes = world.disk.has_holes();
         match world.die_and_return(dice) {
-            Err(why) if may_have_holes => {
+            Err(why) if has_holes => {
                 world.note(|| format!("there was a hole: {why}"));
                 return Ok(());
             }
