@@ -17,13 +17,14 @@ use russet::engine::{Engine, Peer, SessionKey};
 use russet::keyspace::Record;
 use russet::keyspace::event::Event;
 use russet::persist::Names;
-use russet::persist::load::{self, Loaded, Loader, Source};
+use russet::persist::load::{self, Commands, Found, Loaded, Loader, Source};
 use russet::persist::log::{self, Job, Log, Policy};
 use russet::persist::permit::Permit;
 use russet::persist::snapshot::{Ages, Format, Request, SnapshotFile};
 use russet::resp::ArgsBuf;
 use russet::world::time::Now;
 use std::collections::{BTreeSet, VecDeque};
+use std::io;
 use std::sync::Arc;
 
 use crate::simulation::Trace;
@@ -34,8 +35,7 @@ const TRACE_MAX: usize = 400;
 const SECOND_US: u64 = 1_000_000;
 
 struct World {
-    /// Half of what clients say makes keys of others.
-    combines: bool,
+    scene: Scene,
     clock: Clock,
     disk: SimDisk,
     names: Names,
@@ -69,8 +69,18 @@ struct Save {
     is_walked: bool,
 }
 
-pub fn play(dice: &mut Dice, combines: bool, trace: Option<Trace>) -> Result<(), String> {
-    let mut world = World::new(dice, combines, trace)?;
+/// What happens beyond the usual.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Scene {
+    Plain,
+    /// Half of what clients say makes keys of others.
+    Combining,
+    /// The same, and keys are evicted by rules that come and go.
+    Evicting,
+}
+
+pub fn play(dice: &mut Dice, scene: Scene, trace: Option<Trace>) -> Result<(), String> {
+    let mut world = World::new(dice, scene, trace)?;
     for _ in 0..1 + dice.below(6) {
         world.live(dice)?;
         // What a failed sync dropped is a hole until it is written again, or there is another base, and no log without
@@ -88,7 +98,7 @@ pub fn play(dice: &mut Dice, combines: bool, trace: Option<Trace>) -> Result<(),
 }
 
 impl World {
-    fn new(dice: &mut Dice, combines: bool, trace: Option<Trace>) -> Result<World, String> {
+    fn new(dice: &mut Dice, scene: Scene, trace: Option<Trace>) -> Result<World, String> {
         let clock = Clock::new();
         let disk = SimDisk::new(Dice::seeded(dice.next(), 0));
         let names = names();
@@ -106,7 +116,7 @@ impl World {
         let (twin, link) = new_engine(&clock, seed ^ 1);
         let log = begin_log(&disk, &names, &options, is_rdb, &clock, dice)?;
         let mut world = World {
-            combines,
+            scene,
             clock,
             disk,
             names,
@@ -174,6 +184,7 @@ impl World {
                 self.options.timestamps = dice.percent(30);
                 self.log.set_options(self.options.clone(), self.clock.now());
             }
+            97 if self.scene == Scene::Evicting => self.rule(dice)?,
             _ => {
                 // A turn without delay, as most are.
                 for _ in 0..4 {
@@ -186,7 +197,7 @@ impl World {
     }
 
     fn words(&self, dice: &mut Dice, now: Now) -> Vec<String> {
-        match self.combines && dice.percent(50) {
+        match self.scene != Scene::Plain && dice.percent(50) {
             true => combination(dice),
             false => words(dice, now),
         }
@@ -216,11 +227,32 @@ impl World {
         Ok(())
     }
 
+    /// From now on keys may be evicted, or no more.
+    fn rule(&mut self, dice: &mut Dice) -> Result<(), String> {
+        let keys = *dice.pick(&["", "s*", "l*", "z*", "h*", "x*", "db 0", "db 1 e*"]);
+        let policy = *dice.pick(&["allkeys-random", "allkeys-lru", "volatile-ttl", "noeviction"]);
+        let rule = match keys {
+            "" => String::new(),
+            keys => format!("{keys} {policy} {}", 1 + dice.below(400)),
+        };
+        self.note(|| format!("the rule is '{rule}'"));
+        let mut frame = Vec::new();
+        encode(&["CONFIG", "SET", "maxmemory-rule", &rule], &mut frame);
+        let mut answers = Vec::new();
+        self.engine.receive(self.who, &frame, &mut answers, self.clock.now());
+        match Client::replies(answers).map_err(|why| why.to_string())?.first() {
+            Some(reply) if !reply.is_error() => Ok(()),
+            other => Err(format!("{other:?} to the rule '{rule}'")),
+        }
+    }
+
     fn sweep(&mut self) {
         let now = self.clock.now();
         self.engine.tick(now);
         self.tell_log();
         self.engine.sweep(now);
+        self.tell_log();
+        self.engine.evict_on(now);
         self.tell_log();
     }
 
@@ -235,7 +267,21 @@ impl World {
         self.note(|| {
             format!("   log to {offset}: {}", String::from_utf8_lossy(&sealed).replace("\r\n", " "))
         });
-        self.given.push(Given { offset, at_us: now.mono_us, sealed });
+        let at_us = now.mono_us;
+        if self.scene == Scene::Evicting {
+            // Keys that are evicted go one by one, and any of them may be the last that was written.
+            let before = self.given.last().map_or(0, |unit| unit.offset);
+            let (evictions, rest) = evictions(&sealed);
+            let units = evictions.into_iter().map(|line| Given {
+                offset: before,
+                at_us,
+                sealed: line.to_vec(),
+            });
+            self.given.extend(units);
+            self.given.push(Given { offset, at_us, sealed: rest.to_vec() });
+        } else {
+            self.given.push(Given { offset, at_us, sealed });
+        }
         self.waiting.push_back((offset, now.mono_us));
     }
 
@@ -495,11 +541,10 @@ impl World {
         let units = if matched.is_some() { &[] } else { &given[..] };
         for (number, unit) in units.iter().enumerate() {
             self.tell_twin(&unit.sealed)?;
-            let is_same = self.twin_is(&came_back);
+            let is_same = self.twin_is(&came_back)
+                || self.scene == Scene::Evicting && self.lacks_evicted(&given[number + 1..]);
             if let Some(ours) = &ours {
-                self.twin.keyspace.begin(now.wall());
-                let theirs = all_of(&self.twin);
-                self.twin.keyspace.begin(EVE.wall());
+                let theirs = self.all_of_twin();
                 let count = ours.symmetric_difference(&theirs).count();
                 if nearest.as_ref().is_none_or(|it| it.1 >= count) {
                     let other: Vec<_> = ours.difference(&theirs).collect();
@@ -563,6 +608,31 @@ impl World {
         same
     }
 
+    /// Is there all that the twin has, but for keys that are evicted later on? A base leaves those out that are evicted
+    /// before the walk comes to them.
+    fn lacks_evicted(&mut self, later: &[Given]) -> bool {
+        let mut evicted = BTreeSet::new();
+        for unit in later {
+            let (lines, _) = evictions(&unit.sealed);
+            // A key's name is the last word of its line.
+            let words = lines.iter().filter_map(|line| line.rsplit(|byte| *byte == b'\n').nth(1));
+            evicted.extend(words.map(|word| word.trim_ascii().escape_ascii().to_string()));
+        }
+        if evicted.is_empty() {
+            return false;
+        }
+        let (ours, theirs) = (all_of(&self.engine), self.all_of_twin());
+        let name = |entry: &String| entry.split(' ').nth(1).unwrap_or_default().to_string();
+        ours.is_subset(&theirs) && theirs.difference(&ours).all(|key| evicted.contains(&name(key)))
+    }
+
+    fn all_of_twin(&mut self) -> BTreeSet<String> {
+        self.twin.keyspace.begin(self.clock.now().wall());
+        let all = all_of(&self.twin);
+        self.twin.keyspace.begin(EVE.wall());
+        all
+    }
+
     fn note(&self, what: impl FnOnce() -> String) {
         if let Some(trace) = &self.trace {
             let mut trace = trace.borrow_mut();
@@ -572,6 +642,26 @@ impl World {
             trace.push_back(what());
         }
     }
+}
+
+/// The lines at the beginning that tell of evictions, which clients here never say, and what follows.
+fn evictions(sealed: &[u8]) -> (Vec<&[u8]>, &[u8]) {
+    let mut lines = Commands::new(io::empty(), sealed.to_vec(), 0, sealed.len() as u64);
+    let (mut evictions, mut end) = (Vec::new(), 0);
+    let mut args = ArgsBuf::default();
+    while let Ok(Found::Command) = lines.next(&mut args) {
+        let next = lines.offset() as usize;
+        match args.args().get(0) {
+            b"SELECT" => (),
+            b"UNLINK" => {
+                evictions.push(&sealed[end..next]);
+                end = next;
+            }
+            _ => break,
+        }
+        args.clear();
+    }
+    (evictions, &sealed[end..])
 }
 
 fn all_of(engine: &Engine) -> BTreeSet<String> {
@@ -797,7 +887,7 @@ pub fn play_snapshots(dice: &mut Dice) -> Result<(), String> {
         let path = names.temporary_snapshot_path();
         let permit = Arc::new(Permit::default());
         let is_given_up = dice.percent(15);
-        let save = || -> std::io::Result<()> {
+        let save = || -> io::Result<()> {
             let file = SnapshotFile::create(shared.clone(), path, request)?;
             let mut file = file.permitted_by(permit.clone());
             loop {
@@ -812,7 +902,7 @@ pub fn play_snapshots(dice: &mut Dice) -> Result<(), String> {
                     return file.finish_as(&names.snapshot_path()).map(drop);
                 }
                 let changed = change(&mut engine, who, dice, &clock);
-                changed.map_err(std::io::Error::other)?;
+                changed.map_err(io::Error::other)?;
             }
         };
         let saved = save();

@@ -24,6 +24,7 @@ mod simulation;
 #[path = "../support/mod.rs"]
 mod support;
 
+use durability::Scene;
 use simulation::{Trace, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -153,9 +154,10 @@ fn holds(seed: u64, why: &str) -> bool {
 fn survives(seed: u64) -> bool {
     let play = |trace: Option<Trace>| {
         let run = || {
-            durability::play(&mut Dice::seeded(seed, 3), false, trace.clone())?;
+            durability::play(&mut Dice::seeded(seed, 3), Scene::Plain, trace.clone())?;
             durability::play_snapshots(&mut Dice::seeded(seed, 4))?;
-            durability::play(&mut Dice::seeded(seed, 5), true, trace)
+            durability::play(&mut Dice::seeded(seed, 5), Scene::Combining, trace.clone())?;
+            durability::play(&mut Dice::seeded(seed, 6), Scene::Evicting, trace)
         };
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("it panicked".into()))
     };
