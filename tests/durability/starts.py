@@ -166,11 +166,18 @@ def torn(place):
         end, keys = max(entry for entry in ends if entry[0] <= cut)
         try_cut(server, damaged, content[:cut], end, keys, content[end:cut])
         cuts += 1
-    tails = [b"\0" * 100, b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$100\r\n", b"*2\r\n$5\r\nMULTI"]
+    multi, delete = b"*1\r\n$5\r\nMULTI\r\n", b"*2\r\n$3\r\nDEL\r\n$2\r\nk1\r\n"
+    # Ends that lack something, and such with zeros in them, which file systems leave where data did not get to the disk.
+    tails = [
+        b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$100\r\n", b"*2\r\n$5\r\nMULTI", multi + delete,
+        b"\0" * 100, b"#TS:1\0\0\0\r\n", b"#TS:1" + b"\0" * 2000, b"*1" + b"\0" * 2000,
+        b"*1\r\n$4\r\nP\0\0G\r\n", multi + delete + b"*1\r\n$4\r\n\0\0\0\0\r\n",
+    ]
     for tail in tails:
         try_cut(server, damaged, content + tail, len(content), ends[-1][1], tail)
     # Something that is no command at all is only cut off when that is allowed.
-    for tail in (b"garbage that is no command\r\n", b"\xff" * 40):
+    nonsense = [b"garbage that is no command\r\n", b"\xff" * 40, b"*1\r\n$4\r\nEXEC\r\n", multi + delete + multi + delete]
+    for tail in nonsense:
         lay(server, damaged, content + tail)
         damaged.spawn()
         code = wait_for("the server to end", lambda: damaged.process.poll(), 10)
@@ -182,7 +189,7 @@ def torn(place):
     damaged.spawn("--aof-load-truncated", "no")
     check(wait_for("the server to end", lambda: damaged.process.poll(), 10) == 1, "it did not end with 1")
     check((damaged.folder / INCR).read_bytes() == content[:-3], "the log was changed")
-    return "the log cut at %d places, and %d kinds of other ends: started, what was cut off is kept aside" % (cuts, len(tails) + 2)
+    return "the log cut at %d places, and %d kinds of other ends: started, what was cut off is kept aside" % (cuts, len(tails) + len(nonsense))
 
 
 def lay(server, damaged, content):
