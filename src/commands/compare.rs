@@ -112,8 +112,8 @@ impl<'a> Condition<'a> {
     pub fn holds(&self, cx: &mut Ctx, key: &[u8]) -> Result<bool, Error> {
         Ok(match self {
             Condition::None => true,
-            Condition::Missing => !cx.contains(key),
-            Condition::Present => cx.contains(key),
+            Condition::Missing => !cx.finds(key),
+            Condition::Present => cx.finds(key),
             Condition::Compare(comparison) => match cx.keyspace.peek::<Str>(cx.db, key)? {
                 Some(text) => comparison.holds(text)?,
                 None => matches!(comparison, Comparison::Differs(_) | Comparison::DigestDiffers(_)),

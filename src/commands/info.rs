@@ -250,7 +250,7 @@ fn memory(engine: &Engine, text: &mut String) {
     field(text, "maxmemory_human", human(engine.room.limit));
     field(text, "maxmemory_policy", engine.config.maxmemory_policy.name());
     if let Some(rules) = engine.keyspace.rules() {
-        let is_counted = engine.keyspace.rules_are_counted() as u8;
+        let is_counted = !engine.keyspace.counts_rules() as u8;
         for (at, rule) in rules.list.iter().enumerate() {
             let (sum, evicted) = (rules.sum(at), engine.keyspace.eviction.evicted_of(at));
             field(
@@ -294,7 +294,7 @@ fn memory(engine: &Engine, text: &mut String) {
     field(text, "mem_cluster_links", 0);
     field(text, "mem_cluster_slot_import", 0);
     field(text, "mem_cluster_slot_export", 0);
-    field(text, "mem_aof_buffer", engine.log_buffered());
+    field(text, "mem_aof_buffer", engine.log_memory());
     let databases = (0..engine.keyspace.databases()).map(|db| engine.keyspace.db(db));
     let indexes: usize = databases.map(|db| db.deadlines_memory()).sum();
     field(text, "expires_index_bytes", indexes);

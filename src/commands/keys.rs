@@ -152,7 +152,7 @@ fn renamenx(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     if !cx.contains(from) {
         return Err(Error::NoSuchKey.into());
     }
-    let free = !cx.contains(to);
+    let free = !cx.finds(to);
     if free {
         cx.keyspace.rename(cx.db, from, to);
     }
@@ -175,7 +175,7 @@ fn copy(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         return Err(SAME_OBJECT.into());
     }
     // The source is asked for first: a missing one is a miss, whatever the destination holds.
-    if cx.keyspace.touch(cx.db, from).is_none() || (!replace && cx.keyspace.contains(other, to)) {
+    if cx.keyspace.touch(cx.db, from).is_none() || (!replace && cx.keyspace.finds(other, to)) {
         return out.int(0);
     }
     cx.keyspace.copy((cx.db, from), (other, to));

@@ -107,7 +107,7 @@ fn stats(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
         ("cluster.links", 0),
         ("cluster.slot_import", 0),
         ("cluster.slot_export", 0),
-        ("aof.buffer", engine.log_buffered()),
+        ("aof.buffer", engine.log_memory()),
         ("lua.caches", scripting.cache.memory() as u64),
         ("functions.caches", engine.functions.memory() as u64),
         ("script.VMs", vms as u64),

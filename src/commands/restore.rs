@@ -63,7 +63,7 @@ struct Options {
 fn restore(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let options = Options::read(args.after(3))?;
     let key = args.get(1);
-    if !options.replace && cx.contains(key) {
+    if !options.replace && cx.finds(key) {
         return Err(Error::Say("BUSYKEY Target key name already exists.").into());
     }
     let ttl = args.after(1).int()?;

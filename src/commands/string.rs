@@ -264,7 +264,7 @@ fn set_with_options(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 
 fn setnx(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let (key, value) = (args.get(1), args.get(2));
-    if cx.contains(key) {
+    if cx.finds(key) {
         return out.int(0);
     }
     store(cx, key, value, Life::Forever);
@@ -404,7 +404,7 @@ fn mset(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 fn msetnx(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let pairs = args.tail(1);
     check_pairs(pairs, "msetnx")?;
-    if pairs.iter().step_by(2).any(|key| cx.contains(key)) {
+    if pairs.iter().step_by(2).any(|key| cx.finds(key)) {
         return out.int(0);
     }
     put_pairs(cx, pairs, Life::Forever);

@@ -361,6 +361,11 @@ impl Ctx<'_> {
         self.keyspace.contains(self.db, key)
     }
 
+    /// Is there such a key? The line would change it, or is refused because of it, so it is younger now.
+    pub fn finds(&mut self, key: &[u8]) -> bool {
+        self.keyspace.finds(self.db, key)
+    }
+
     /// Removes a key as DEL does; says whether it was there.
     pub fn remove(&mut self, key: &[u8]) -> bool {
         self.keyspace.remove(self.db, key, Event::DEL)

@@ -4,6 +4,7 @@
 //! A command is told as it was sent, unless its handler knows a more deterministic way to say
 //! what it did. Nothing is built while nobody listens.
 
+use crate::base::memory_size::of_array;
 use crate::keyspace::{Cause, Changes, event};
 use crate::resp::{Args, ArgsBuf};
 
@@ -127,9 +128,9 @@ impl Effects {
         !self.sealed.is_empty()
     }
 
-    /// Bytes of what was sealed and not taken.
-    pub fn unsent(&self) -> usize {
-        self.sealed.len()
+    /// Bytes of memory of what was sealed and not taken.
+    pub fn memory(&self) -> usize {
+        of_array::<u8>(self.sealed.capacity())
     }
 
     /// Puts what was sealed behind what is there.

@@ -1,7 +1,7 @@
 //! The limit on memory: whether there is room, and what is done when there is none.
 //!
 //! Looked at before each request, which costs a comparison while there is room. What counts is what the allocator has
-//! given out, less what will go by itself: answers that clients have not read yet, what the log has not written,
+//! given out, less what will go by itself: answers that clients have not read yet, what the log has not synced,
 //! what a snapshot has gathered, and what is being freed elsewhere. Else a few slow readers could drive all data out,
 //! and the messages about evicted keys would evict more.
 //!
@@ -13,14 +13,14 @@
 //! only moves, and any transaction of such.
 
 use super::limits::OUTPUTS_SHARE;
-use super::{Command, Engine, SessionKey, keys};
+use super::{Command, Engine, SessionKey, acl, keys};
 use crate::base::memory_size::share_of;
 use crate::config::{Amount, MaxmemoryPolicy};
 use crate::error::Error;
 use crate::keyspace::Rules;
 use crate::keyspace::evict::{Evicted, Policy, Whose};
 use crate::resp::Args;
-use crate::spec::DENYOOM;
+use crate::spec::{Access, DENYOOM};
 use crate::world::host::Level;
 use crate::world::time::Now;
 
@@ -137,11 +137,16 @@ impl Engine {
         }
         self.keyspace.rules()?;
         let session = &self.sessions[who];
+        let mut db = session.db;
         match (command.spec.name, &session.multi) {
-            ("EXEC", Some(multi)) => {
-                multi.lines().find_map(|(command, args)| self.rule_oom(session.db, command, args))
-            }
-            _ => self.rule_oom(session.db, command, args),
+            ("EXEC", Some(multi)) => multi.lines().find_map(|(command, args)| {
+                if command.spec.name == "SELECT" {
+                    db = self.database(args.get(1)).unwrap_or(db);
+                }
+                self.rule_oom(db, command, args)
+            }),
+            (_, Some(multi)) => self.rule_oom(multi.db.unwrap_or(db), command, args),
+            _ => self.rule_oom(db, command, args),
         }
     }
 
@@ -159,16 +164,23 @@ impl Engine {
         self.rule_oom(db, command, args)
     }
 
-    /// Why a command may not run: one of its keys has a rule, and there is no room by that.
+    /// Why a command may not run: one of the keys that it could let grow has a rule, and there is no room by that.
     fn rule_oom(&self, db: usize, command: &Command, args: Args) -> Option<Error> {
         let rules = self.keyspace.rules()?;
-        if !may_grow(command) {
+        if !self.line_may_grow(command, args) {
             return None;
         }
-        let home = self.keyspace.db(db);
         let found = keys::find(&command.spec, args)?;
-        let full = found.iter().find_map(|key| {
-            let rule = home.rule_of(args.get(key.index))?;
+        let growing =
+            found.iter().filter(|key| matches!(key.access, Access::ReadWrite | Access::Overwrite));
+        // A copy may go to another database.
+        let target = match command.spec.name {
+            "COPY" => self.database_of_copy(args).unwrap_or(db),
+            _ => db,
+        };
+        let home = self.keyspace.db(target);
+        let full = growing.map(|key| args.get(key.index)).find_map(|key| {
+            let rule = home.rule_of(key)?;
             (rules.is_over(rule) && self.may_not_go(rule)).then_some(rule)
         })?;
         let keys = rules.list[full].keys();
@@ -176,6 +188,16 @@ impl Engine {
         Some(Error::text(format!(
             "OOM command not allowed when used memory > 'maxmemory-rule' of {keys}."
         )))
+    }
+
+    /// Where COPY puts the key, if it says so.
+    fn database_of_copy(&self, args: Args) -> Option<usize> {
+        let mut named = (4..args.len()).filter(|at| args.get(at - 1).eq_ignore_ascii_case(b"DB"));
+        self.database(args.get(named.next_back()?))
+    }
+
+    fn database(&self, number: &[u8]) -> Option<usize> {
+        acl::check::database(number, self.keyspace.databases())
     }
 
     /// May none of the keys of a rule go, or none any more?
@@ -247,14 +269,16 @@ impl Engine {
     /// Is there something to evict when nobody asks for anything?
     #[inline]
     pub fn take_wants_room(&mut self) -> bool {
-        std::mem::take(&mut self.room.wanted)
+        // Amid a script's unit nothing may go, nor is counted.
+        !self.is_busy() && (std::mem::take(&mut self.room.wanted) || self.keyspace.counts_rules())
     }
 
     /// Evicts a slice; says whether there is more to do.
     pub fn evict_on(&mut self, now: Now) -> bool {
         self.set_now(now);
-        // Who runs next looks again.
         if self.is_busy() {
+            // It goes on when the script is over.
+            self.room.wanted = true;
             return false;
         }
         // What rules are about is counted anew when they change.
@@ -331,7 +355,7 @@ impl Engine {
     }
 
     /// Bytes that go by themselves: what clients have not read, up to the share of the limit that it may take, what is
-    /// still held for clients that were ended, what the log has not written, and what a snapshot has gathered.
+    /// still held for clients that were ended, what the log takes until it is synced, and what a snapshot has gathered.
     pub fn not_counted(&self) -> u64 {
         let unread = self.outputs_memory() as u64;
         let unread = match self.room.limit {
@@ -339,13 +363,13 @@ impl Engine {
             limit => unread.min(limit / OUTPUTS_SHARE),
         };
         let leaving = self.ledger.leaving() as u64;
-        unread + leaving + self.log_buffered() + self.keyspace.gathered() as u64
+        unread + leaving + self.log_memory() + self.keyspace.gathered() as u64
     }
 
-    /// Bytes of the log that are not in its file.
-    pub fn log_buffered(&self) -> u64 {
+    /// Bytes that the log takes in memory: what is not in its file, and what is kept until that was synced.
+    pub fn log_memory(&self) -> u64 {
         match self.effects.wanted {
-            true => self.effects.unsent() as u64 + self.persistence.aof.progress.sizes().buffered,
+            true => self.effects.memory() as u64 + self.persistence.aof.progress.sizes().memory,
             false => 0,
         }
     }

@@ -19,7 +19,7 @@ const STRANGER_INPUT_MAX: usize = 64 * 1024;
 const STRANGER_OUTPUT_MAX: usize = 1024;
 /// The share of the memory there is that outputs may take, and what they may take however little that is.
 pub(super) const OUTPUTS_SHARE: u64 = 4;
-const OUTPUTS_LEAST: u64 = 32 << 20;
+const OUTPUTS_LEAST: u64 = 16 << 20;
 /// The share of that which one client may have unread and still be read from.
 const PAUSE_SHARE: usize = 16;
 const PAUSE_MOST: usize = 64 << 20;

@@ -109,12 +109,18 @@ pub struct Head {
 impl Head {
     /// The file, under a temporary name.
     pub fn create(&self, disk: Arc<dyn Disk>) -> std::io::Result<SnapshotFile> {
+        self.create_as(
+            disk,
+            match self.purpose {
+                Purpose::Save => self.names.temporary_snapshot_path(),
+                Purpose::Rewrite => self.names.temporary_base_path(),
+            },
+        )
+    }
+
+    fn create_as(&self, disk: Arc<dyn Disk>, path: PathBuf) -> std::io::Result<SnapshotFile> {
         let aux: Vec<(&str, &[u8])> =
             self.aux.iter().map(|(name, value)| (*name, value.as_slice())).collect();
-        let path = match self.purpose {
-            Purpose::Save => self.names.temporary_snapshot_path(),
-            Purpose::Rewrite => self.names.temporary_base_path(),
-        };
         let request = Request {
             format: self.format,
             aux: &aux,
@@ -193,6 +199,7 @@ pub struct LogProgress {
     size: AtomicU64,
     base_size: AtomicU64,
     buffered: AtomicU64,
+    memory: AtomicU64,
     delayed_syncs: AtomicU64,
     /// DEBUG AOF-FLUSH-SLEEP: so many microseconds pass before anything is written.
     write_delay_us: AtomicU64,
@@ -241,6 +248,7 @@ impl LogProgress {
         self.size.store(sizes.size, Ordering::Relaxed);
         self.base_size.store(sizes.base, Ordering::Relaxed);
         self.buffered.store(sizes.buffered, Ordering::Relaxed);
+        self.memory.store(sizes.memory, Ordering::Relaxed);
         self.delayed_syncs.store(sizes.delayed_syncs, Ordering::Relaxed);
     }
 
@@ -249,6 +257,7 @@ impl LogProgress {
             size: self.size.load(Ordering::Relaxed),
             base: self.base_size.load(Ordering::Relaxed),
             buffered: self.buffered.load(Ordering::Relaxed),
+            memory: self.memory.load(Ordering::Relaxed),
             delayed_syncs: self.delayed_syncs.load(Ordering::Relaxed),
         }
     }
@@ -259,7 +268,10 @@ impl LogProgress {
 pub struct Sizes {
     pub size: u64,
     pub base: u64,
+    /// In no file yet.
     pub buffered: u64,
+    /// In memory: what is in no file, and what is kept until it is synced.
+    pub memory: u64,
     pub delayed_syncs: u64,
 }
 
@@ -585,7 +597,7 @@ impl Engine {
             (0..self.keyspace.databases()).map(sizes).filter(|(_, keys, _)| *keys > 0).collect();
         let head = self.head(Purpose::Save, databases.clone(), Arc::default());
         let write = || -> std::io::Result<()> {
-            let mut file = head.create(self.host.disk())?;
+            let mut file = head.create_as(self.host.disk(), head.names.temporary_save_path())?;
             for (db, ..) in databases {
                 for record in self.keyspace.live_records(db) {
                     let (key, deadline, age) = (record.key(), record.deadline(), record.age());

@@ -87,6 +87,8 @@ pub struct Keyspace {
     pub eviction: Eviction,
     /// What keys may take of it.
     rules: Option<Arc<Rules>>,
+    /// Not all keys are counted that rules are about.
+    counts_rules: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -173,6 +175,7 @@ impl Keyspace {
             touched: Touched::default(),
             eviction: Eviction::default(),
             rules: None,
+            counts_rules: false,
             filed: Millis(i64::MAX),
             sweep_from: 0,
             lateness: Lateness::default(),
@@ -288,6 +291,13 @@ impl Keyspace {
     /// Is there such a key? Removes it if it is due; neither counts nor ages.
     pub fn contains(&mut self, db: usize, key: &[u8]) -> bool {
         self.live(db, key).is_some()
+    }
+
+    /// The same for who would change the key, or keep it as it is for another's sake: it is younger then, also if
+    /// nothing comes of it. A lock that others ask for is in use.
+    pub fn finds(&mut self, db: usize, key: &[u8]) -> bool {
+        let place = self.live(db, key);
+        place.is_some_and(|place| self.use_it(db, place, false).is_some())
     }
 
     /// One step of a walk over a database: visits the keys at home in one bucket, removes those of
@@ -545,7 +555,9 @@ impl Keyspace {
         }
         let Some(record) = self.discard(db, from) else { return false };
         let kind = record.kind();
-        let before = self.place(db, record.renamed(to));
+        let mut record = record.renamed(to);
+        self.carry_age((db, from), (db, to), &mut record);
+        let before = self.place(db, record);
         self.moved((db, from), (db, to));
         self.changes.remark(db, to, Event::NEW);
         self.changes.note(db, from, Event::generic("rename_from"), Cause::Command);
@@ -560,7 +572,8 @@ impl Keyspace {
         if !self.contains(db, key) || self.contains(other, key) {
             return false;
         }
-        let Some(record) = self.discard(db, key) else { return false };
+        let Some(mut record) = self.discard(db, key) else { return false };
+        self.carry_age((db, key), (other, key), &mut record);
         self.place(other, record);
         self.moved((db, key), (other, key));
         self.changes.remark(other, key, Event::NEW);

@@ -279,6 +279,12 @@ impl Keyspace {
         }
     }
 
+    /// Are there keys that `count_rules` has to count?
+    #[inline]
+    pub fn counts_rules(&self) -> bool {
+        self.counts_rules
+    }
+
     /// The rules, if there are any.
     #[inline]
     pub fn rules(&self) -> Option<&Arc<Rules>> {
@@ -287,13 +293,8 @@ impl Keyspace {
 
     /// Counts the keys of some more buckets; says whether there is more to count.
     pub fn count_rules(&mut self, buckets: usize) -> bool {
-        self.dbs.iter_mut().any(|db| db.count_on(buckets))
-    }
-
-    /// Are all keys counted?
-    pub fn rules_are_counted(&self) -> bool {
-        let counted = |db: &Db| db.accounts.as_ref().is_none_or(|it| it.counted_to == ALL);
-        self.dbs.iter().all(counted)
+        self.counts_rules = self.dbs.iter_mut().any(|db| db.count_on(buckets));
+        self.counts_rules
     }
 
     /// A database has other accounts from here on.
@@ -301,6 +302,7 @@ impl Keyspace {
         let home = &mut self.dbs[db];
         home.accounts = self.rules.as_ref().map(|rules| {
             let counted_to = if home.table.is_empty() { ALL } else { 0 };
+            self.counts_rules |= counted_to != ALL;
             Box::new(Accounts::new(rules, db, counted_to))
         });
     }

@@ -69,6 +69,11 @@ impl Names {
     }
 
     pub fn temporary_snapshot_path(&self) -> PathBuf {
+        self.in_folder(format!("temp-bgsave-{}.rdb", self.pid).as_bytes())
+    }
+
+    /// Of a snapshot that is written while everybody waits; another may be under way.
+    pub fn temporary_save_path(&self) -> PathBuf {
         self.in_folder(format!("temp-{}.rdb", self.pid).as_bytes())
     }
 
@@ -161,7 +166,8 @@ pub fn replace(disk: &dyn Disk, temporary: &Path, path: &Path, content: &[u8]) -
 fn pid_of(name: &[u8]) -> Option<u32> {
     let name = std::str::from_utf8(name).ok()?;
     let inner = |start: &str, end: &str| name.strip_prefix(start)?.strip_suffix(end)?.parse().ok();
-    inner("temp-rewriteaof-bg-", ".aof").or_else(|| inner("temp-", ".rdb"))
+    let names = [("temp-rewriteaof-bg-", ".aof"), ("temp-bgsave-", ".rdb"), ("temp-", ".rdb")];
+    names.iter().find_map(|(start, end)| inner(start, end))
 }
 
 /// FNV-1a: the same for every version of the program.

@@ -254,7 +254,11 @@ async fn serve(
     let temporary = door
         .enter(|engine, _| {
             let names = engine.names();
-            [names.temporary_snapshot_path(), names.temporary_base_path()]
+            [
+                names.temporary_save_path(),
+                names.temporary_snapshot_path(),
+                names.temporary_base_path(),
+            ]
         })
         .await;
     tokio::task::spawn_local(signals::watch(door.clone(), temporary[0].clone()));

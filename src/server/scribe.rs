@@ -308,6 +308,7 @@ impl Desk {
             size: log.size(),
             base: log.base_size(),
             buffered: log.pending(),
+            memory: log.memory(),
             delayed_syncs: log.delayed(),
         });
         let (mut kept, mut last) = (self.kept.load(Ordering::Relaxed), None);

@@ -11,12 +11,15 @@ pub async fn watch(door: Door, temporary: PathBuf) -> std::io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     // A peer that went away is an error of the write, not of the process.
     let mut hangup = signal(SignalKind::hangup())?;
+    // Nor is a file that may not grow any more: it is a disk that is full.
+    let mut file_limit = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
     let mut interrupted = false;
     loop {
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
             _ = hangup.recv() => continue,
+            _ = file_limit.recv() => continue,
         };
         if name == "SIGINT" {
             if std::mem::replace(&mut interrupted, true) {

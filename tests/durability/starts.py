@@ -60,7 +60,7 @@ def swept(place):
     gone.wait()
     folder = server.folder
     stale = [
-        folder / ("temp-%d.rdb" % gone.pid), folder / ("temp-rewriteaof-bg-%d.aof" % gone.pid),
+        folder / ("temp-%d.rdb" % gone.pid), folder / ("temp-bgsave-%d.rdb" % gone.pid), folder / ("temp-rewriteaof-bg-%d.aof" % gone.pid),
         folder / "appendonlydir/temp-appendonly.aof.incr", folder / "appendonlydir/temp-appendonly.aof.manifest",
     ]
     kept = [folder / ("temp-%d.rdb" % os.getpid()), folder / "temp-notes.txt"]

@@ -1,6 +1,7 @@
 //! Memory that is full: what is lost is what may be, what is refused is what grows, and nobody is stuck.
 
 use crate::hostile::{MIB, russet};
+use crate::process::until;
 use crate::support::client::{Client, encode};
 use crate::support::value::Value;
 use std::collections::HashSet;
@@ -166,6 +167,91 @@ fn the_log_knows_what_was_evicted() {
     let before = client.call(&["DEBUG", "DIGEST"]);
     assert_eq!(client.call(&["DEBUG", "LOADAOF"]), Value::simple("OK"));
     assert_eq!(client.call(&["DEBUG", "DIGEST"]), before);
+}
+
+/// What the log keeps until it is synced is no reason to refuse or evict anything.
+#[test]
+fn what_the_log_keeps_does_not_count() {
+    let server =
+        russet(&["--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory", "40mb"]);
+    let mut client = server.connect();
+    let value = "x".repeat(500);
+    for round in 0..250 {
+        let mut frames = Vec::new();
+        (0..200).for_each(|at| encode(&["SET", &format!("{round}:{at}"), &value], &mut frames));
+        client.write_raw(&frames).expect("a connection");
+        for _ in 0..200 {
+            let answer = client.read_reply().expect("an answer");
+            assert_eq!(answer, Value::simple("OK"), "round {round}");
+        }
+    }
+    let kept = info(&mut client, "mem_aof_buffer").parse::<u64>().expect("a number");
+    let aside = info(&mut client, "mem_not_counted_for_evict").parse::<u64>().expect("a number");
+    assert!(aside >= kept, "{aside} of {kept}");
+}
+
+/// A rule is about keys in its database that a line would let grow, wherever it is said, and about no others.
+#[test]
+fn a_full_rule_refuses_what_lets_its_keys_grow() {
+    let server = russet(&["--maxmemory-rule", "bull:* noeviction 20kb db 3 noeviction 20kb"]);
+    let mut client = server.connect();
+    let big = "x".repeat(30_000);
+    client.call(&["RPUSH", "bull:q", "1"]);
+    client.call(&["SADD", "bull:s", "1"]);
+    client.call(&["SET", "bull:big", &big]);
+    client.call(&["SELECT", "3"]);
+    client.call(&["SET", "big", &big]);
+    client.call(&["SELECT", "0"]);
+    let flags = "#!lua\nredis.call('SET', 'other', '1') return redis.call('SET', KEYS[1], '1')";
+    for (line, is_refused) in [
+        (&["SET", "bull:x", "1"][..], true),
+        (&["EVAL", flags, "1", "bull:x"], true),
+        (&["EVAL", flags, "1", "y"], false),
+        (&["COPY", "bull:q", "bull:r"], true),
+        (&["COPY", "bull:q", "copy", "DB", "3"], true),
+        (&["COPY", "bull:q", "copy", "DB", "5"], false),
+        (&["SORT", "bull:q", "STORE", "sorted"], false),
+        (&["SUNIONSTORE", "union", "bull:s"], false),
+        (&["SUNIONSTORE", "bull:union", "union"], true),
+    ] {
+        let answer = client.call(line);
+        assert_eq!(is_oom(&answer), is_refused, "{line:?}: {answer}");
+        assert!(is_refused || !answer.is_error(), "{line:?}: {answer}");
+    }
+    assert_eq!(client.call(&["EXISTS", "other"]), Value::Int(1), "the one that ran");
+    for (from, to, is_refused) in [("0", "3", true), ("3", "0", false)] {
+        for line in [&["SELECT", from][..], &["MULTI"], &["SELECT", to]] {
+            assert!(!client.call(line).is_error());
+        }
+        assert_eq!(is_oom(&client.call(&["SET", "x", "1"])), is_refused, "{from} to {to}");
+        assert_eq!(client.call(&["EXEC"]).is_error(), is_refused, "{from} to {to}");
+    }
+}
+
+/// Whatever has keys counted anew, it is done without another request.
+#[test]
+fn rules_know_their_keys_when_databases_change_places() {
+    let server = russet(&["--maxmemory-rule", "db 1 allkeys-lru 100kb"]);
+    let mut client = server.connect();
+    client.call(&["DEBUG", "POPULATE", "5000", "key", "100"]);
+    client.call(&["SWAPDB", "0", "1"]);
+    until("the rule is kept", || {
+        let rule = info(&mut client, "maxmemory_rule_0");
+        rule.ends_with("counted=1") && !rule.contains("evicted=0,")
+    });
+    // Nor does it end while a script holds all up.
+    client.call(&["FLUSHALL"]);
+    client.call(&["DEBUG", "POPULATE", "300000", "key", "10"]);
+    client.call(&["CONFIG", "SET", "busy-reply-threshold", "20"]);
+    let mut frames = Vec::new();
+    encode(&["CONFIG", "SET", "maxmemory-rule", "key:* noeviction 1mb"], &mut frames);
+    encode(&["EVAL", "for i = 1, 30000000 do end", "0"], &mut frames);
+    client.write_raw(&frames).expect("a connection");
+    for _ in 0..2 {
+        assert!(!client.read_reply().expect("an answer").is_error());
+    }
+    until("all are counted", || info(&mut client, "maxmemory_rule_0").ends_with("counted=1"));
+    assert!(is_oom(&client.call(&["SET", "key:new", "1"])));
 }
 
 fn is_oom(answer: &Value) -> bool {

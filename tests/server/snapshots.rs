@@ -115,6 +115,22 @@ fn to_give_up_a_snapshot_leaves_the_rewrite_behind_it() {
     until("the log has its base", || server.log().contains("rewrite finished successfully"));
 }
 
+/// DEBUG RELOAD saves for itself, in nobody's way.
+#[test]
+fn a_reload_beside_a_snapshot_loses_nothing() {
+    let server = russet(&["--rdb-key-save-delay", "0"]);
+    let mut client = server.connect();
+    client.call(&["DEBUG", "POPULATE", "100000"]);
+    send_together(&mut client, &[&["BGSAVE"], &["DEBUG", "RELOAD"], &["DBSIZE"]]);
+    for expected in
+        [Value::simple("Background saving started"), Value::simple("OK"), Value::Int(100_000)]
+    {
+        assert_eq!(client.read_reply().expect("it answers"), expected);
+    }
+    until("it is over", || info(&server, "persistence").contains("rdb_bgsave_in_progress:0\r\n"));
+    assert!(info(&server, "persistence").contains("rdb_last_bgsave_status:ok\r\n"));
+}
+
 fn send_together(client: &mut Client, requests: &[&[&str]]) {
     let mut frames = Vec::new();
     requests.iter().for_each(|request| encode(request, &mut frames));

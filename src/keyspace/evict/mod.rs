@@ -241,6 +241,21 @@ impl Keyspace {
         }
     }
 
+    /// A key that comes under a rule which counts ages in another way begins anew.
+    pub(in crate::keyspace) fn carry_age(
+        &self,
+        from: (usize, &[u8]),
+        to: (usize, &[u8]),
+        record: &mut Record,
+    ) {
+        if self.eviction.mixed {
+            let aging = self.aging_for(to.0, to.1);
+            if aging.lfu != self.aging_for(from.0, from.1).lfu {
+                record.set_age(aging.newborn());
+            }
+        }
+    }
+
     /// Removes a key to make room.
     pub fn evict(&mut self, whose: Whose) -> Evicted {
         if self.rules().is_some() {
@@ -304,7 +319,7 @@ impl Keyspace {
     fn has_any(&self, group: usize) -> bool {
         let policy = self.eviction.groups[group].policy;
         let Some(rules) = self.rules().filter(|_| policy.by != By::Nothing) else { return false };
-        if !self.rules_are_counted() {
+        if self.counts_rules {
             return true;
         }
         let count = |keys: u64, volatile: u64| if policy.volatile { volatile } else { keys };

@@ -302,4 +302,11 @@ fn ages_are_of_the_kind_that_the_rule_needs() {
     assert!(aging.lfu && aging.frequency(keyspace.record(0, b"often:a").unwrap()) > 5);
     let aging = keyspace.aging_for(0, b"a");
     assert!(!aging.lfu && aging.idle_seconds(keyspace.record(0, b"a").unwrap()) == 0);
+    // Who moves from one to the other begins anew.
+    keyspace.rename(0, b"often:a", b"b");
+    let aging = keyspace.aging_for(0, b"b");
+    assert_eq!(aging.idle_seconds(keyspace.record(0, b"b").unwrap()), 0);
+    keyspace.rename(0, b"a", b"often:b");
+    let aging = keyspace.aging_for(0, b"often:b");
+    assert_eq!(aging.frequency(keyspace.record(0, b"often:b").unwrap()), 5);
 }

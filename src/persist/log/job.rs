@@ -4,6 +4,7 @@
 use super::super::files::{Names, Note, or_here, replace, shown};
 use super::super::manifest::Manifest;
 use super::Current;
+use crate::base::memory_size::of_array;
 use crate::world::disk::{Disk, File};
 use crate::world::host::Level;
 use std::io;
@@ -96,6 +97,24 @@ pub(super) struct Finished {
     /// With an error: one whose numbers were used, perhaps.
     pub manifest: Manifest,
     pub error: Option<io::Error>,
+}
+
+impl Task {
+    /// Bytes of memory that what is to be written takes.
+    pub(super) fn memory(&self) -> usize {
+        match self {
+            Task::Write { bytes, .. } | Task::Close { bytes, .. } => memory_of(bytes),
+            Task::Restore { tail, .. } => tail.iter().map(memory_of).sum(),
+            Task::Sync(_) | Task::Open { .. } | Task::Finish(_) | Task::Sweep(_) | Task::Remove => {
+                0
+            }
+        }
+    }
+}
+
+/// Bytes that the allocator has given out for it.
+pub(super) fn memory_of(buffer: &Vec<u8>) -> usize {
+    of_array::<u8>(buffer.capacity())
 }
 
 impl Job {

@@ -27,7 +27,7 @@ use crate::world::disk::{Disk, File};
 use crate::world::host::Level;
 use crate::world::time::Now;
 pub use job::{Done, Job, replace_base};
-use job::{Finish, Outcome, Task};
+use job::{Finish, Outcome, Task, memory_of};
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
@@ -82,8 +82,12 @@ pub struct Log {
     /// What was written and is not durable; empty if that is too much to be held.
     held: VecDeque<Vec<u8>>,
     held_bytes: usize,
+    /// What that takes in memory.
+    held_memory: usize,
     is_held: bool,
     is_busy: bool,
+    /// What the job that is under way was given takes in memory.
+    busy_memory: usize,
     is_saving: bool,
     trouble: Option<Trouble>,
     said_us: Option<u64>,
@@ -251,8 +255,10 @@ impl Log {
             marks: VecDeque::new(),
             held: VecDeque::new(),
             held_bytes: 0,
+            held_memory: 0,
             is_held: true,
             is_busy: false,
+            busy_memory: 0,
             is_saving: false,
             trouble: None,
             said_us: None,
@@ -338,6 +344,7 @@ impl Log {
         }
         let task = self.task(now)?;
         self.is_busy = true;
+        self.busy_memory = task.memory();
         Some(Job { disk: self.disk.clone(), names: self.names.clone(), task })
     }
 
@@ -360,6 +367,7 @@ impl Log {
 
     pub fn done(&mut self, done: Done, now: Now) -> Option<Event> {
         self.is_busy = false;
+        self.busy_memory = 0;
         self.is_late = false;
         self.notes.extend(done.notes);
         match done.outcome {
@@ -415,6 +423,13 @@ impl Log {
     /// Bytes in memory that are in no file.
     pub fn pending(&self) -> u64 {
         (self.waiting.len() + self.behind.as_ref().map_or(0, Vec::len)) as u64
+    }
+
+    /// What the log takes in memory: what is in no file, what is being written, and what is held because it would
+    /// have to be written again if a sync failed.
+    pub fn memory(&self) -> u64 {
+        let behind = self.behind.as_ref().map_or(0, memory_of);
+        (memory_of(&self.waiting) + behind + self.held_memory + self.busy_memory) as u64
     }
 
     /// All files together (`aof_current_size`).
@@ -594,11 +609,9 @@ impl Log {
                 Failed::Sync => {
                     let current = self.current.as_mut().filter(|_| is_time)?;
                     let (file, length) = (current.file.clone(), current.synced);
-                    return Some(Task::Restore {
-                        file,
-                        length,
-                        tail: self.held.drain(..).collect(),
-                    });
+                    let tail = std::mem::take(&mut self.held).into();
+                    self.held_memory = 0;
+                    return Some(Task::Restore { file, length, tail });
                 }
                 Failed::Write if !is_time => return self.sync_task(now),
                 Failed::Write | Failed::Lost => (),
@@ -719,6 +732,7 @@ impl Log {
 
     fn restored(&mut self, result: io::Result<()>, tail: Vec<Vec<u8>>, now: Now) -> Option<Event> {
         if let Err(why) = result {
+            self.held_memory = tail.iter().map(memory_of).sum();
             self.held = tail.into();
             return self.fail(Failed::Sync, "Fail to write the AOF file again", &why, now);
         }
@@ -863,10 +877,12 @@ impl Log {
             self.is_held = false;
         }
         if self.is_held {
+            self.held_memory += memory_of(&bytes);
             self.held.push_back(bytes);
             return;
         }
         self.held.clear();
+        self.held_memory = 0;
         self.keep_buffer(bytes);
     }
 
@@ -887,6 +903,7 @@ impl Log {
             self.keep_buffer(buffer);
         }
         self.held.clear();
+        self.held_memory = 0;
         self.held_bytes = 0;
         self.is_held = true;
     }
