@@ -463,7 +463,7 @@ fn oom(engine: &mut Engine, who: SessionKey, _: Args, _: Reply) -> Done {
 }
 
 fn announce(engine: &Engine, who: SessionKey) {
-    let line = engine.describe(who);
+    let line = engine.describe_for_log(who);
     engine.host.log(Level::Warning, &format!("A client asked for a crash: {line}"));
 }
 

@@ -307,6 +307,7 @@ pub fn give<T: Elements>(
         }
         answers(answer);
     }
+    value.counts(changed.len());
     value.done_if(!changed.is_empty(), if is_over { T::REMOVED } else { T::GIVEN });
     match is_over {
         true => tell_removed::<T>(cx, key, &changed),

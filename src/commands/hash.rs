@@ -213,6 +213,7 @@ fn set_pairs(cx: &mut Ctx, args: Args, command: &'static str) -> Result<i64, Err
         new += i64::from(hash.set(pairs.get(at), pairs.get(at + 1), limits));
         hash.part(pairs.get(at));
     }
+    hash.counts(pairs.len() / 2);
     hash.done(Event::hash("hset"));
     Ok(new)
 }
@@ -238,6 +239,7 @@ fn hdel(cx: &mut Ctx, args: Args, out: Reply) -> Done {
             removed += 1;
         }
     }
+    hash.counts(removed);
     hash.done_if(removed > 0, Event::hash("hdel"));
     out.int(removed as i64)
 }
@@ -262,6 +264,7 @@ fn hgetdel(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         }
     }
     let removed = line.len() > 2;
+    hash.counts(line.len() - 2);
     hash.done_if(removed, Event::hash("hdel"));
     if removed {
         cx.effects.instead(&line);

@@ -130,6 +130,7 @@ fn hgetex(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         _ if is_over => Hash::REMOVED,
         _ => Hash::GIVEN,
     };
+    hash.counts(changed.len());
     hash.done_if(!changed.is_empty(), event);
     match fate {
         Fate::Until(_) if is_over => elements::tell_removed::<Hash>(cx, key, &changed),

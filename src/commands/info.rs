@@ -677,7 +677,8 @@ fn debug(engine: &Engine, text: &mut String) {
 
 fn errorstats(engine: &Engine, text: &mut String) {
     for (kind, count) in engine.stats.errors() {
-        let kind = String::from_utf8_lossy(kind);
+        // Scripts make kinds up, and these would part a line.
+        let kind = String::from_utf8_lossy(kind).replace(['#', ':', '\r', '\n'], "_");
         let _ = write!(text, "errorstat_{kind}:count={count}\r\n");
     }
 }

@@ -135,7 +135,7 @@ fn stats(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
         ("overhead.total", signed(overhead)),
         ("db.dict.rehashing.count", 0),
         ("keys.count", signed(keys)),
-        ("keys.bytes-per-key", signed(used.saturating_sub(startup) / keys.max(1))),
+        ("keys.bytes-per-key", signed(used.saturating_sub(startup).checked_div(keys).unwrap_or(0))),
         ("dataset.bytes", signed(dataset)),
     ] {
         map.bulk(name.as_bytes());
@@ -179,6 +179,9 @@ fn stats(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
 fn doctor(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
     /// With less than this, everything but the data decides the ratios.
     const SMALL: u64 = 5 << 20;
+    /// Less than this is lost in no time.
+    const FRAGMENTS: u64 = 10 << 20;
+    const SCRIPTS: usize = 1000;
     let books = Books::of(engine);
     if books.used < SMALL {
         return out.verbatim("txt", b"There is too little data to judge how memory is used.\n");
@@ -192,7 +195,7 @@ fn doctor(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
         );
     }
     let fragmentation = ratio(books.memory.active, books.memory.allocated);
-    if fragmentation > 1.1 {
+    if fragmentation > 1.1 && books.memory.active - books.memory.allocated > FRAGMENTS {
         text += &format!(
             " * The allocator's pages hold {fragmentation:.2} times what is in use: they are \
              fragmented, as happens when many values were removed or grew.\n"
@@ -211,6 +214,13 @@ fn doctor(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
             " * Clients hold {} KiB each on average: some do not read their replies, or send \
              large requests.\n",
             per_client >> 10
+        );
+    }
+    let scripts = engine.scripting.cache.len();
+    if scripts > SCRIPTS {
+        text += &format!(
+            " * {scripts} scripts are cached. Whoever puts values into the text of a script has each of \
+             them kept: KEYS and ARGV are for these.\n"
         );
     }
     match text.is_empty() {

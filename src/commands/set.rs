@@ -137,6 +137,7 @@ fn sadd(cx: &mut Ctx, args: Args, out: Reply) -> Done {
         edit.expect(members.len(), &limits);
     }
     let added = members.iter().filter(|member| edit.insert(Text::Bytes(member), &limits)).count();
+    edit.counts(added);
     edit.done_if(added > 0, Event::set("sadd"));
     out.int(added as i64)
 }
@@ -144,6 +145,7 @@ fn sadd(cx: &mut Ctx, args: Args, out: Reply) -> Done {
 fn srem(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let Some(mut edit) = cx.edit::<Set>(args.get(1))? else { return out.int(0) };
     let removed = args.tail(2).iter().filter(|member| edit.remove(Text::Bytes(member))).count();
+    edit.counts(removed);
     edit.done_if(removed > 0, Event::set("srem"));
     out.int(removed as i64)
 }
@@ -258,6 +260,8 @@ fn spop_many(cx: &mut Ctx, key: &[u8], count: usize, out: Reply) -> Done {
     }
     if count >= edit.len() {
         let answered = answer_all(&edit, out);
+        let all = edit.len();
+        edit.counts(all);
         drop(edit);
         cx.keyspace.changes.also(cx.db, key, Event::set("spop"));
         cx.remove(key);
@@ -274,6 +278,7 @@ fn spop_many(cx: &mut Ctx, key: &[u8], count: usize, out: Reply) -> Done {
         list.text(member);
     });
     edit.leave(rest);
+    edit.counts(count);
     edit.done(Event::set("spop"));
     for some in told.chunks(TOLD_AT_ONCE) {
         let mut words: Vec<&[u8]> = vec![b"SREM", key];

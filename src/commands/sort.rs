@@ -128,6 +128,7 @@ fn run(cx: &mut Ctx, args: Args, mut order: Order, out: Reply) -> Done {
     match order.store {
         Some(target) => {
             let list = order.stored(cx, &elements);
+            cx.keyspace.changes.counts(list.len());
             let len = cx.store(target, list, Event::list("sortstore"));
             out.int(len as i64)
         }

@@ -39,12 +39,13 @@ impl Engine {
         let command = match found {
             Ok(command) => command,
             Err(_) if gate::is_cross_protocol(args.get(0)) => {
-                self.host.log(
-                    crate::world::host::Level::Warning,
+                let text = format!(
                     "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or \
                      Host: commands. This is likely due to an attacker attempting to use Cross \
-                     Protocol Scripting to compromise your instance. Connection aborted.",
+                     Protocol Scripting to compromise your instance. Connection from {} aborted.",
+                    self.sessions[who].peer.addr
                 );
+                self.host.log(crate::world::host::Level::Warning, &text);
                 self.sessions[who].closing = Closing::Now;
                 return Flow::Close;
             }

@@ -14,9 +14,24 @@ impl Engine {
         self.sessions.get(who).map_or_else(String::new, |session| self.line_of(session))
     }
 
+    /// The same for the log, without the names that people gave, if those are to be hidden.
+    pub fn describe_for_log(&self, who: SessionKey) -> String {
+        let hides = self.config.hide_user_data_from_log;
+        let session = self.sessions.get(who);
+        session.map_or_else(String::new, |session| self.line_with(session, hides))
+    }
+
     pub fn line_of(&self, session: &Session) -> String {
+        self.line_with(session, false)
+    }
+
+    fn line_with(&self, session: &Session, hides: bool) -> String {
+        let shown = |name: &[u8]| match hides && !name.is_empty() {
+            true => "*redacted*".to_string(),
+            false => String::from_utf8_lossy(name).into_owned(),
+        };
         let (name, lib_name, lib_ver) = (
-            String::from_utf8_lossy(&session.name),
+            shown(&session.name),
             String::from_utf8_lossy(&session.lib_name),
             String::from_utf8_lossy(&session.lib_ver),
         );
@@ -60,7 +75,7 @@ impl Engine {
             session.reply_peak,
             if unread > 0 { session.outbox.pieces().max(1) } else { 0 },
             if unread > 0 { "rw" } else { "r" },
-            String::from_utf8_lossy(&session.user.name),
+            shown(session.user.name.as_ref()),
             session.redirect(),
             if session.proto == Proto::Resp3 { 3 } else { 2 },
             session.thread,

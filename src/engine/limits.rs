@@ -134,7 +134,7 @@ impl Engine {
         while self.clients_memory() > self.client_bounds.all
             && let Some(who) = self.heaviest_client()
         {
-            let line = self.describe(who);
+            let line = self.describe_for_log(who);
             self.host.log(Level::Notice, &format!("Evicting client: {line}"));
             self.stats.evicted_clients += 1;
             self.kill(who);
@@ -243,7 +243,7 @@ impl Engine {
             return;
         }
         self.stats.query_limit_disconnections += 1;
-        let line = self.describe(who);
+        let line = self.describe_for_log(who);
         self.kill(who);
         self.host.log(
             Level::Warning,
@@ -294,7 +294,7 @@ impl Engine {
         if self.sessions[who].closing == Closing::Now {
             return;
         }
-        let line = self.describe(who);
+        let line = self.describe_for_log(who);
         self.host.log(
             Level::Warning,
             &format!(

@@ -613,7 +613,7 @@ impl Engine {
             true => "*redacted*".to_string(),
             false => describe::quoted(&rest[..rest.len().min(SHOWN_MAX)]),
         };
-        let client = self.describe(who);
+        let client = self.describe_for_log(who);
         let text = format!("Protocol error ({why}) from client: {client}. Query buffer: {sent}");
         self.host.log(Level::Verbose, &text);
     }
@@ -713,8 +713,8 @@ impl Engine {
         self.keyspace.lateness = Default::default();
         self.room.reset();
         self.keyspace.eviction.reset();
-        self.stats.peak_memory = 0;
-        self.note_memory();
+        self.persistence.rdb.saves = 0;
+        self.persistence.aof.rewrites = 0;
     }
 
     /// Looks how much memory is in use.

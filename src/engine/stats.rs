@@ -203,7 +203,9 @@ impl Stats {
         if self.errors_disabled {
             return None;
         }
-        let kind = message.split(|byte| *byte == b' ').next().unwrap_or(b"ERR");
+        // One word alone is a text without a kind.
+        let end = message.iter().position(|byte| *byte == b' ');
+        let kind = end.map_or(&b"ERR"[..], |end| &message[..end]);
         if let Some(count) = self.errors.get_mut(kind) {
             *count += 1;
         } else if self.errors.len() < ERROR_KINDS_MAX {

@@ -60,7 +60,8 @@ pub struct Changes {
     parts: Vec<(u32, u32)>,
     parts_told: usize,
     pub interest: u8,
-    /// Changes since the server started; `rdb_changes_since_last_save` and EXEC read it.
+    /// Changes since the server started, each element of a value for itself; `rdb_changes_since_last_save` and EXEC read
+    /// it.
     pub dirty: u64,
 }
 
@@ -73,6 +74,12 @@ impl Changes {
         if self.interest != 0 {
             self.record(db, key, event, cause);
         }
+    }
+
+    /// A change is of so many elements, for save points. One that is not said to be of several is of one.
+    #[inline]
+    pub fn counts(&mut self, elements: usize) {
+        self.dirty += elements.saturating_sub(1) as u64;
     }
 
     /// A second event of a change that was noted: a value stored with a deadline is both "set" and

@@ -189,6 +189,12 @@ impl<'a, T: Kind> Edit<'a, T> {
         self.tools.changes.part(part);
     }
 
+    /// What is about to be declared is a change of so many elements.
+    #[inline]
+    pub fn counts(&mut self, elements: usize) {
+        self.tools.changes.counts(elements);
+    }
+
     /// Declares that the value changed, and how.
     pub fn done(self, event: Event) {
         self.end(event, Telling::Whole);

@@ -233,12 +233,19 @@ impl Parser {
 
     fn bulk_header(&mut self, input: &[u8], bounds: Bounds) -> Result<Option<usize>, Malformed> {
         let Some(&mark) = input.get(self.at) else { return Ok(None) };
-        // Redis waits for the line before it looks at its first byte.
-        let Some((len, at)) = self.length(input, self.at + 1, "too big bulk count string")? else {
-            return Ok(None);
+        // Redis waits for the line before it looks at its first byte; here it has none.
+        let is_empty = mark == b'\r' && input.len() > self.at + 1;
+        let found = match is_empty {
+            true => Some((None, self.at)),
+            false => self.length(input, self.at + 1, "too big bulk count string")?,
         };
+        let Some((len, at)) = found else { return Ok(None) };
         if mark != b'$' {
-            let shown = if (0x20..0x7f).contains(&mark) { mark as char } else { '?' };
+            let shown = match mark {
+                b'\r' | b'\n' => ' ',
+                0x20..0x7f => mark as char,
+                _ => '?',
+            };
             return Err(Malformed(format!("Protocol error: expected '$', got '{shown}'")));
         }
         let len = match len {
@@ -454,6 +461,7 @@ mod tests {
         assert_eq!(refusal(b"*1\r\n$-1\r\n"), "Protocol error: invalid bulk length");
         assert_eq!(refusal(b"*1\r\n$ 1\r\na\r\n"), "Protocol error: invalid bulk length");
         assert_eq!(refusal(b"*1\r\n:1\r\n"), "Protocol error: expected '$', got ':'");
+        assert_eq!(refusal(b"*1\r\n\r\n"), "Protocol error: expected '$', got ' '");
         assert_eq!(refusal(b"*2147483648\r\n"), "Protocol error: invalid multibulk length");
         assert_eq!(read(&[b"*0\r\n*-1\r\n\r\n"]), Ok(vec![]));
         // A frame is addressed with 32 bits, whatever `proto-max-bulk-len` allows.

@@ -24,6 +24,7 @@ const MALFORMED: &[(&[u8], &str)] = &[
     (b"*99999999999999999999\r\n", "-ERR Protocol error: invalid multibulk length\r\n"),
     (b"*1\r\n+PING\r\n", "-ERR Protocol error: expected '$', got '+'\r\n"),
     (b"*1\r\n:1\r\n", "-ERR Protocol error: expected '$', got ':'\r\n"),
+    (b"*1\r\n\r\n", "-ERR Protocol error: expected '$', got ' '\r\n"),
     (b"*1\r\n$x\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
     (b"*1\r\n$\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
     (b"*1\r\n$-1\r\n", "-ERR Protocol error: invalid bulk length\r\n"),

@@ -57,3 +57,29 @@ fn what_is_no_request_is_logged_without_its_data() {
         });
     }
 }
+
+#[test]
+fn names_that_people_gave_are_hidden_in_the_log() {
+    let port = free_port();
+    let args = ["--port", &port.to_string(), "--loglevel", "verbose"];
+    let mut server = Process::start(&[], &args, "");
+    let mut client = server.connect(&tcp(port));
+    client.call(&["ACL", "SETUSER", "somebody", "on", ">pw", "~*", "+@all"]);
+    for hides in ["yes", "no"] {
+        client.call(&["CONFIG", "SET", "hide-user-data-from-log", hides]);
+        let mut other = server.connect(&tcp(port));
+        other.call(&["AUTH", "somebody", "pw"]);
+        other.call(&["CLIENT", "SETNAME", "nickname"]);
+        other.write_raw(b"*1\r\n$x\r\n").expect("it listens");
+        let _ = other.read_to_close();
+        until("it is said", || {
+            let output = server.output();
+            let last = output.lines().filter(|line| line.contains("Protocol error")).next_back();
+            last.is_some_and(|line| match hides {
+                "yes" => line.contains("name=*redacted*") && line.contains("user=*redacted*"),
+                _ => line.contains("name=nickname") && line.contains("user=somebody"),
+            })
+        });
+        assert_eq!(server.output().contains("nickname"), hides == "no");
+    }
+}

@@ -111,6 +111,7 @@ fn push(cx: &mut Ctx, args: Args, out: Reply, end: End) -> Done {
     let mut list = cx.edit_or_new::<List>(args.get(1))?;
     list.push(end, args.tail(2).iter(), &limits);
     let len = list.len();
+    list.counts(args.len() - 2);
     list.done(pushed(end));
     out.int(len as i64)
 }
@@ -144,7 +145,9 @@ fn pop(cx: &mut Ctx, args: Args, out: Reply, end: End, name: &'static str) -> Do
             None => out.null(),
         },
     };
-    list.drop_items(end, count.unwrap_or(1), &limits);
+    let count = count.unwrap_or(1);
+    list.counts(count.min(list.len()));
+    list.drop_items(end, count, &limits);
     list.done(popped(end));
     done
 }

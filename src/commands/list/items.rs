@@ -135,9 +135,11 @@ fn ltrim(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let (key, limits) = (args.get(1), cx.limits.list);
     let Some(mut list) = cx.edit::<List>(key)? else { return out.ok() };
     let (first, count) = span(start, stop, list.len());
-    let changes = count < list.len();
+    let removed = list.len() - count;
+    let changes = removed > 0;
     let rest = list.keep(first, count, &limits);
     list.leave(rest);
+    list.counts(removed);
     list.done_if(changes, LTRIM);
     if !changes {
         // Nothing is gone, and listeners hear of it nevertheless.
@@ -162,6 +164,7 @@ fn lrem(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let limits = cx.limits.list;
     let Some(mut list) = cx.edit::<List>(args.get(1))? else { return out.int(0) };
     let removed = list.remove_equal(args.get(3), end, most, &limits);
+    list.counts(removed);
     list.done_if(removed > 0, Event::list("lrem"));
     out.int(removed as i64)
 }

@@ -279,6 +279,7 @@ impl<'a> Pick<'a> {
         list.iter_from_end(self.end).take(count).for_each(|item| items.text(item));
         items.close();
         list.drop_items(self.end, count, &limits);
+        list.counts(count);
         list.done(popped(self.end));
         cx.effects.instead(&[pop_name(self.end), key, count.to_string().as_bytes()]);
         pair.end()

@@ -22,6 +22,7 @@ pub fn xdel(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let ids = args.tail(2).iter().map(|text| id(text, 0));
     let ids = ids.collect::<Result<Ids, Error>>()?;
     let deleted = ids.iter().filter(|id| stream.delete(**id)).count();
+    stream.counts(deleted);
     stream.done_if(deleted > 0, DELETED);
     out.int(deleted as i64)
 }

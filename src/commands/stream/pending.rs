@@ -21,6 +21,7 @@ pub fn xack(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     if let Some(group) = stream.group_mut(name) {
         acknowledged = ids.iter().filter(|id| group.remove(**id)).count();
     }
+    stream.counts(acknowledged);
     match acknowledged {
         0 => stream.done_if(false, Event::SILENT),
         _ => stream.done_aside(Event::SILENT),

@@ -51,6 +51,7 @@ pub fn xtrim(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let (trimmed, rest) = stream.trim(trimming.trim);
     stream.leave(rest);
     let told = (tells && trimming.trim.roughly).then(|| trimming.told(&stream));
+    stream.counts(trimmed as usize);
     stream.done_if(trimmed > 0, TRIMMED);
     if let (Some((cut, threshold)), 1..) = (told, trimmed) {
         let refs = name_of(trimming.trim.refs);

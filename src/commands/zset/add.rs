@@ -113,6 +113,7 @@ pub fn put<'a>(
         };
     }
     let event = if rule.increment { "zincr" } else { "zadd" };
+    set.counts((added + updated) as usize);
     set.done_if(added + updated > 0, Event::zset(event));
     match score_now {
         _ if !rule.increment => out.int(added + if count_updates { updated } else { 0 }),

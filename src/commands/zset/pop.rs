@@ -78,6 +78,7 @@ fn zpop(cx: &mut Ctx, args: Args, out: Reply, end: End) -> Done {
         }
         Some(_) => members(out, walk, true),
     };
+    set.counts(ranks.len());
     let rest = set.remove_range(ranks);
     set.leave(rest);
     set.done(end.event());
@@ -184,6 +185,7 @@ impl<'a> Several<'a> {
             let done = list.end();
             let rest = set.remove_range(ranks);
             set.leave(rest);
+            set.counts(popped);
             set.done(self.end.event());
             let popped = popped.to_string();
             cx.effects.instead(&[self.end.command(), key, popped.as_bytes()]);

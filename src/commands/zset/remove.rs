@@ -9,6 +9,7 @@ use crate::resp::{Args, Done, Reply};
 pub fn zrem(cx: &mut Ctx, args: Args, out: Reply) -> Done {
     let Some(mut set) = cx.edit::<ZSet>(args.get(1))? else { return out.int(0) };
     let removed = args.tail(2).iter().filter(|member| set.remove(member).is_some()).count();
+    set.counts(removed);
     set.done_if(removed > 0, Event::zset("zrem"));
     out.int(removed as i64)
 }
@@ -36,6 +37,7 @@ fn remove(cx: &mut Ctx, key: &[u8], span: Span, out: Reply, event: &'static str)
         let rest = set.remove_range(ranks);
         set.leave(rest);
     }
+    set.counts(removed);
     set.done_if(removed > 0, Event::zset(event));
     out.int(removed as i64)
 }

@@ -277,8 +277,9 @@ impl Engine {
         self.keep_vm(Which::Functions, vm);
     }
 
-    /// Tells the log a command that changed the libraries, as it was sent.
+    /// Tells the log a command that changed the libraries, as it was sent. A snapshot has them, so it is a change.
     pub fn tell_functions(&mut self, args: Args) {
+        self.keyspace.changes.dirty += 1;
         let words: Vec<&[u8]> = args.iter().collect();
         self.effects.instead(&words);
     }

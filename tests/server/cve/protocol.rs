@@ -154,6 +154,7 @@ fn cve_2016_10517_web_pages_may_not_speak_to_us() {
         assert_eq!(browser.read_to_close().expect("it hangs up"), b"");
     }
     assert!(server.log().contains("Possible SECURITY ATTACK detected"), "{}", server.log_tail());
+    assert!(server.log().contains("Connection from 127.0.0.1:"), "{}", server.log_tail());
     answers(&mut client, &["EXISTS", "a"], Value::Int(0));
     is_well(&mut server);
 }
