@@ -105,6 +105,8 @@ const ABSENT: &[&str] = &[
     "--memkeys-samples",
     "--rdb",
     "--replica",
+    "--tls-ciphers",
+    "--tls-ciphersuites",
     "--slave",
     "-c",
 ];

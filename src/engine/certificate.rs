@@ -19,8 +19,9 @@ impl Engine {
             self.become_user(who, user);
             return true;
         }
+        // A certificate without a name asks for no user.
+        let Some(name) = names.first() else { return false };
         self.stats.acl_denied.certificate += 1;
-        let name = names.first().map_or(&[][..], Vec::as_slice);
         self.log_denied(who, "tls-cert", Context::TopLevel, name, name);
         false
     }

@@ -529,6 +529,10 @@ fn a_certificate_names_its_user() {
     assert_eq!(client.call(&["CONFIG", "SET", "tls-auth-clients-user", "off"]), ok());
     assert_eq!(says("default"), "NOAUTH");
     assert_eq!(denied(), "2");
+    // Who shows no name at all asks for no user.
+    assert_eq!(client.call(&["CONFIG", "SET", "tls-auth-clients-user", "URI"]), ok());
+    assert_eq!(says("client"), "NOAUTH");
+    assert_eq!(denied(), "2");
 }
 
 /// It may shake hands, be answered, end itself or wait.
@@ -665,6 +669,22 @@ fn the_end_is_announced() {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).unwrap();
     until("it is gone", || field(&site.clients(), "connected_clients") == "1");
+}
+
+/// Who breaks the protocol is told so, also when all has been agreed on.
+#[test]
+fn a_broken_record_is_answered_with_an_alert() {
+    let site = Site::start(&[]);
+    for (broken, told) in [
+        (&b"\x17\x03\x03\x00\x20zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"[..], "BadRecordMac"),
+        (b"\x16\x03\x03\x00\x04\x00\x00\x00\x00", "alert"),
+    ] {
+        let config = Arc::new(site.authority.client(Some("client"), version_13()));
+        let mut stream = site.connect(config).unwrap();
+        stream.sock.write_all(broken).unwrap();
+        let why = stream.read_to_end(&mut Vec::new()).expect_err("it is broken").to_string();
+        assert!(why.contains(told), "{why}");
+    }
 }
 
 /// While sockets take nothing, answers wait and are counted; then they come, in order.

@@ -17,6 +17,7 @@ use super::{Closing, Command, Engine, Session, SessionKey};
 use crate::config::{PubSubDefault, Statement};
 use crate::engine::pubsub::Space;
 use crate::error::Error;
+use crate::persist::files::said;
 use crate::resp::Args;
 use crate::world::host::Level;
 use check::{Denied, Line, Reason};
@@ -371,7 +372,7 @@ impl Engine {
         let text = self
             .host
             .read_file(path)
-            .map_err(|why| format!("Error loading ACLs, opening file '{path}': {why}"))?;
+            .map_err(|why| format!("Error loading ACLs, opening file '{path}': {}", said(&why)))?;
         store::read(&text, path, self.fresh_default_user(), self.grammar())
     }
 

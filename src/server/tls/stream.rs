@@ -319,11 +319,15 @@ impl AsyncRead for TlsStream {
                     return Poll::Ready(Ok(()));
                 }
                 let mut spilled = Vec::new();
-                this.open(&mut wire.incoming[..filled], |plain| {
+                let opened = this.open(&mut wire.incoming[..filled], |plain| {
                     let fits = plain.len().min(buffer.remaining());
                     buffer.put_slice(&plain[..fits]);
                     spilled.extend_from_slice(&plain[fits..]);
-                })?;
+                });
+                if let Err(why) = opened {
+                    this.try_flush();
+                    return Poll::Ready(Err(why));
+                }
                 this.early = spilled;
                 if !this.unsent.is_empty()
                     && let Poll::Ready(sent) = this.poll_unsent(cx)
