@@ -369,7 +369,7 @@ impl Engine {
     /// Bytes that the log takes in memory: what is not in its file, and what is kept until that was synced.
     pub fn log_memory(&self) -> u64 {
         match self.effects.wanted {
-            true => self.effects.memory() as u64 + self.persistence.aof.progress.sizes().memory,
+            true => self.effects.memory() as u64 + self.persistence.aof.progress.memory(),
             false => 0,
         }
     }

@@ -244,11 +244,19 @@ impl LogProgress {
         self.durable.store(offset, Ordering::Release);
     }
 
+    /// Bytes of memory: what is in no file, and what is kept until it is synced.
+    pub fn memory(&self) -> u64 {
+        self.memory.load(Ordering::Acquire)
+    }
+
+    pub fn set_memory(&self, bytes: u64) {
+        self.memory.store(bytes, Ordering::Release);
+    }
+
     pub fn set_sizes(&self, sizes: Sizes) {
         self.size.store(sizes.size, Ordering::Relaxed);
         self.base_size.store(sizes.base, Ordering::Relaxed);
         self.buffered.store(sizes.buffered, Ordering::Relaxed);
-        self.memory.store(sizes.memory, Ordering::Relaxed);
         self.delayed_syncs.store(sizes.delayed_syncs, Ordering::Relaxed);
     }
 
@@ -257,7 +265,6 @@ impl LogProgress {
             size: self.size.load(Ordering::Relaxed),
             base: self.base_size.load(Ordering::Relaxed),
             buffered: self.buffered.load(Ordering::Relaxed),
-            memory: self.memory.load(Ordering::Relaxed),
             delayed_syncs: self.delayed_syncs.load(Ordering::Relaxed),
         }
     }
@@ -270,8 +277,6 @@ pub struct Sizes {
     pub base: u64,
     /// In no file yet.
     pub buffered: u64,
-    /// In memory: what is in no file, and what is kept until it is synced.
-    pub memory: u64,
     pub delayed_syncs: u64,
 }
 

@@ -147,6 +147,8 @@ impl Scribe {
         let mut inside = self.desk.lock();
         let Some(log) = &mut inside.log else { return };
         let end = log.append(&sealed, now);
+        // The next step, which may be of this turn, is to know of a buffer that has grown.
+        self.desk.progress.set_memory(log.memory());
         inside.ends.push_back((effects.offset(), end));
         drop(inside);
         sealed.clear();
@@ -304,11 +306,11 @@ impl Desk {
         let Inside { log: Some(log), ends, unsynced, held, .. } = inside else { return };
         let now = self.clock.now();
         let progress = &self.progress;
+        progress.set_memory(log.memory());
         progress.set_sizes(Sizes {
             size: log.size(),
             base: log.base_size(),
             buffered: log.pending(),
-            memory: log.memory(),
             delayed_syncs: log.delayed(),
         });
         let (mut kept, mut last) = (self.kept.load(Ordering::Relaxed), None);
@@ -367,6 +369,8 @@ impl Desk {
     fn finish(&self, inside: &mut Inside, done: Done) {
         let Some(log) = &mut inside.log else { return };
         let event = log.done(done, self.clock.now());
+        // What it has let go of is not allocated any more, which must be known before it says so (`release`).
+        super::tally::publish();
         tell_notes(log);
         if let Some(event) = event {
             let trouble = log.trouble().map(|trouble| trouble.error.clone());
@@ -389,7 +393,6 @@ fn start(desk: Arc<Desk>) -> Sender<Job> {
         let desk = desk;
         for job in jobs {
             let done = desk.run(job);
-            super::tally::publish();
             let mut inside = desk.lock();
             desk.finish(&mut inside, done);
             desk.release(&mut inside);

@@ -5,6 +5,7 @@ use crate::process::until;
 use crate::support::client::{Client, encode};
 use crate::support::value::Value;
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 /// A queue and a cache share a server, and each is filled to ten times what it may take. Each job that was
 /// accepted is worked off once; the cache loses keys, and is never refused any.
@@ -188,6 +189,37 @@ fn what_the_log_keeps_does_not_count() {
     let kept = info(&mut client, "mem_aof_buffer").parse::<u64>().expect("a number");
     let aside = info(&mut client, "mem_not_counted_for_evict").parse::<u64>().expect("a number");
     assert!(aside >= kept, "{aside} of {kept}");
+}
+
+/// … and when it goes, nobody takes it for data for a moment: a cache stays as full as it may be, however much is written.
+#[test]
+fn what_the_log_lets_go_of_is_not_missed() {
+    let server = russet(&[
+        "--appendonly",
+        "yes",
+        "--maxmemory",
+        "20mb",
+        "--maxmemory-policy",
+        "allkeys-lru",
+    ]);
+    let mut client = server.connect();
+    let value = "x".repeat(500);
+    let (began, mut round, mut fewest) = (Instant::now(), 0, i64::MAX);
+    while began.elapsed() < Duration::from_secs(3) {
+        let mut frames = Vec::new();
+        (0..200).for_each(|at| encode(&["SET", &format!("{round}:{at}"), &value], &mut frames));
+        encode(&["DBSIZE"], &mut frames);
+        client.write_raw(&frames).expect("a connection");
+        for _ in 0..200 {
+            assert_eq!(client.read_reply().expect("an answer"), Value::simple("OK"));
+        }
+        let Value::Int(keys) = client.read_reply().expect("an answer") else { panic!("a number") };
+        round += 1;
+        if info(&mut client, "evicted_keys") != "0" {
+            fewest = fewest.min(keys);
+        }
+    }
+    assert!((27_000..40_000).contains(&fewest), "{fewest} after {round} rounds");
 }
 
 /// A rule is about keys in its database that a line would let grow, wherever it is said, and about no others.

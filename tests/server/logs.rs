@@ -74,7 +74,7 @@ fn names_that_people_gave_are_hidden_in_the_log() {
         let _ = other.read_to_close();
         until("it is said", || {
             let output = server.output();
-            let last = output.lines().filter(|line| line.contains("Protocol error")).next_back();
+            let last = output.lines().rfind(|line| line.contains("Protocol error"));
             last.is_some_and(|line| match hides {
                 "yes" => line.contains("name=*redacted*") && line.contains("user=*redacted*"),
                 _ => line.contains("name=nickname") && line.contains("user=somebody"),
