@@ -12,6 +12,7 @@ use std::rc::Rc;
 use super::directive::Directive;
 use super::kind::{Kind, Reason};
 use super::rule::MemoryRule;
+use super::secrets::{shown_line, shown_rule};
 use super::value::Value;
 use super::{Config, DIRECTIVES, PRODUCT, find};
 use crate::base::bytes::split_line;
@@ -58,7 +59,7 @@ pub struct Place {
     pub file: Option<Rc<str>>,
     /// Counted from 1.
     pub number: usize,
-    /// The line without the blanks around it.
+    /// The line without the blanks around it, and without its secrets.
     pub line: String,
 }
 
@@ -186,11 +187,7 @@ impl Reader<'_> {
     fn text(&mut self, text: &[u8], file: Option<Rc<str>>) -> Result<(), Fatal> {
         for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
             let line = line.trim_ascii();
-            let place = || Place {
-                file: file.clone(),
-                number: index + 1,
-                line: String::from_utf8_lossy(line).into_owned(),
-            };
+            let place = || Place { file: file.clone(), number: index + 1, line: shown_line(line) };
             self.line(line, &place)?;
         }
         Ok(())
@@ -214,7 +211,7 @@ impl Reader<'_> {
             (b"include", [path]) => self.include(path, place),
             (b"user", [user, ..]) => {
                 if self.loaded.users.iter().any(|other| other.words[1] == *user) {
-                    let user = String::from_utf8_lossy(user);
+                    let user = shown_rule(user);
                     return Err(fatal(
                         format!(
                             "Error in user declaration '{user}': Duplicate user found. A user can \

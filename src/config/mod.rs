@@ -16,6 +16,7 @@ mod example;
 mod file;
 mod rewrite;
 mod rule;
+mod secrets;
 mod set;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub use kind::percentile;
 pub use kind::{Kind, Reason};
 pub use rewrite::{Rewrite, rewrite};
 pub use rule::MemoryRule;
+pub use secrets::shown_rule;
 pub use set::{Applied, SetError, Source, UNKNOWN};
 pub use value::{
     Allowed, Amount, AppendFsync, EventClasses, LogFormat, LogLevel, LogTimestamp, MaxmemoryPolicy,

@@ -540,6 +540,17 @@ fn statements_are_handed_back_with_their_places() {
     assert!(loaded.place_of("port").is_none());
 }
 
+#[test]
+fn mistakes_are_shown_without_passwords() {
+    for text in ["requirepass hush hush", "tls-key-file-pass \"hush", "user a >hush\nuser a >hush"]
+    {
+        let fatal = read(text).expect_err("a mistake");
+        assert!(fatal.contains("(redacted)") && !fatal.contains("hush"), "{fatal}");
+    }
+    let (_, loaded) = read("user a on >hush nosuch").expect("rules are read later");
+    assert_eq!(loaded.users[0].place.line, "user a on (redacted) nosuch");
+}
+
 /// The command line that test suites check, from the arguments to the complaint.
 #[test]
 fn mistakes_on_the_command_line_are_shown_as_lines() {

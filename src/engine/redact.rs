@@ -2,6 +2,7 @@
 //! the log file.
 
 use super::Command;
+use crate::config::find;
 use crate::resp::Args;
 
 /// Is the word at `index` one that nobody but its sender may see?
@@ -23,16 +24,7 @@ fn follows(args: Args, index: usize, announced: &[u8], most: usize) -> bool {
     (1..=most.min(index)).any(|back| args[index - back].eq_ignore_ascii_case(announced))
 }
 
-/// Directives whose values are passwords.
+/// Is the value of this directive a password?
 fn is_secret_directive(name: &[u8]) -> bool {
-    const SECRETS: [&[u8]; 7] = [
-        b"requirepass",
-        b"masterauth",
-        b"primaryauth",
-        b"masteruser",
-        b"primaryuser",
-        b"tls-key-file-pass",
-        b"tls-client-key-file-pass",
-    ];
-    SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+    find(name).is_some_and(|directive| directive.secret)
 }

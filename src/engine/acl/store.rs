@@ -5,6 +5,7 @@ use super::rule::{RuleError, is_one_word, join};
 use super::user::{Grammar, User, apply_all};
 use super::{DEFAULT_USER, Users};
 use crate::base::bytes::quote;
+use crate::config::shown_rule;
 use std::sync::Arc;
 
 /// Reads a file of users. With mistakes, all of them are told, and nobody is a user.
@@ -51,10 +52,10 @@ fn read_line(line: &[u8], users: &mut Users, grammar: Grammar, place: &str) -> R
     for rule in rules {
         match user.apply(rule.trim_ascii(), grammar) {
             Ok(()) => (),
-            // A name is no secret.
+            // A name is no secret, unless it is among others in parentheses.
             Err(why @ RuleError::UnknownCommand) => mistakes.push_str(&format!(
                 "{place}: Error in applying operation '{}': {}. ",
-                String::from_utf8_lossy(&rule),
+                shown_rule(&rule),
                 why.text()
             )),
             // What comes behind the first mistake of another kind may follow from it.
@@ -101,12 +102,11 @@ pub fn config_line(user: &User) -> Vec<u8> {
     line
 }
 
-/// A `user` line of the configuration; a mistake names the word it is in.
+/// A `user` line of the configuration; a mistake names the word it is in, unless that is a secret.
 pub fn of_config(words: &[Vec<u8>], grammar: Grammar) -> Result<User, String> {
     let name = words.get(1).map_or(&[][..], Vec::as_slice);
-    let wrong = |word: &[u8], why: &str| {
-        format!("Error in user declaration '{}': {why}", String::from_utf8_lossy(word))
-    };
+    let wrong =
+        |word: &[u8], why: &str| format!("Error in user declaration '{}': {why}", shown_rule(word));
     if !is_one_word(name) {
         return Err(wrong(name, "Spaces not allowed in ACL usernames"));
     }
