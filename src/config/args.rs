@@ -4,6 +4,7 @@
 //! lines are read after the file and after standard input, so the last word is the command line's.
 //! A value may itself begin with `--`, if it is the only one.
 
+use super::file::Part;
 use crate::base::bytes::{quote, split_line};
 
 /// What the arguments ask for.
@@ -24,20 +25,19 @@ pub struct Run {
     /// Also the file that CONFIG REWRITE writes.
     pub file: Option<Vec<u8>>,
     pub stdin: bool,
-    /// Directives that stand between the file and the command line, from the environment of a container.
-    pub environment: Vec<u8>,
+    /// What stands between the file and the command line, from the environment of a container.
+    pub environment: Vec<Part>,
     /// The directives of the command line.
     pub lines: Vec<u8>,
 }
 
 impl Run {
-    /// The one text to load. Lines are counted over the whole of it, as in Redis.
-    pub fn text(&self, file: &[u8], stdin: &[u8]) -> Vec<u8> {
-        let environment = match self.environment.is_empty() {
-            true => Vec::new(),
-            false => [b"\n", self.environment.as_slice()].concat(),
-        };
-        [file, stdin, &environment, b"\n", &self.lines].concat()
+    /// All that is to be loaded, in its order. Lines are counted over the whole of it, as in Redis, but for the
+    /// environment's.
+    pub fn parts(&self, file: &[u8], stdin: &[u8]) -> Vec<Part> {
+        let main = |text: Vec<u8>| vec![Part { giver: None, text }];
+        let command_line = [b"\n", self.lines.as_slice()].concat();
+        [main([file, stdin].concat()), self.environment.clone(), main(command_line)].concat()
     }
 }
 

@@ -25,6 +25,15 @@ pub trait Includes {
     fn expand(&mut self, pattern: &str) -> Vec<String>;
 }
 
+/// A text of configuration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Part {
+    /// What gave it, as in "environment variable RUSSET_USER"; none of the file, standard input and the command line,
+    /// whose lines are counted as if they were one text.
+    pub giver: Option<Rc<str>>,
+    pub text: Vec<u8>,
+}
+
 /// What a file said besides setting directives.
 #[derive(Debug, Default)]
 pub struct Loaded {
@@ -38,10 +47,25 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Where a directive was set last, to name the line if what it says turns out impossible, such
+    /// Where a directive (or statement) was set last, to name the line if what it says turns out impossible, such
     /// as a `dir` that does not exist.
     pub fn place_of(&self, directive: &str) -> Option<&Place> {
         self.places.get(directive)
+    }
+
+    /// Says of an error that these directives may be the cause of what gave them, such as a variable. Lines of files
+    /// need no name: who looks for a mistake looks there.
+    pub fn blame(&self, directives: &[&str], why: String) -> String {
+        let mut givers: Vec<&str> = Vec::new();
+        for giver in directives.iter().filter_map(|name| self.place_of(name)?.origin.giver()) {
+            if !givers.contains(&giver) {
+                givers.push(giver);
+            }
+        }
+        match givers.is_empty() {
+            true => why,
+            false => format!("The {}: {why}", givers.join(", the ")),
+        }
     }
 }
 
@@ -55,12 +79,29 @@ pub struct Statement {
 /// Where something stands.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// The included file, if it is one.
-    pub file: Option<Rc<str>>,
+    pub origin: Origin,
     /// Counted from 1.
     pub number: usize,
     /// The line without the blanks around it, and without its secrets.
     pub line: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origin {
+    /// The configuration file, standard input or the command line.
+    Main,
+    Included(Rc<str>),
+    /// A part with a giver.
+    Given(Rc<str>),
+}
+
+impl Origin {
+    fn giver(&self) -> Option<&str> {
+        match self {
+            Origin::Given(giver) => Some(giver),
+            Origin::Main | Origin::Included(_) => None,
+        }
+    }
 }
 
 /// Something the log should mention once it is open.
@@ -79,11 +120,16 @@ pub struct Fatal {
 
 impl fmt::Display for Fatal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Place { origin: Origin::Given(giver), line, .. }) = &self.place {
+            return writeln!(out, "The {giver}: {}\n>>> '{line}'", self.reason);
+        }
         writeln!(out, "\n*** FATAL CONFIG FILE ERROR ({PRODUCT}) ***")?;
         if let Some(place) = &self.place {
-            match &place.file {
-                None => write!(out, "Reading the configuration file")?,
-                Some(file) => write!(out, "Reading the included configuration file '{file}'")?,
+            match &place.origin {
+                Origin::Included(file) => {
+                    write!(out, "Reading the included configuration file '{file}'")?
+                }
+                _ => write!(out, "Reading the configuration file")?,
             }
             writeln!(out, ", at line {}", place.number)?;
             writeln!(out, ">>> '{}'", place.line)?;
@@ -94,10 +140,12 @@ impl fmt::Display for Fatal {
 
 impl fmt::Display for Warning {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Some(Place { file: Some(file), number, .. }) => write!(out, "{file}:{number}: ")?,
-            Some(place) => write!(out, "configuration line {}: ", place.number)?,
-            None => {}
+        if let Some(Place { origin, number, .. }) = &self.place {
+            match origin {
+                Origin::Main => write!(out, "configuration line {number}: ")?,
+                Origin::Included(file) => write!(out, "{file}:{number}: ")?,
+                Origin::Given(giver) => write!(out, "{giver}: ")?,
+            }
         }
         write!(out, "{}", self.text)
     }
@@ -108,18 +156,38 @@ impl std::error::Error for Fatal {}
 /// A file that includes itself must not exhaust the stack; nobody nests this deep on purpose.
 const DEPTH_MAX: usize = 16;
 
-/// Reads the text into `config`. After an error the configuration is half read and of no use.
+/// Reads one text into `config`. After an error the configuration is half read and of no use.
 pub fn load(
     config: &mut Config,
     text: &[u8],
     includes: &mut dyn Includes,
 ) -> Result<Loaded, Fatal> {
+    load_parts(config, &[Part { giver: None, text: text.to_vec() }], includes)
+}
+
+/// The same with several, one after the other.
+pub fn load_parts(
+    config: &mut Config,
+    parts: &[Part],
+    includes: &mut dyn Includes,
+) -> Result<Loaded, Fatal> {
     let mut loaded = Loaded::default();
-    Reader { config, includes, loaded: &mut loaded, depth: 0 }.text(text, None)?;
+    let mut reader = Reader { config, includes, loaded: &mut loaded, depth: 0 };
+    let mut passed = 0;
+    for part in parts {
+        match &part.giver {
+            Some(giver) => reader.text(&part.text, &Origin::Given(giver.clone()), 0)?,
+            None => {
+                reader.text(&part.text, &Origin::Main, passed)?;
+                passed += part.text.iter().filter(|byte| **byte == b'\n').count();
+            }
+        }
+    }
     let set = |name: &str| config.get(name.as_bytes()).is_some_and(|value| !value.is_empty());
     if config.get(b"cluster-enabled").as_deref() == Some(b"yes") && set("replicaof") {
+        let place = loaded.place_of("replicaof").filter(|place| place.origin.giver().is_some());
         return Err(Fatal {
-            place: None,
+            place: place.cloned(),
             reason: "replicaof directive not allowed in cluster mode".into(),
         });
     }
@@ -184,10 +252,15 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn text(&mut self, text: &[u8], file: Option<Rc<str>>) -> Result<(), Fatal> {
+    /// `passed` lines are counted before the first one.
+    fn text(&mut self, text: &[u8], origin: &Origin, passed: usize) -> Result<(), Fatal> {
         for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
             let line = line.trim_ascii();
-            let place = || Place { file: file.clone(), number: index + 1, line: shown_line(line) };
+            let place = || Place {
+                origin: origin.clone(),
+                number: passed + index + 1,
+                line: shown_line(line),
+            };
             self.line(line, &place)?;
         }
         Ok(())
@@ -221,6 +294,7 @@ impl Reader<'_> {
                     ));
                 }
                 self.loaded.users.push(statement());
+                self.loaded.places.insert("user", place());
                 Ok(())
             }
             (b"rename-command", [_, _]) => {
@@ -305,7 +379,7 @@ impl Reader<'_> {
                 fatal(format!("Fatal error, can't open config file '{path}': {error}").into())
             })?;
             self.depth += 1;
-            self.text(&text, Some(path.into()))?;
+            self.text(&text, &Origin::Included(path.into()), 0)?;
             self.depth -= 1;
         }
         Ok(())

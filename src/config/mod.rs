@@ -25,7 +25,9 @@ pub use args::{Invocation, Run, invocation};
 pub use directive::{Change, Directive, Field, Follow, Home};
 pub use directives::{DIRECTIVES, find};
 pub use example::example;
-pub use file::{Fatal, Includes, Loaded, Place, Statement, Warning, load};
+pub use file::{
+    Fatal, Includes, Loaded, Origin, Part, Place, Statement, Warning, load, load_parts,
+};
 pub use kind::percentile;
 pub use kind::{Kind, Reason};
 pub use rewrite::{Rewrite, rewrite};

@@ -569,12 +569,46 @@ fn mistakes_on_the_command_line_are_shown_as_lines() {
     ] {
         let args: Vec<Vec<u8>> = args.iter().map(|arg| arg.as_bytes().to_vec()).collect();
         let Invocation::Run(run) = invocation(&args) else { panic!("{args:?}") };
-        let text = run.text(b"", b"");
-        let fatal =
-            load(&mut Config::default(), &text, &mut Files::default()).expect_err("a mistake");
-        let fatal = fatal.to_string();
+        let parts = run.parts(b"", b"");
+        let fatal = load_parts(&mut Config::default(), &parts, &mut Files::default());
+        let fatal = fatal.expect_err("a mistake").to_string();
         assert!(fatal.contains(line) && fatal.contains(reason), "{fatal}");
     }
+}
+
+#[test]
+fn what_gave_a_line_is_named() {
+    let part = |giver: &str, text: &str| Part {
+        giver: (!giver.is_empty()).then(|| giver.into()),
+        text: text.into(),
+    };
+    let read = |parts: &[Part]| {
+        let mut config = Config::default();
+        load_parts(&mut config, parts, &mut Files::default()).map_err(|fatal| fatal.to_string())
+    };
+    let fatal =
+        read(&[part("", "port 1\n"), part("variable A", "port many"), part("", "\nport 2")]);
+    assert_eq!(
+        fatal.expect_err("a mistake"),
+        "The variable A: argument couldn't be parsed into an integer\n>>> 'port many'\n"
+    );
+    // Others are counted as if those with a giver were not there.
+    let fatal = read(&[part("", "port 1\n"), part("variable A", "#\n#\n#"), part("", "\nport x")]);
+    assert!(fatal.expect_err("a mistake").contains("at line 3\n>>> 'port x'"));
+
+    let loaded = read(&[
+        part("", "port 1"),
+        part("variable A", "bind 127.0.0.1\nuser a on"),
+        part("variable B", "tls-port 2\nloadmodule x"),
+    ]);
+    let loaded = loaded.expect("good lines");
+    let blame = |directives: &[&str]| loaded.blame(directives, "no".into());
+    assert_eq!(blame(&["port", "dir"]), "no");
+    assert_eq!(blame(&["port", "bind", "tls-port", "user"]), "The variable A, the variable B: no");
+    assert_eq!(
+        loaded.warnings[0].to_string(),
+        "variable B: modules cannot be loaded; x is ignored"
+    );
 }
 
 /// `UPDATE=1 cargo test example_file` writes the file anew.

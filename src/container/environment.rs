@@ -4,9 +4,10 @@
 //! line, in this order: names that other images made known (`REDIS_PASSWORD`, those of Bitnami), then
 //! `RUSSET_<DIRECTIVE>` for every directive. Each but the flags may be given as a file, with `_FILE` behind its
 //! name. What is asked for and not done is said, since somebody may rely on it; what cannot be is the end of the start.
+//! Whether a line is right is found out later, by whoever reads or uses it; each remembers its variable until then.
 
 use crate::base::bytes::{quote, split_line};
-use crate::config::{self, Config, Includes, find};
+use crate::config::{Invocation, Part, find, invocation};
 use crate::persist::files::said;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -15,20 +16,12 @@ use std::path::Path;
 
 #[derive(Debug, Default)]
 pub struct Environment {
-    settings: Vec<Setting>,
-    /// Words of the command line, in front of those that are there.
-    flags: Vec<Vec<u8>>,
+    /// Lines of configuration, in their order, and the variables that gave them.
+    pub parts: Vec<Part>,
     /// For the log.
     pub notes: Vec<String>,
     /// `ALLOW_EMPTY_PASSWORD=no`
     pub demands_password: bool,
-}
-
-/// Lines of configuration, and the variable that they are from.
-#[derive(Debug)]
-struct Setting {
-    variable: String,
-    lines: Vec<u8>,
 }
 
 /// The words by which images know this program.
@@ -79,34 +72,7 @@ pub fn read(
     reader.directives()?;
     reader.flags()?;
     reader.what_is_left();
-    let environment = reader.environment;
-    environment.check()?;
-    Ok(environment)
-}
-
-impl Environment {
-    /// All lines, in their order.
-    pub fn lines(&self) -> Vec<u8> {
-        let lines: Vec<&[u8]> = self.settings.iter().map(|it| it.lines.as_slice()).collect();
-        lines.join(&b'\n')
-    }
-
-    /// The arguments, with the flags between the configuration file and the others.
-    pub fn with_flags(&self, args: &[Vec<u8>]) -> Vec<Vec<u8>> {
-        let has_file = args.first().is_some_and(|first| !first.starts_with(b"-"));
-        let (file, others) = args.split_at(has_file as usize);
-        [file, &self.flags, others].concat()
-    }
-
-    /// Each by itself, so that the message names the variable, and not what may be a secret.
-    fn check(&self) -> Result<(), String> {
-        for Setting { variable, lines } in &self.settings {
-            config::load(&mut Config::default(), lines, &mut NoIncludes).map_err(|fatal| {
-                format!("The environment variable {variable}: {}", fatal.reason)
-            })?;
-        }
-        Ok(())
-    }
+    Ok(reader.environment)
 }
 
 struct Reader<'a> {
@@ -152,8 +118,12 @@ impl Reader<'_> {
     }
 
     fn set(&mut self, variable: &str, directive: &str, value: &[u8]) {
-        let lines = lines_of(directive, value);
-        self.environment.settings.push(Setting { variable: variable.to_string(), lines });
+        self.put(variable, lines_of(directive, value));
+    }
+
+    fn put(&mut self, variable: &str, text: Vec<u8>) {
+        let giver = Some(format!("environment variable {variable}").into());
+        self.environment.parts.push(Part { giver, text });
     }
 
     fn note(&mut self, text: String) {
@@ -194,7 +164,9 @@ impl Reader<'_> {
         // Their volume is where the data is, and an empty /data would hide it.
         if let Some(folder) = BITNAMI_DATA.into_iter().find(|folder| Path::new(folder).is_dir()) {
             self.note(format!("{folder} is there, as in Bitnami's images: the data is kept there"));
-            self.set(folder, "dir", folder.as_bytes());
+            let giver = Some(format!("folder {folder}").into());
+            let text = lines_of("dir", folder.as_bytes());
+            self.environment.parts.push(Part { giver, text });
         }
         for family in &FAMILIES[..2] {
             for (name, directive) in BITNAMI {
@@ -224,8 +196,7 @@ impl Reader<'_> {
                 line
             })
             .collect();
-        let lines = lines.join(&b'\n');
-        self.environment.settings.push(Setting { variable, lines });
+        self.put(&variable, lines.join(&b'\n'));
     }
 
     /// `900#1 300#10`, and a switch that takes all of them away.
@@ -344,10 +315,21 @@ impl Reader<'_> {
             let Some(value) = self.plain(&name) else { continue };
             let words = split_line(&value);
             let words = words.ok_or_else(|| format!("{name} has a quote that is not closed."))?;
+            if words.is_empty() {
+                continue;
+            }
             if words.first().is_some_and(|first| !first.starts_with(b"--")) {
                 return Err(format!("{name} must begin with an option, as in --maxmemory 1gb."));
             }
-            self.environment.flags.extend(words);
+            match invocation(&words) {
+                Invocation::Run(run) if !run.stdin => self.put(&name, run.lines),
+                Invocation::Refused(why) => return Err(format!("{name}: {why}")),
+                _ => {
+                    return Err(format!(
+                        "{name} has an option that is no directive, which only an argument can be."
+                    ));
+                }
+            }
         }
         Ok(())
     }
@@ -419,22 +401,10 @@ fn lines_of(directive: &str, value: &[u8]) -> Vec<u8> {
     lines.join(&b'\n')
 }
 
-/// A variable is looked at by itself; what it includes is read later.
-struct NoIncludes;
-
-impl Includes for NoIncludes {
-    fn read(&mut self, _: &str) -> Result<Vec<u8>, String> {
-        Ok(Vec::new())
-    }
-
-    fn expand(&mut self, _: &str) -> Vec<String> {
-        Vec::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Includes, load_parts};
 
     fn environment(variables: &[(&str, &str)]) -> Result<Environment, String> {
         let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
@@ -447,7 +417,8 @@ mod tests {
 
     fn lines(variables: &[(&str, &str)]) -> String {
         let environment = environment(variables).unwrap_or_else(|why| panic!("{why}"));
-        String::from_utf8(environment.lines()).expect("text")
+        let parts: Vec<Vec<u8>> = environment.parts.into_iter().map(|part| part.text).collect();
+        String::from_utf8(parts.join(&b'\n')).expect("text")
     }
 
     fn refusal(variables: &[(&str, &str)]) -> String {
@@ -504,8 +475,7 @@ mod tests {
     #[test]
     fn what_cannot_be_done_ends_the_start() {
         for (variables, expected) in [
-            (&[("RUSSET_PORT", "many")][..], "The environment variable RUSSET_PORT:"),
-            (&[("REDIS_REPLICATION_MODE", "slave")], "there is no replication here"),
+            (&[("REDIS_REPLICATION_MODE", "slave")][..], "there is no replication here"),
             (&[("REDIS_PASSWORD", "a"), ("VALKEY_PASSWORD", "b")], "different passwords"),
             (
                 &[("REDIS_PASSWORD", "a"), ("REDIS_PASSWORD_FILE", "/run/secrets/good")],
@@ -518,6 +488,9 @@ mod tests {
             ),
             (&[("REDIS_ARGS", "redis.conf")], "must begin with an option"),
             (&[("REDIS_ARGS", "--x \"y")], "not closed"),
+            (&[("REDIS_ARGS", "--version")], "REDIS_ARGS has an option that is no directive"),
+            (&[("REDIS_ARGS", "--port 1 -")], "REDIS_ARGS has an option that is no directive"),
+            (&[("VALKEY_ARGS", "--sentinel")], "VALKEY_ARGS: There is no sentinel mode here."),
         ] {
             let why = refusal(variables);
             assert!(why.contains(expected), "{variables:?}: {why}");
@@ -544,7 +517,7 @@ mod tests {
             (&[("REDIS_PASSWORD", "")], "REDIS_PASSWORD is empty, which is no password"),
         ] {
             let environment = environment(variables).expect("it starts");
-            assert_eq!(environment.settings.len(), 0, "{variables:?}");
+            assert_eq!(environment.parts.len(), 0, "{variables:?}");
             assert!(
                 environment.notes.concat().contains(expected),
                 "{variables:?}: {:?}",
@@ -554,26 +527,45 @@ mod tests {
     }
 
     #[test]
-    fn flags_stand_between_the_file_and_the_arguments() {
-        let environment = environment(&[
+    fn flags_stand_behind_the_directives() {
+        let variables = [
             ("REDIS_ARGS", "--maxmemory 1gb --requirepass \"a b\""),
+            ("RUSSET_PORT", "1"),
             ("VALKEY_EXTRA_FLAGS", "--port 7000"),
-        ]);
-        let args =
-            |args: &[&str]| args.iter().map(|arg| arg.as_bytes().to_vec()).collect::<Vec<_>>();
-        assert_eq!(
-            environment.expect("it starts").with_flags(&args(&["x.conf", "--port", "1"])),
-            args(&[
-                "x.conf",
-                "--maxmemory",
-                "1gb",
-                "--requirepass",
-                "a b",
-                "--port",
-                "7000",
-                "--port",
-                "1"
-            ])
-        );
+            ("VALKEY_ARGS", " "),
+        ];
+        let expected = "port \"1\"\nmaxmemory \"1gb\" \nrequirepass \"a b\" \nport \"7000\" ";
+        assert_eq!(lines(&variables), expected);
+    }
+
+    #[test]
+    fn a_variable_that_is_wrong_is_named() {
+        for (variables, expected) in [
+            (&[("RUSSET_PORT", "many")][..], "The environment variable RUSSET_PORT: argument"),
+            (&[("VALKEY_PORT_NUMBER", "x")], "The environment variable VALKEY_PORT_NUMBER: "),
+            (
+                &[("RUSSET_REQUIREPASS_FILE", "/run/secrets/good"), ("RUSSET_USER", "a\na")],
+                "The environment variable RUSSET_USER: Error in user declaration 'a'",
+            ),
+            (&[("REDIS_OVERRIDES_FILE", "/x")], "The environment variable REDIS_OVERRIDES_FILE: "),
+            (&[("REDIS_ARGS", "--port 1 --hz")], "The environment variable REDIS_ARGS: wrong"),
+        ] {
+            let environment = environment(variables).expect("the lines are read later");
+            let loaded = load_parts(&mut Config::default(), &environment.parts, &mut NoFiles);
+            let why = loaded.expect_err("it must not start").to_string();
+            assert!(why.starts_with(expected), "{variables:?}: {why}");
+        }
+    }
+
+    struct NoFiles;
+
+    impl Includes for NoFiles {
+        fn read(&mut self, _: &str) -> Result<Vec<u8>, String> {
+            Err("No such file or directory".into())
+        }
+
+        fn expand(&mut self, _: &str) -> Vec<String> {
+            Vec::new()
+        }
     }
 }

@@ -63,18 +63,18 @@ fn enter(args: &[Vec<u8>]) -> Result<i32, String> {
 
 fn serve(args: &[Vec<u8>]) -> Result<i32, String> {
     let environment = environment::read(std::env::vars_os(), &mut |path| std::fs::read(path))?;
-    let mut run = match config::invocation(&environment.with_flags(args)) {
+    let mut run = match config::invocation(args) {
         Invocation::Run(run) => run,
         other => return run::obey(other).map_err(|why| format!("{why:#}")),
     };
-    run.environment = environment.lines();
+    run.environment = environment.parts;
     let mut base = Config::default();
     base.health_socket = true;
     // Other containers and their host are not this machine, but most often meant to be served.
     base.protected_mode_serves = Peers::Private;
     let configured = match run::configure(&run, base).map_err(|why| format!("{why:#}"))? {
         Ok(configured) => configured,
-        Err(fatal) => return Err(fatal.to_string()),
+        Err(fatal) => return Err(fatal.to_string().trim_end().to_string()),
     };
     if configured.config.requirepass.is_empty() && environment.demands_password {
         return Err("ALLOW_EMPTY_PASSWORD is no, and there is no password: set REDIS_PASSWORD, \

@@ -278,30 +278,27 @@ impl Engine {
         engine
     }
 
-    /// Takes away or gives names, as `rename-command` lines say; an unknown name is an error.
-    pub fn rename_commands(&mut self, renames: &[(String, String)]) -> Result<(), String> {
-        for (old, new) in renames {
-            let old = old.to_ascii_lowercase().into_bytes();
-            let found = match self.renamed.get(&old) {
-                Some(found) => *found,
-                None => (self.table.find)(&old),
-            };
-            let Some(command) = found else {
-                return Err("No such command in rename-command".into());
-            };
-            self.renamed.insert(old, None);
-            if !new.is_empty() {
-                let new = new.to_ascii_lowercase().into_bytes();
-                let taken = match self.renamed.get(&new) {
-                    Some(found) => found.is_some(),
-                    None => (self.table.find)(&new).is_some(),
-                };
-                if taken {
-                    return Err("Target command name already exists".into());
-                }
-                self.renamed.insert(new, Some(command));
-            }
+    /// Takes a name away and gives another, unless that is empty, as a `rename-command` line says.
+    pub fn rename_command(&mut self, old: &str, new: &str) -> Result<(), &'static str> {
+        let old = old.to_ascii_lowercase().into_bytes();
+        let found = match self.renamed.get(&old) {
+            Some(found) => *found,
+            None => (self.table.find)(&old),
+        };
+        let Some(command) = found else { return Err("No such command in rename-command") };
+        self.renamed.insert(old, None);
+        if new.is_empty() {
+            return Ok(());
         }
+        let new = new.to_ascii_lowercase().into_bytes();
+        let taken = match self.renamed.get(&new) {
+            Some(found) => found.is_some(),
+            None => (self.table.find)(&new).is_some(),
+        };
+        if taken {
+            return Err("Target command name already exists");
+        }
+        self.renamed.insert(new, Some(command));
         Ok(())
     }
 

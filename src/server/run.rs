@@ -12,9 +12,10 @@ use super::{
     signals, snapshots, title, tls,
 };
 use crate::commands;
-use crate::config::{self, Config, Includes, Invocation};
+use crate::config::{self, Config, DIRECTIVES, Includes, Invocation};
 use crate::engine::Engine;
 use crate::engine::acl::{BOTH, UsersError};
+use crate::persist::files::said;
 use crate::world::Disk;
 use crate::world::host::Facts;
 use anyhow::Context as _;
@@ -59,7 +60,8 @@ pub fn start(configured: Configured, prepare: Preparation) -> anyhow::Result<i32
         daemon::detach().context("cannot daemonize")?;
     }
     if let Err(error) = log::start(&config) {
-        eprintln!("Can't open the log file: {error}");
+        let why = format!("Can't open the log file: {error}");
+        eprintln!("{}", loaded.blame(&["logfile"], why));
         return Ok(1);
     }
     crash::report(&config);
@@ -116,14 +118,16 @@ pub fn configure(
     if run.stdin {
         std::io::stdin().read_to_end(&mut stdin).context("cannot read standard input")?;
     }
-    let text = run.text(&file_text, &stdin);
-    let loaded = match config::load(&mut config, &text, &mut Files) {
+    let parts = run.parts(&file_text, &stdin);
+    let loaded = match config::load_parts(&mut config, &parts, &mut Files) {
         Ok(loaded) => loaded,
         Err(fatal) => return Ok(Err(fatal)),
     };
-    if config.dir != "." {
-        std::env::set_current_dir(&config.dir)
-            .with_context(|| format!("Can't chdir to '{}'", config.dir))?;
+    if config.dir != "."
+        && let Err(why) = std::env::set_current_dir(&config.dir)
+    {
+        let (place, reason) = (loaded.place_of("dir").cloned(), said(&why).into());
+        return Ok(Err(config::Fatal { place, reason }));
     }
     config.dir = std::env::current_dir()?.to_string_lossy().into_owned();
     let is_bare = run.lines.is_empty() && run.environment.is_empty() && !run.stdin;
@@ -143,7 +147,9 @@ async fn serve(
     affinity::plan(&config);
     let tls = tls::Tls::default();
     if let Err(why) = tls.configure(&config) {
-        tracing::warn!("{why}");
+        let directives: Vec<&str> =
+            DIRECTIVES.iter().map(|it| it.name).filter(|name| name.starts_with("tls-")).collect();
+        warn(&loaded, &directives, why);
         tracing::warn!("Failed to configure TLS. Check logs for more info.");
         return Ok(1);
     }
@@ -151,19 +157,23 @@ async fn serve(
         Ok(listeners) => listeners,
         Err(failed) => {
             let kind = listen::kind(failed.tls);
-            tracing::warn!("Failed listening on port {} ({kind}), aborting.", failed.port);
+            let port = if failed.tls { "tls-port" } else { "port" };
+            let why = format!("Failed listening on port {} ({kind}), aborting.", failed.port);
+            warn(&loaded, &[port, "bind"], why);
             return Ok(1);
         }
     };
     let unix = match listen::open_unix(&config) {
         Ok(listener) => listener,
         Err(error) => {
-            tracing::warn!("Failed opening Unix socket: bind: {error}");
+            let why = format!("Failed opening Unix socket: bind: {error}");
+            warn(&loaded, &["unixsocket", "unixsocketgroup"], why);
             return Ok(1);
         }
     };
     if opened.is_empty() && unix.is_none() {
-        tracing::warn!("Configured to not listen anywhere, exiting.");
+        let why = "Configured to not listen anywhere, exiting.";
+        warn(&loaded, &["port", "tls-port", "bind", "unixsocket"], why.into());
         return Ok(1);
     }
     let clock = Clock::start();
@@ -186,15 +196,16 @@ async fn serve(
     let threads = config.io_threads as usize;
     poll::set_limit(config.busy_poll_us as u64);
     let mut engine = Engine::new(config, commands::TABLE, Box::new(machine), seed);
-    if let Err(error) = rename(&mut engine, &loaded) {
-        eprintln!("\n*** FATAL CONFIG FILE ERROR ({}) ***\n{error}", config::PRODUCT);
+    if let Err(fatal) = rename(&mut engine, &loaded) {
+        eprint!("{fatal}");
         return Ok(1);
     }
     if let Err(why) = engine.load_users(&loaded.users) {
         match why {
-            UsersError::Both => tracing::warn!("{BOTH}"),
+            UsersError::Both => warn(&loaded, &["aclfile", "user"], BOTH.into()),
             UsersError::File(why) => {
-                tracing::warn!("Aborting Redis startup because of ACL errors: {why}")
+                let why = format!("Aborting Redis startup because of ACL errors: {why}");
+                warn(&loaded, &["aclfile"], why);
             }
             UsersError::Line(statement, why) => {
                 let (place, reason) = (Some(statement.place), why.into());
@@ -297,6 +308,11 @@ async fn serve(
     Ok(exit.code)
 }
 
+/// The last words of a start that fails, with what gave the directives if that was a variable.
+fn warn(loaded: &config::Loaded, directives: &[&str], why: String) {
+    tracing::warn!("{}", loaded.blame(directives, why));
+}
+
 /// Accepts only as many clients as the system has descriptors for.
 fn fit_clients(config: &mut Config) {
     let room = listen::raise_file_limit(config.maxclients);
@@ -354,17 +370,19 @@ fn duplicates(listeners: &[Listener]) -> Vec<std::net::TcpListener> {
     listeners.iter().filter_map(|listener| listener.socket.try_clone().ok()).collect()
 }
 
-fn rename(engine: &mut Engine, loaded: &config::Loaded) -> Result<(), String> {
-    let mut renames = Vec::new();
+fn rename(engine: &mut Engine, loaded: &config::Loaded) -> Result<(), config::Fatal> {
     for statement in &loaded.renames {
         let word = |at: usize| {
             statement.words.get(at).map(|word| String::from_utf8_lossy(word).into_owned())
         };
         if let (Some(old), Some(new)) = (word(1), word(2)) {
-            renames.push((old, new));
+            let place = || Some(statement.place.clone());
+            engine
+                .rename_command(&old, &new)
+                .map_err(|why| config::Fatal { place: place(), reason: why.into() })?;
         }
     }
-    engine.rename_commands(&renames)
+    Ok(())
 }
 
 /// A daemon has one even if the configuration names none.
