@@ -91,15 +91,21 @@ impl Reader<'_> {
         Some(self.all[at].1.clone())
     }
 
-    /// The value of a variable, or of the file that it names with `_FILE` behind it.
+    /// The same for variables whose empty value means nothing: compose files write `${NAME:-}` for what need not be set.
+    fn filled(&mut self, name: &str) -> Option<Vec<u8>> {
+        self.plain(name).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a variable, or of the file that it names with `_FILE` behind it. An empty one counts if there is no
+    /// file, since some directives may be empty.
     fn value(&mut self, name: &str) -> Result<Option<(String, Vec<u8>)>, String> {
         let in_file = format!("{name}_FILE");
-        match (self.plain(name), self.plain(&in_file).filter(|path| !path.is_empty())) {
-            (Some(_), Some(_)) => {
+        match (self.plain(name), self.filled(&in_file)) {
+            (Some(value), Some(_)) if !value.is_empty() => {
                 Err(format!("Both {name} and {in_file} are set; only one of them can count."))
             }
             (Some(value), None) => Ok(Some((name.to_string(), value))),
-            (None, Some(path)) => {
+            (_, Some(path)) => {
                 let path = Path::new(OsStr::from_bytes(&path)).to_path_buf();
                 let place = |why: &str| format!("{in_file}: {}: {why}", path.display());
                 let text = (self.read_file)(&path).map_err(|why| place(&said(&why)))?;
@@ -122,6 +128,9 @@ impl Reader<'_> {
     }
 
     fn put(&mut self, variable: &str, text: Vec<u8>) {
+        if text.is_empty() {
+            return;
+        }
         let giver = Some(format!("environment variable {variable}").into());
         self.environment.parts.push(Part { giver, text });
     }
@@ -131,7 +140,7 @@ impl Reader<'_> {
     }
 
     fn is_yes(&mut self, name: &str) -> Option<bool> {
-        let value = self.plain(name)?.to_ascii_lowercase();
+        let value = self.filled(name)?.to_ascii_lowercase();
         Some(matches!(&*value, b"yes" | b"true" | b"1"))
     }
 
@@ -171,7 +180,7 @@ impl Reader<'_> {
         for family in &FAMILIES[..2] {
             for (name, directive) in BITNAMI {
                 let variable = format!("{family}_{name}");
-                if let Some(value) = self.plain(&variable).filter(|value| !value.is_empty()) {
+                if let Some(value) = self.filled(&variable) {
                     self.set(&variable, directive, &value);
                 }
             }
@@ -202,7 +211,7 @@ impl Reader<'_> {
     /// `900#1 300#10`, and a switch that takes all of them away.
     fn save_points(&mut self, family: &str) {
         let variable = format!("{family}_RDB_POLICY");
-        if let Some(value) = self.plain(&variable).filter(|value| !value.is_empty()) {
+        if let Some(value) = self.filled(&variable) {
             let points: Vec<u8> =
                 value.iter().map(|byte| if *byte == b'#' { b' ' } else { *byte }).collect();
             self.set(&variable, "save", &points);
@@ -217,7 +226,7 @@ impl Reader<'_> {
         let enabled = format!("{family}_TLS_ENABLED");
         let is_on = self.is_yes(&enabled) == Some(true);
         let variable = format!("{family}_TLS_PORT_NUMBER");
-        let port = self.plain(&variable).filter(|port| !port.is_empty());
+        let port = self.filled(&variable);
         for (name, directive) in BITNAMI_TLS {
             let variable = format!("{family}_{name}");
             // Some of the names end in _FILE themselves, and are paths.
@@ -231,7 +240,7 @@ impl Reader<'_> {
         }
         if is_on {
             let port = port.unwrap_or_else(|| b"6379".to_vec());
-            let plain = self.plain(&format!("{family}_PORT_NUMBER"));
+            let plain = self.filled(&format!("{family}_PORT_NUMBER"));
             if plain.unwrap_or_else(|| b"6379".to_vec()) == port {
                 self.set(&enabled, "port", b"0");
             }
@@ -380,16 +389,19 @@ fn named(rest: &str) -> Option<String> {
 }
 
 /// Where a directive takes several words the value is those words, and else one word, whatever is in it. What may
-/// stand several times may have a line for each.
+/// stand several times may have a line for each, or none at all.
 fn lines_of(directive: &str, value: &[u8]) -> Vec<u8> {
     let one = |value: &dyn Fn(&mut Vec<u8>)| {
         let mut line = [directive.as_bytes(), b" "].concat();
         value(&mut line);
         line
     };
-    let is_statement = STATEMENTS.contains(&directive) && directive != "include";
-    let takes_many =
-        is_statement || find(directive.as_bytes()).is_some_and(|found| found.kind.takes_many());
+    let is_statement = STATEMENTS.contains(&directive);
+    if is_statement && value.is_empty() {
+        return Vec::new();
+    }
+    let takes_many = (is_statement && directive != "include")
+        || find(directive.as_bytes()).is_some_and(|found| found.kind.takes_many());
     if !takes_many || value.is_empty() {
         return one(&|line| quote(value, line));
     }
@@ -434,6 +446,21 @@ mod tests {
             (&[("RUSSET_MAXMEMORY", "100mb")], "maxmemory \"100mb\""),
             (&[("RUSSET_SAVE", "900 1 300 10")], "save 900 1 300 10"),
             (&[("RUSSET_SAVE", "")], "save \"\""),
+            // What compose files make of variables that nobody set.
+            (
+                &[("REDIS_PASSWORD", ""), ("REDIS_PASSWORD_FILE", "/run/secrets/good")],
+                "requirepass \"s3 \\\"cret\\\"\"",
+            ),
+            (&[("REDIS_PASSWORD", "a"), ("REDIS_PASSWORD_FILE", "")], "requirepass \"a\""),
+            (&[("RUSSET_USER", ""), ("RUSSET_RENAME_COMMAND", " "), ("RUSSET_INCLUDE", "")], ""),
+            (
+                &[("REDIS_ARGS", ""), ("REDIS_RDB_POLICY_DISABLED", ""), ("REDIS_PORT_NUMBER", "")],
+                "",
+            ),
+            (
+                &[("REDIS_TLS_ENABLED", "yes"), ("REDIS_PORT_NUMBER", "")],
+                "port \"0\"\ntls-port \"6379\"",
+            ),
             (&[("RUSSET_TLS_CERT_FILE", "/tls/crt")], "tls-cert-file \"/tls/crt\""),
             (
                 &[("RUSSET_TLS_KEY_FILE_PASS_FILE", "/run/secrets/good")],
@@ -523,6 +550,16 @@ mod tests {
                 "{variables:?}: {:?}",
                 environment.notes
             );
+        }
+    }
+
+    #[test]
+    fn a_password_is_demanded_by_who_says_no() {
+        for (value, expected) in
+            [("no", true), ("0", true), ("yes", false), ("True", false), ("", false)]
+        {
+            let environment = environment(&[("ALLOW_EMPTY_PASSWORD", value)]).expect("it starts");
+            assert_eq!(environment.demands_password, expected, "{value:?}");
         }
     }
 

@@ -81,7 +81,9 @@ fn serve(args: &[Vec<u8>]) -> Result<i32, String> {
                     REDIS_PASSWORD_FILE or requirepass."
             .into());
     }
-    let owner = owner::settle(Path::new("."), &|name| std::env::var_os(name).is_some())?;
+    // As in the official image, whose script asks whether there is text in the variable.
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let owner = owner::settle(Path::new("."), &is_set)?;
     let mut prepare = |config: &Config| {
         owner.iter().for_each(|note| tracing::info!("{note}"));
         environment.notes.iter().for_each(|note| tracing::warn!("{note}"));
