@@ -76,9 +76,9 @@ fn serve(args: &[Vec<u8>]) -> Result<i32, String> {
         Ok(configured) => configured,
         Err(fatal) => return Err(fatal.to_string().trim_end().to_string()),
     };
-    if configured.config.requirepass.is_empty() && environment.demands_password {
-        return Err("ALLOW_EMPTY_PASSWORD is no, and there is no password: set REDIS_PASSWORD, \
-                    REDIS_PASSWORD_FILE or requirepass."
+    if environment.demands_password && configured.needs_no_password() {
+        return Err("ALLOW_EMPTY_PASSWORD is no, and the default user needs no password: set REDIS_PASSWORD, \
+                    REDIS_PASSWORD_FILE or requirepass, or give it one where users are."
             .into());
     }
     // As in the official image, whose script asks whether there is text in the variable.

@@ -14,17 +14,14 @@
 
 use crate::base::bytes::split_line;
 use crate::cli::Reply;
-use crate::commands;
 use crate::config::Config;
 use crate::engine::{Engine, Peer, SessionKey};
 use crate::persist::files::said;
 use crate::persist::load::{self, Commands, Found, Source};
 use crate::resp::{ArgsBuf, request};
 use crate::server::disk::Files;
-use crate::server::host::{Clock, Machine};
-use crate::server::scribe::Scribe;
-use crate::server::tls::Tls;
-use crate::world::host::Facts;
+use crate::server::host::Clock;
+use crate::server::run::idle_engine;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -133,11 +130,7 @@ impl Garden {
         config.requirepass = Vec::new();
         // Nobody waits for a script to be over but the start.
         config.busy_reply_threshold = 0;
-        let clock = Clock::start();
-        let facts = Facts { pid: std::process::id(), ..Facts::default() };
-        let machine =
-            Machine::new(clock, facts, Box::new(|_| Ok(())), Tls::default(), Scribe::new(clock, 1));
-        let mut engine = Engine::new(config, commands::TABLE, Box::new(machine), 0);
+        let (mut engine, clock) = idle_engine(config);
         let peer = Peer { unix: true, loopback: true, ..Peer::default() };
         let who = engine.connect(peer, clock.now());
         Garden { engine, clock, who }

@@ -38,6 +38,26 @@ pub struct Configured {
     is_bare: bool,
 }
 
+impl Configured {
+    /// Is the default user let in without a password? Where the configuration is wrong nobody knows, and the start
+    /// will say why it fails.
+    pub fn needs_no_password(&self) -> bool {
+        let (mut engine, _) = idle_engine(self.config.clone());
+        rename(&mut engine, &self.loaded).is_ok()
+            && engine.load_users(&self.loaded.users).is_ok()
+            && engine.acl.default_user().is_some_and(|user| user.enabled && user.no_password)
+    }
+}
+
+/// An engine that nobody can connect to, and what it takes the time from.
+pub fn idle_engine(config: Config) -> (Engine, Clock) {
+    let clock = Clock::start();
+    let facts = Facts { pid: std::process::id(), ..Facts::default() };
+    let scribe = Scribe::new(clock, 1);
+    let machine = Machine::new(clock, facts, Box::new(|_| Ok(())), tls::Tls::default(), scribe);
+    (Engine::new(config, commands::TABLE, Box::new(machine), 0), clock)
+}
+
 /// What a container has to do between reading the configuration and serving: it is run once there is a log,
 /// and says why the server must not start.
 pub type Preparation<'a> = &'a mut dyn FnMut(&Config) -> Result<(), String>;
