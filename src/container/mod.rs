@@ -3,7 +3,7 @@
 //! The rules are those of the official images of Redis and Valkey: arguments that begin with an option or a
 //! `.conf` file are the server's, `redis-server …` is the server, and any other command is run as it is. A
 //! server that is started here is configured by the environment too (`environment.rs`), runs as the owner of
-//! its data (`owner.rs`), begins with the seeds that it is given (`seeds.rs`), and says how it is to
+//! its data (`owner.rs`), begins with the seeds that it is given (`seeds/`), and says how it is to
 //! `russet-server healthcheck`. A server that is started otherwise knows nothing of all this.
 
 mod environment;

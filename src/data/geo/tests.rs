@@ -96,7 +96,7 @@ proptest! {
         shape in shape(),
     ) {
         let set = set_of(&points);
-        let mut expected = Vec::new();
+        let mut expected: Vec<usize> = Vec::new();
         for cell in super::search::visited(&shape, centre, METRES) {
             let scores = cell.scores();
             for (member, score) in set.iter() {

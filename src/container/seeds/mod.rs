@@ -12,6 +12,8 @@
 //! | `.lua` | a script, which EVAL runs without keys and arguments |
 //! | `.rdb` | a snapshot of Redis or Valkey |
 
+mod json;
+
 use crate::base::bytes::split_line;
 use crate::cli::Reply;
 use crate::config::Config;
@@ -26,24 +28,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 pub const FOLDER: &str = "/docker-entrypoint-initdb.d";
-
-/// The words of commands, as strings: a number in JSON is what a client would have sent for it.
-const FROM_JSON: &str = "
-local commands = cjson.decode(ARGV[1])
-if type(commands) ~= 'table' then return {err = 'ERR it is no array of commands'} end
-for place, command in ipairs(commands) do
-    if type(command) ~= 'table' or #command == 0 then
-        return {err = 'ERR command ' .. place .. ' is no array of words'}
-    end
-    for at, word in ipairs(command) do
-        if type(word) == 'number' then
-            command[at] = string.format('%.17g', word)
-        elseif type(word) ~= 'string' then
-            return {err = 'ERR command ' .. place .. ' has a word that is neither a string nor a number'}
-        end
-    end
-end
-return commands";
 
 /// Sows what is in the folder, if there is a folder, and no data yet. The error is why the server must not start.
 pub fn sow(config: &Config, folder: &Path) -> Result<(), String> {
@@ -185,15 +169,8 @@ impl Garden {
     }
 
     fn sow_json(&mut self, text: &[u8]) -> Result<(), String> {
-        let Reply::Array(lines) =
-            self.ask(&[b"EVAL".as_slice(), FROM_JSON.as_bytes(), b"0", text])?
-        else {
-            return Err("it is no array of commands".into());
-        };
-        for (at, line) in lines.iter().enumerate() {
-            let Reply::Array(words) = line else { return Err("it is no array of commands".into()) };
-            let words: Vec<&[u8]> = words.iter().map(Reply::text).collect();
-            self.ask(&words).map_err(|why| format!("command {}: {why}", at + 1))?;
+        for (at, words) in json::commands(text)?.iter().enumerate() {
+            self.ask(words).map_err(|why| format!("command {}: {why}", at + 1))?;
         }
         Ok(())
     }
