@@ -12,6 +12,7 @@
 //! | `.lua` | a script, which EVAL runs without keys and arguments |
 //! | `.rdb` | a snapshot of Redis or Valkey |
 
+mod fitness;
 mod json;
 
 use crate::base::bytes::split_line;
@@ -142,7 +143,7 @@ impl Garden {
             let words = split_line(line);
             let words = words.ok_or_else(|| place("a quote is not closed".into()))?;
             if !words.is_empty() {
-                self.ask(&words).map_err(place)?;
+                self.carry_out(&words).map_err(place)?;
             }
         }
         Ok(())
@@ -160,7 +161,7 @@ impl Garden {
             match commands.next(&mut words).map_err(|fault| place(fault.what))? {
                 Found::Command => {
                     let words: Vec<&[u8]> = words.args().iter().collect();
-                    self.ask(&words).map_err(place)?;
+                    self.carry_out(&words).map_err(place)?;
                 }
                 Found::Remark(_) => (),
                 Found::End => return Ok(()),
@@ -170,7 +171,7 @@ impl Garden {
 
     fn sow_json(&mut self, text: &[u8]) -> Result<(), String> {
         for (at, words) in json::commands(text)?.iter().enumerate() {
-            self.ask(words).map_err(|why| format!("command {}: {why}", at + 1))?;
+            self.carry_out(words).map_err(|why| format!("command {}: {why}", at + 1))?;
         }
         Ok(())
     }
@@ -184,6 +185,16 @@ impl Garden {
         let loaded = self.engine.load_now(&Source::Snapshot, false);
         self.engine.config.dbfilename = own;
         loaded
+    }
+
+    /// Runs a command of a seed. Scripts need not be looked into: they may not call what changes a server.
+    fn carry_out<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result<(), String> {
+        let words: Vec<&[u8]> = words.iter().map(AsRef::as_ref).collect();
+        // A command that is not there is the engine's to refuse.
+        if let Ok(command) = self.engine.find(ArgsBuf::of(&words).args()) {
+            fitness::judge(&command.spec)?;
+        }
+        self.ask(&words).map(drop)
     }
 
     /// Runs a command; an error of the command is one here.
