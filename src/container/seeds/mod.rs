@@ -116,21 +116,27 @@ impl Garden {
         // Nobody waits for a script to be over but the start.
         config.busy_reply_threshold = 0;
         let (mut engine, clock) = idle_engine(config);
-        let peer = Peer { unix: true, loopback: true, ..Peer::default() };
-        let who = engine.connect(peer, clock.now());
+        let who = engine.connect(peer(), clock.now());
         Garden { engine, clock, who }
     }
 
     fn sow(&mut self, seed: &Path, kind: Kind) -> Result<(), String> {
-        let read = || std::fs::read(seed).map_err(|why| said(&why));
-        // Each file begins where a connection would.
-        self.ask(&["SELECT", "0"])?;
+        // Each file is a connection of its own, so that what one leaves behind is no other's.
+        self.engine.disconnect(self.who);
+        self.who = self.engine.connect(peer(), self.clock.now());
         match kind {
-            Kind::Lines => self.sow_lines(&read()?),
-            Kind::Protocol => self.sow_protocol(seed),
-            Kind::Json => self.sow_json(&read()?),
-            Kind::Script => self.ask(&[b"EVAL".as_slice(), &read()?, b"0"]).map(drop),
-            Kind::Snapshot => self.sow_snapshot(seed),
+            Kind::Lines => self.sow_lines(&text_of(seed)?)?,
+            Kind::Protocol => self.sow_protocol(seed)?,
+            Kind::Json => self.sow_json(&text_of(seed)?)?,
+            Kind::Script => {
+                self.ask(&[b"EVAL".as_slice(), &text_of(seed)?, b"0"])?;
+            }
+            Kind::Snapshot => self.sow_snapshot(seed)?,
+        }
+        match self.ask(&["DISCARD"]) {
+            Ok(_) => Err("it ends inside of a transaction: a MULTI has no EXEC".into()),
+            // There is none to be given up.
+            Err(_) => Ok(()),
         }
     }
 
@@ -194,7 +200,12 @@ impl Garden {
         if let Ok(command) = self.engine.find(ArgsBuf::of(&words).args()) {
             fitness::judge(&command.spec)?;
         }
-        self.ask(&words).map(drop)
+        match self.ask(&words)? {
+            Reply::Nil if words[0].eq_ignore_ascii_case(b"EXEC") => {
+                Err("nothing was done, since a key that is watched had changed".into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Runs a command; an error of the command is one here.
@@ -219,6 +230,16 @@ impl Garden {
         let keyspace = &self.engine.keyspace;
         (0..keyspace.databases()).map(|db| keyspace.db(db).len()).sum()
     }
+}
+
+fn peer() -> Peer {
+    Peer { unix: true, loopback: true, ..Peer::default() }
+}
+
+/// A file of text, without the mark that editors of Windows begin one with.
+fn text_of(seed: &Path) -> Result<Vec<u8>, String> {
+    let text = std::fs::read(seed).map_err(|why| said(&why))?;
+    Ok(text.strip_prefix("\u{feff}".as_bytes()).map(<[u8]>::to_vec).unwrap_or(text))
 }
 
 /// An error, be it in the answer of an EXEC.
