@@ -503,7 +503,11 @@ impl Loader {
 
     fn unreadable(&self, part: &Part, why: &io::Error) -> Refused {
         let (name, why) = (&part.name, said(why));
-        refused(format!("Unrecoverable error reading the append only file {name}: {why}"))
+        let what = match part.role {
+            Role::Snapshot => "snapshot",
+            _ => "append only file",
+        };
+        refused(format!("Unrecoverable error reading the {what} {name}: {why}"))
     }
 }
 
