@@ -40,6 +40,8 @@ pub struct Room {
     wanted: bool,
     /// Clients wait for that.
     awaited: bool,
+    /// … and it is looked at again when what is on its way may have come back.
+    put_off: bool,
     /// Since when there is too much.
     exceeded_since_us: Option<u64>,
     /// For how long there was, before.
@@ -289,6 +291,7 @@ impl Engine {
             _ => self.evict_for(tenacity_us(STEEP_FROM)),
         };
         self.room.is_exhausted = state == State::Exhausted;
+        self.room.put_off = state == State::Later && self.may_evict();
         self.tell_followers();
         let goes_on = state == State::Working || counts || is_over;
         self.room.wanted = false;
@@ -306,6 +309,18 @@ impl Engine {
         if self.room.limit > 0 || self.keyspace.rules().is_some() {
             self.room.wanted = true;
         }
+    }
+
+    /// Called by the clock: nobody says when what others free has come back.
+    pub(super) fn look_at_room_again(&mut self) {
+        if std::mem::take(&mut self.room.put_off) {
+            self.reconsider_room();
+        }
+    }
+
+    /// Does eviction wait for the clock?
+    pub(super) fn room_is_put_off(&self) -> bool {
+        self.room.put_off
     }
 
     /// Takes over what the configuration says.

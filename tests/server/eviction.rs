@@ -154,6 +154,25 @@ fn a_lower_limit_is_reached_without_requests() {
     }
 }
 
+/// … also while a thread has yet to free what may be enough, and then is not.
+#[test]
+fn a_lower_limit_is_reached_behind_what_is_being_freed() {
+    let server = russet(&["--maxmemory-policy", "allkeys-random"]);
+    let mut client = server.connect();
+    client.call(&["DEBUG", "POPULATE", "400000", "key", "10"]);
+    client.call(&["CONFIG", "SET", "notify-keyspace-events", "Ee"]);
+    let mut listener = server.connect();
+    listener.call(&["SUBSCRIBE", "__keyevent@0__:evicted"]);
+    let mut frames = Vec::new();
+    for line in
+        [&["FLUSHALL", "ASYNC"][..], &["SET", "foo", "bar"], &["CONFIG", "SET", "maxmemory", "1"]]
+    {
+        encode(line, &mut frames);
+    }
+    client.write_raw(&frames).expect("a connection");
+    listener.read_reply().expect("the key is evicted");
+}
+
 /// What is evicted is told to the log, so that what is loaded is what was there.
 #[test]
 fn the_log_knows_what_was_evicted() {
