@@ -18,7 +18,7 @@ pub const LONG: usize = 1 << 20;
 
 #[test]
 fn the_largest_client_goes_first() {
-    let server = russet(&["--maxmemory-clients", "1mb"]);
+    let server = russet(&["--maxmemory-clients", "1mb", "--hide-user-data-from-log", "no"]);
     let mut control = server.connect();
     let small = held_request(&server, "small", 200_000);
     let large = held_request(&server, "large", 700_000);
