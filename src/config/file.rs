@@ -191,6 +191,9 @@ pub fn load_parts(
             reason: "replicaof directive not allowed in cluster mode".into(),
         });
     }
+    if let Err(reason) = config.check_rules() {
+        return Err(Fatal { place: loaded.place_of("maxmemory-rule").cloned(), reason });
+    }
     loaded.warnings.extend(unbuilt(config));
     Ok(loaded)
 }

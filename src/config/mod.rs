@@ -32,7 +32,7 @@ pub use kind::percentile;
 pub use kind::{Kind, Reason};
 pub use rewrite::{Rewrite, rewrite};
 pub use rule::MemoryRule;
-pub use secrets::shown_rule;
+pub use secrets::{shown_rule, shown_rule_of};
 pub use set::{Applied, SetError, Source, UNKNOWN};
 pub use value::{
     Allowed, Amount, AppendFsync, EventClasses, LogFormat, LogLevel, LogTimestamp, MaxmemoryPolicy,
@@ -325,6 +325,17 @@ impl Config {
 
     fn show(&self, directive: &Directive) -> Vec<u8> {
         directive.kind.show(&self.value(directive))
+    }
+
+    /// Are all rules about databases that are there?
+    fn check_rules(&self) -> Result<(), Reason> {
+        let absent = |db: &u32| *db >= self.databases;
+        match self.maxmemory_rule.iter().filter_map(|rule| rule.db).find(absent) {
+            Some(db) => {
+                Err(format!("there is no db {db}, since databases is {}", self.databases).into())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Stores a value that the directive's own kind has parsed.

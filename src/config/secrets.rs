@@ -9,6 +9,8 @@ use crate::base::bytes::quote;
 
 /// Stands where a secret was.
 const REDACTED: &str = "(redacted)";
+/// What passwords of users, and digests of such, begin with.
+const SIGNS: &[u8] = b"><#!";
 
 /// A line of configuration, without its secrets.
 pub fn shown_line(line: &[u8]) -> String {
@@ -24,7 +26,7 @@ pub fn shown_line(line: &[u8]) -> String {
     };
     let first = first_secret(&words).unwrap_or(usize::MAX);
     let is_user = words.first().is_some_and(|name| is_user(name));
-    let is_secret = |at: usize| at >= first || (is_user && at > 0 && is_secret_rule(&words[at]));
+    let is_secret = |at: usize| at >= first || (is_user && at > 0 && is_secret_word(&words, at));
     if !(0..words.len()).any(is_secret) {
         return as_it_is();
     }
@@ -40,6 +42,14 @@ pub fn shown_rule(rule: &[u8]) -> String {
     match is_secret_rule(rule) {
         true => REDACTED.to_string(),
         false => String::from_utf8_lossy(rule).into_owned(),
+    }
+}
+
+/// The same for a rule in a line of the configuration, whose words these are.
+pub fn shown_rule_of(words: &[Vec<u8>], rule: &[u8]) -> String {
+    match (1..words.len()).any(|at| words[at] == rule && is_secret_word(words, at)) {
+        true => REDACTED.to_string(),
+        false => shown_rule(rule),
     }
 }
 
@@ -67,12 +77,18 @@ fn is_user(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"user")
 }
 
+/// A blank behind the sign of a password is a slip, and what follows was meant as the password.
+fn is_secret_word(words: &[Vec<u8>], at: usize) -> bool {
+    let is_sign = |word: &[u8]| matches!(word, [sign] if SIGNS.contains(sign));
+    is_secret_rule(&words[at]) || is_sign(&words[at - 1])
+}
+
 /// Passwords to be added and removed, and digests of such; in parentheses they mean nothing, and are secrets still.
 fn is_secret_rule(rule: &[u8]) -> bool {
     let begins_word =
         |at: usize| at == 0 || rule[at - 1] == b'(' || rule[at - 1].is_ascii_whitespace();
     // A sign with nothing behind it is a slip, and no secret.
-    (1..rule.len()).any(|end| b"><#!".contains(&rule[end - 1]) && begins_word(end - 1))
+    (1..rule.len()).any(|end| SIGNS.contains(&rule[end - 1]) && begins_word(end - 1))
 }
 
 fn first_word(line: &[u8]) -> &[u8] {
@@ -110,6 +126,7 @@ mod tests {
                 "user alice (redacted) (redacted) (redacted)",
             ),
             ("user >secret on", "user (redacted) on"),
+            ("user alice > secret on # x", "user alice > (redacted) on # (redacted)"),
             ("user alice on >\"secret", "user (redacted)"),
             ("requirepass a \"b c\" # d", "requirepass (redacted) (redacted)"),
             ("requirepass \"a b", "requirepass (redacted)"),
@@ -126,12 +143,20 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_behind_a_lone_sign_is_left_out() {
+        let words = ["user", "alice", ">", "secret", "on", "nosuch"].map(|word| word.into());
+        for (rule, expected) in [("secret", REDACTED), ("nosuch", "nosuch"), (">x", REDACTED)] {
+            assert_eq!(shown_rule_of(&words, rule.as_bytes()), expected, "{rule}");
+        }
+    }
+
+    #[test]
     fn what_is_no_secret_is_shown_as_it_is() {
         for line in [
             "",
             "user",
             "requirepass",
-            "user  alice 'on' ~a %R~b +c -@d ~>x  # > !",
+            "user  alice 'on' ~a %R~b +c -@d ~>x  !",
             "port  \"many\" # so many",
             "port \"many",
             "tls-auth-clients  sometimes",

@@ -91,6 +91,8 @@ impl Config {
                 applied.push(Applied { follow, directive: directive.name });
             }
         }
+        next.check_rules()
+            .map_err(|reason| SetError::Refused("maxmemory-rule".into(), reason))?;
         *self = next;
         Ok(applied)
     }

@@ -5,7 +5,7 @@ use super::rule::{RuleError, is_one_word, join};
 use super::user::{Grammar, User, apply_all};
 use super::{DEFAULT_USER, Users};
 use crate::base::bytes::quote;
-use crate::config::shown_rule;
+use crate::config::{shown_rule, shown_rule_of};
 use std::sync::Arc;
 
 /// Reads a file of users. With mistakes, all of them are told, and nobody is a user.
@@ -105,8 +105,9 @@ pub fn config_line(user: &User) -> Vec<u8> {
 /// A `user` line of the configuration; a mistake names the word it is in, unless that is a secret.
 pub fn of_config(words: &[Vec<u8>], grammar: Grammar) -> Result<User, String> {
     let name = words.get(1).map_or(&[][..], Vec::as_slice);
-    let wrong =
-        |word: &[u8], why: &str| format!("Error in user declaration '{}': {why}", shown_rule(word));
+    let wrong = |word: &[u8], why: &str| {
+        format!("Error in user declaration '{}': {why}", shown_rule_of(words, word))
+    };
     if !is_one_word(name) {
         return Err(wrong(name, "Spaces not allowed in ACL usernames"));
     }
