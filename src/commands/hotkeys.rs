@@ -1,7 +1,7 @@
 //! HOTKEYS: which keys take the most time and the most bytes, for as long as somebody wants to know.
 
 use crate::engine::command::{admin, container};
-use crate::engine::hot_keys::{HotKeys, Wanted};
+use crate::engine::hot_keys::{HotKeys, PARTS, Wanted};
 use crate::engine::{Engine, Family, SessionKey};
 use crate::error::Error;
 use crate::resp::{Args, Done, List, Reply};
@@ -189,16 +189,17 @@ fn get(engine: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
         number(&mut map, "total-cpu-time-sys-ms", millis(system));
     }
     if let Some(list) = net {
-        number(&mut map, "total-net-bytes", list.total() as i64);
+        number(&mut map, "total-net-bytes", (list.total() / PARTS) as i64);
     }
     for (name, list) in [("by-cpu-time-us", cpu), ("by-net-bytes", net)] {
         let Some(list) = list else { continue };
         map.bulk(name.as_bytes());
-        let top = list.top(wanted.count);
+        let mut top = list.top(wanted.count);
+        top.retain(|counter| counter.weight >= PARTS);
         let mut pairs: List = map.list(top.len() * 2);
         for counter in top {
             pairs.bulk(&counter.key);
-            pairs.int(counter.weight as i64);
+            pairs.int((counter.weight / PARTS) as i64);
         }
         pairs.close();
     }

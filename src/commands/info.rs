@@ -14,8 +14,7 @@ use crate::resp::{Args, Done, Reply};
 use crate::spec::{C_DANGEROUS, Group, LOADING, STALE, string};
 use std::fmt::Write;
 
-/// The version of Redis whose commands and replies this server has. It rises when streams and
-/// scripts are there.
+/// The version of Redis whose commands and replies this server has.
 pub use crate::engine::REDIS_VERSION;
 
 pub const FAMILY: Family = Family {
@@ -422,8 +421,7 @@ fn stats(engine: &Engine, text: &mut String) {
     field(text, "sync_full", 0);
     field(text, "sync_partial_ok", 0);
     field(text, "sync_partial_err", 0);
-    // Redis has one name for fields that expire, Valkey the other.
-    // Elements of all types, as Redis calls them, and as Valkey does.
+    // Elements of all types that expired: Redis has one name for fields, Valkey the other.
     field(text, "expired_subkeys", counters.expired_elements);
     field(text, "expired_fields", counters.expired_elements);
     field(text, "expired_keys", counters.expired);

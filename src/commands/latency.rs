@@ -93,7 +93,7 @@ fn histogram(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done
     };
     let mut all = out.map_of_some();
     for command in wanted {
-        let latency = &engine.stats.commands[command.id as usize].latency;
+        let latency = &engine.stats.commands[command.known_as as usize].latency;
         if latency.is_empty() {
             continue;
         }
@@ -241,11 +241,16 @@ fn advise(engine: &Engine, series: &Series, text: &mut String) {
         "fast-command" => text.push_str(
             "- Commands that are always fast were slow, so the system did not let the server run: \
              other programs need the processor, memory is swapped, or the virtual machine was \
-             halted. redis-cli --intrinsic-latency 100, run on the same machine, measures that.\n",
+             halted.\n",
         ),
         "expire-cycle" => text.push_str(
             "- Many keys expire at the same moment, or large ones do. Deadlines that are spread by \
              some random seconds spread the work.\n",
+        ),
+        "eviction-cycle" | "eviction-del" | "eviction-lazyfree" => text.push_str(
+            "- Memory is full, and what is written has to wait until keys have gone. A higher maxmemory \
+             helps, and so do fewer large values; maxmemory-eviction-tenacity says for how long a \
+             request makes room.\n",
         ),
         "command-unblocking" => text.push_str(
             "- Many clients were served at once that had waited for a key, or some of their commands \

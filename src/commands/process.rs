@@ -69,10 +69,8 @@ fn filter(engine: &Engine, args: Args) -> Result<Filter, Error> {
             b"SAMPLE" if rest.left() > 1 => {
                 rest.skip();
                 let count = rest.int()?;
-                filter.sample = u64::try_from(count).map_err(|_| Error::OutOfRange)?;
-                if count == 0 {
-                    return Err(Error::Say("ERR SAMPLE must be positive"));
-                }
+                let positive = u64::try_from(count).ok().filter(|count| *count > 0);
+                filter.sample = positive.ok_or(Error::Say("ERR SAMPLE must be positive"))?;
             }
             b"CMD" if rest.left() > 1 => {
                 rest.skip();

@@ -91,8 +91,7 @@ impl Config {
                 applied.push(Applied { follow, directive: directive.name });
             }
         }
-        next.check_rules()
-            .map_err(|reason| SetError::Refused("maxmemory-rule".into(), reason))?;
+        next.check_rules().map_err(|reason| SetError::Refused("maxmemory-rule".into(), reason))?;
         *self = next;
         Ok(applied)
     }

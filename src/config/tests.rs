@@ -485,7 +485,10 @@ fn a_bad_file_names_the_line() {
         ("appendfilename a/b", "appendfilename can't be a path, just a filename"),
         ("user x on\nuser x off", "Error in user declaration 'x': Duplicate user found."),
         ("cluster-enabled yes\nreplicaof a 1", "replicaof directive not allowed in cluster mode"),
-        ("databases 4\nmaxmemory-rule db 4 allkeys-lru 0", "there is no db 4, since databases is 4"),
+        (
+            "databases 4\nmaxmemory-rule db 4 allkeys-lru 0",
+            "there is no db 4, since databases is 4",
+        ),
         ("maxmemory-rule db 9 noeviction 0\ndatabases 9", "at line 1"),
         ("include nosuch.conf", "can't open config file 'nosuch.conf': No such file"),
     ] {

@@ -36,11 +36,19 @@ impl Blocked {
     }
 }
 
+/// Who waits for a key, in order of arrival.
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<SessionKey>,
+    /// The key is among those that changed.
+    is_ready: bool,
+}
+
 /// Who waits where.
 #[derive(Default)]
 pub struct Waiters {
-    /// For each database the keys that somebody waits for, and who does, in order of arrival.
-    queues: Vec<Map<Box<[u8]>, VecDeque<SessionKey>>>,
+    /// For each database the keys that somebody waits for, and who does.
+    queues: Vec<Map<Box<[u8]>, Queue>>,
     deadlines: BTreeSet<(u64, SessionKey)>,
     /// Who looks again when, though nothing may have changed.
     agains: BTreeSet<(u64, SessionKey)>,
@@ -88,20 +96,17 @@ impl Waiters {
         self.filed_us = Some(self.filed_us.unwrap_or(u64::MAX).min(at_us));
     }
 
-    fn queue(&mut self, db: usize) -> &mut Map<Box<[u8]>, VecDeque<SessionKey>> {
+    fn queues_of(&mut self, db: usize) -> &mut Map<Box<[u8]>, Queue> {
         if self.queues.len() <= db {
             self.queues.resize_with(db + 1, Map::default);
         }
         &mut self.queues[db]
     }
 
-    fn is_awaited(&self, db: usize, key: &[u8]) -> bool {
-        self.queues.get(db).is_some_and(|queues| queues.contains_key(key))
-    }
-
     fn make_ready(&mut self, db: usize, key: &[u8]) {
-        let known = self.ready.iter().any(|(other, name)| *other == db && **name == *key);
-        if self.is_awaited(db, key) && !known {
+        let queue = self.queues.get_mut(db).and_then(|queues| queues.get_mut(key));
+        if let Some(queue) = queue.filter(|queue| !queue.is_ready) {
+            queue.is_ready = true;
             self.ready.push_back((db, key.into()));
         }
     }
@@ -110,8 +115,10 @@ impl Waiters {
     pub fn make_all_ready(&mut self, db: usize) {
         let Some(queues) = self.queues.get(db) else { return };
         // The longest waiting come first; which key that is, the map does not say.
-        let mut keys: Vec<(SessionKey, Box<[u8]>)> =
-            queues.iter().filter_map(|(key, queue)| Some((*queue.front()?, key.clone()))).collect();
+        let mut keys: Vec<(SessionKey, Box<[u8]>)> = queues
+            .iter()
+            .filter_map(|(key, it)| Some((*it.waiting.front()?, key.clone())))
+            .collect();
         keys.sort_unstable();
         keys.iter().for_each(|(_, key)| self.make_ready(db, key));
     }
@@ -130,10 +137,11 @@ impl Engine {
         let session = &mut self.sessions[who];
         let db = session.db;
         let deadline_us = wait.timeout_us.map(|timeout| self.now.mono_us.saturating_add(timeout));
-        for (index, key) in wait.keys.iter().enumerate() {
+        for key in &wait.keys {
+            let queue = self.waiters.queues_of(db).entry(key.clone()).or_default();
             // A key that is named twice is waited for once.
-            if !wait.keys[..index].contains(key) {
-                self.waiters.queue(db).entry(key.clone()).or_default().push_back(who);
+            if queue.waiting.back() != Some(&who) {
+                queue.waiting.push_back(who);
             }
         }
         if let Some(deadline_us) = deadline_us {
@@ -146,8 +154,6 @@ impl Engine {
             self.waiters.file_again(who, again_us);
         }
         self.waiters.waiting += 1;
-        // It counts once it is answered.
-        session.commands -= 1;
         self.keyspace.changes.interest |= change::BLOCKED;
         // The keys stand in the index of all that are waited for as well.
         let names = wait.keys.iter().map(|key| 2 * key.len() + NAME_BYTES);
@@ -160,13 +166,15 @@ impl Engine {
     pub(super) fn unblock(&mut self, who: SessionKey) -> Option<Box<Blocked>> {
         let blocked = self.sessions.get_mut(who)?.blocked.take()?;
         self.tasks.forget(who);
-        let queues = self.waiters.queue(blocked.db);
+        let queues = self.waiters.queues_of(blocked.db);
         for key in &blocked.wait.keys {
-            if let Some(queue) = queues.get_mut(key) {
-                queue.retain(|other| *other != who);
-                if queue.is_empty() {
-                    queues.remove(key);
-                }
+            let Some(queue) = queues.get_mut(key) else { continue };
+            // Mostly it is the first one.
+            if let Some(place) = queue.waiting.iter().position(|other| *other == who) {
+                queue.waiting.remove(place);
+            }
+            if queue.waiting.is_empty() {
+                queues.remove(key);
             }
         }
         if let Some(deadline_us) = blocked.deadline_us {
@@ -205,7 +213,7 @@ impl Engine {
             blocked.is_some_and(|blocked| blocked.wait.minds_loss)
         };
         let queues = self.waiters.queues.iter().flat_map(Map::values);
-        queues.filter(|queue| queue.iter().any(minds)).count()
+        queues.filter(|queue| queue.waiting.iter().any(minds)).count()
     }
 
     /// The unit is over: whoever waits for what it brought is served.
@@ -225,8 +233,9 @@ impl Engine {
     fn serve_all_ready(&mut self) {
         // Serving may make more keys ready: what one client moves, another one waits for.
         while let Some((db, key)) = self.waiters.ready.pop_front() {
-            let queue = self.waiters.queue(db).get(&key);
-            let waiting: Vec<SessionKey> = queue.into_iter().flatten().copied().collect();
+            let Some(queue) = self.waiters.queues_of(db).get_mut(&key) else { continue };
+            queue.is_ready = false;
+            let waiting: Vec<SessionKey> = queue.waiting.iter().copied().collect();
             for who in waiting {
                 let kind = self.keyspace.record(db, &key).map(|record| record.kind());
                 let Some(session) = self.sessions.get(who) else { continue };
@@ -265,6 +274,7 @@ impl Engine {
         let again_us = match &pending {
             Some(Pending::Wait(wait)) => {
                 blocked.wait.give_up = wait.give_up;
+                blocked.wait.ran_us += wait.ran_us;
                 wait.again_us
             }
             _ => None,
@@ -297,7 +307,7 @@ impl Engine {
         self.finish(who, 0, &mut out);
         let Some(session) = self.sessions.get_mut(who) else { return };
         session.woken = !session.input.partial.is_empty();
-        session.commands += 1;
+        session.argument_bytes = 0;
         session.mailbox.ring();
         self.push_to(who, &out.bytes);
     }
@@ -339,16 +349,14 @@ impl Engine {
     }
 
     fn give_up(&mut self, who: SessionKey, answer: impl FnOnce(fn(Reply) -> Done, Reply) -> Done) {
-        let Some(blocked) = self.sessions.get(who).and_then(|it| it.blocked.as_deref()) else {
-            return;
-        };
-        let (command, give_up) = (blocked.command, blocked.wait.give_up);
-        let mut out = self.sessions[who].out();
-        let result = answer(give_up, Reply::new(&mut out));
+        let Some(session) = self.sessions.get_mut(who) else { return };
+        let Some(blocked) = session.blocked.take() else { return };
+        let mut out = session.out();
+        let result = answer(blocked.wait.give_up, Reply::new(&mut out));
         let failed = matches!(self.settle_answer(result, 0, &mut out), Outcome::Failed);
-        let tracked = self.config.latency_tracking;
-        self.stats.commands[command.known_as as usize].count(0, failed, tracked);
-        self.stats.processed += 1;
+        let (args, ran_us) = (blocked.line.args(), blocked.wait.ran_us);
+        self.account(who, blocked.command, args, ran_us, failed, out.len());
+        self.sessions[who].blocked = Some(blocked);
         self.answer_waiting(who, out);
     }
 }

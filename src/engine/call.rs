@@ -50,8 +50,13 @@ impl Engine {
                 return Flow::Close;
             }
             Err(error) => {
-                self.sessions[who].last_command = None;
-                self.reject(who, None, &error, out);
+                // A container without a word is one that was called wrongly.
+                let known = match error {
+                    Error::Arity(_) => self.named(args.get(0)),
+                    _ => None,
+                };
+                self.sessions[who].last_command = known;
+                self.reject(who, known, &error, out);
                 return self.finish(who, start, out);
             }
         };
@@ -74,10 +79,11 @@ impl Engine {
         }
         let may_grow = self.sessions[who].multi.is_some() && self.line_may_grow(command, args);
         let session = &mut self.sessions[who];
-        session.commands += 1;
-        if let Some(transaction) = &mut session.multi
-            && command.in_multi == InMulti::Queue
-        {
+        if let Some(transaction) = &mut session.multi {
+            if command.in_multi != InMulti::Queue {
+                self.move_clock_on();
+                return self.request_now(who, command, args, start, out);
+            }
             let may_write = line_may_write(&self.scripting, command, args);
             if command.spec.name == "SELECT" {
                 let named = acl::check::database(args.get(1), self.keyspace.databases());
@@ -87,9 +93,27 @@ impl Engine {
             out.bytes.extend_from_slice(b"+QUEUED\r\n");
             return self.finish(who, start, out);
         }
-        session.argument_bytes = args.bytes();
+        self.request_now(who, command, args, start, out)
+    }
+
+    /// A request that runs at once.
+    #[inline]
+    fn request_now(
+        &mut self,
+        who: SessionKey,
+        command: &'static Command,
+        args: Args,
+        start: usize,
+        out: &mut Out,
+    ) -> Flow {
+        self.sessions[who].argument_bytes = args.bytes();
         let flow = match self.call(who, command, args, out) {
-            None => self.finish(who, start, out),
+            None => {
+                if let Some(session) = self.sessions.get_mut(who) {
+                    session.argument_bytes = 0;
+                }
+                self.finish(who, start, out)
+            }
             Some(Pending::Wait(wait)) => {
                 self.block(who, command, args, wait);
                 Flow::Blocked
@@ -214,25 +238,54 @@ impl Engine {
             self.set_now(self.now);
         }
         let failed = match outcome {
-            Outcome::Pending(pending) => {
-                if let Pending::Script = pending {
-                    self.suspend_call(command, args, began_us);
-                }
-                return Some(pending);
+            Outcome::Pending(Pending::Script) => {
+                self.suspend_call(command, args, began_us);
+                return Some(Pending::Script);
+            }
+            Outcome::Pending(Pending::Wait(mut wait)) => {
+                wait.ran_us += micros;
+                return Some(Pending::Wait(wait));
             }
             Outcome::Answered => false,
             Outcome::Failed => true,
         };
+        self.account(who, command, args, micros, failed, out.len() - start);
+        None
+    }
+
+    /// What is told of a command that is over.
+    #[inline]
+    pub(super) fn account(
+        &mut self,
+        who: SessionKey,
+        command: &'static Command,
+        args: Args,
+        micros: u64,
+        failed: bool,
+        reply_bytes: usize,
+    ) {
         let tracked = self.config.latency_tracking;
         self.stats.commands[command.known_as as usize].count(micros, failed, tracked);
         self.stats.processed += 1;
+        if let Some(session) = self.sessions.get_mut(who) {
+            session.commands += 1;
+        }
         self.stats.command_micros += if self.in_exec { 0 } else { micros };
         self.watch_latency_of(command, micros);
         if self.counts_hot_keys() {
-            self.count_hot_keys(command, args, micros, out.len() - start);
+            self.count_hot_keys(command, args, micros, reply_bytes);
         }
-        self.log_if_remarkable(who, command, args, micros, out.len() - start);
-        None
+        self.log_if_remarkable(who, command, args, micros, reply_bytes);
+    }
+
+    /// What came between two commands is neither's: the stopwatch of the next one starts now.
+    pub(super) fn move_clock_on(&mut self) {
+        let now_us = self.host.mono_us();
+        let micros = now_us.saturating_sub(std::mem::replace(&mut self.now.mono_us, now_us));
+        if !self.in_exec {
+            self.now.wall_us += micros as i64;
+            self.set_now(self.now);
+        }
     }
 
     /// Writes the error a handler stopped with. Where nobody may wait, whoever would is answered
@@ -263,8 +316,11 @@ impl Engine {
     /// An error was answered.
     pub(super) fn count_error(&mut self, error: &Error) {
         if let Some(kinds) = self.stats.count_error(&error.message()) {
-            let mut names: Vec<String> =
-                kinds.keys().map(|kind| kind.escape_ascii().to_string()).collect();
+            // Whoever made them up could write into the log what nobody is to see there.
+            let mut names: Vec<String> = match self.config.hide_user_data_from_log {
+                true => vec!["*redacted*".into()],
+                false => kinds.keys().map(|kind| kind.escape_ascii().to_string()).collect(),
+            };
             names.sort_unstable();
             let warn = |text: &str| self.host.log(crate::world::host::Level::Warning, text);
             warn(
@@ -318,9 +374,7 @@ impl Engine {
         if let Some(command) = command {
             self.stats.commands[command.known_as as usize].rejected += 1;
         }
-        self.count_error(error);
-        let session = &mut self.sessions[who];
-        session.commands += 1;
+        self.move_clock_on();
         let is_exec = command.is_some_and(|command| command.spec.name == "EXEC");
         // A refused EXEC is over with its transaction, and says so in its own words; even where
         // there was none.
@@ -328,13 +382,16 @@ impl Engine {
             let text = error.message();
             let mut abort = b"EXECABORT Transaction discarded because of: ".to_vec();
             abort.extend_from_slice(text.strip_prefix(b"ERR ").unwrap_or(&text));
-            session.multi = None;
+            self.sessions[who].multi = None;
             self.unwatch(who);
-            return out.error(&Error::Text(abort.into()));
+            let abort = Error::Text(abort.into());
+            self.count_error(&abort);
+            return out.error(&abort);
         }
-        if let Some(transaction) = &mut session.multi {
+        if let Some(transaction) = &mut self.sessions[who].multi {
             transaction.spoiled = true;
         }
+        self.count_error(error);
         out.error(error);
     }
 
@@ -417,7 +474,9 @@ impl Engine {
             bytes_max: self.config.slowlog_entry_max_string_len as usize,
         };
         let mut words = commandlog::shortened(args, kept);
-        for (index, word) in words.iter_mut().enumerate().take(args.len()) {
+        // The last word may stand for those that are left out.
+        let shown = if words.len() < args.len() { words.len() - 1 } else { words.len() };
+        for (index, word) in words.iter_mut().enumerate().take(shown) {
             if super::redact::is_secret(command, args, index) {
                 *word = b"(redacted)".to_vec();
             }

@@ -111,6 +111,7 @@ impl Engine {
         if state == State::Working {
             self.room.wanted = true;
         }
+        self.move_clock_on();
     }
 
     /// Must a request wait until there is room for what it brings?

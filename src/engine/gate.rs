@@ -66,7 +66,7 @@ impl Engine {
         &self.table.all[command.known_as as usize]
     }
 
-    fn named(&self, name: &[u8]) -> Option<&'static Command> {
+    pub(super) fn named(&self, name: &[u8]) -> Option<&'static Command> {
         if self.renamed.is_empty() {
             return (self.table.find)(name);
         }

@@ -16,6 +16,9 @@ use rand::{Rng, SeedableRng};
 pub const KEY_BYTES_MAX: usize = 4096;
 /// Counters for each key that is shown.
 const COUNTERS_EACH: usize = 10;
+/// The lists count in so many parts of a microsecond, and of a byte: a command with many keys may take less than one
+/// for each.
+pub const PARTS: u64 = 1000;
 
 /// What HOTKEYS START asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,10 +166,10 @@ impl Engine {
                 continue;
             }
             if let Some(list) = &mut session.cpu {
-                list.add(key, micros / share);
+                list.add(key, micros * PARTS / share);
             }
             if let Some(list) = &mut session.net {
-                list.add(key, bytes / share);
+                list.add(key, bytes * PARTS / share);
             }
         }
         // The stopwatch showed `now` when the command was over.

@@ -56,6 +56,9 @@ pub struct IoThread {
 /// Kinds of error that are told apart; beyond them, a flood of made-up ones would fill memory.
 const ERROR_KINDS_MAX: usize = 128;
 
+/// … and so long may a kind be, as in Redis.
+const KIND_BYTES_MAX: usize = 30;
+
 pub struct Stats {
     /// By command id.
     pub commands: Vec<CommandStat>,
@@ -136,7 +139,7 @@ impl Stats {
         }
     }
 
-    /// CONFIG RESETSTAT.
+    /// CONFIG RESETSTAT. What was refused to users stays known, as in Redis.
     pub fn reset(&mut self) {
         self.commands.fill(CommandStat::default());
         self.errors.clear();
@@ -150,7 +153,6 @@ impl Stats {
         self.query_limit_disconnections = 0;
         self.output_limit_disconnections = 0;
         self.evicted_clients = 0;
-        self.acl_denied = AclDenied::default();
         self.threads.fill(IoThread::default());
         self.given_away = 0;
         self.snapshots = 0;
@@ -203,8 +205,8 @@ impl Stats {
         if self.errors_disabled {
             return None;
         }
-        // One word alone is a text without a kind.
-        let end = message.iter().position(|byte| *byte == b' ');
+        // One word alone is a text without a kind, and so is a long one.
+        let end = message.iter().take(KIND_BYTES_MAX + 1).position(|byte| *byte == b' ');
         let kind = end.map_or(&b"ERR"[..], |end| &message[..end]);
         if let Some(count) = self.errors.get_mut(kind) {
             *count += 1;

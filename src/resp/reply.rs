@@ -77,6 +77,8 @@ pub struct Wait {
     pub again_us: Option<u64>,
     /// Microseconds; none is for ever.
     pub timeout_us: Option<u64>,
+    /// Microseconds that the command has taken so far.
+    pub ran_us: u64,
     /// The answer when the time is up.
     pub give_up: fn(Reply) -> Done,
     /// The answer where nobody may wait.
@@ -95,7 +97,18 @@ impl Wait {
         give_up: fn(Reply) -> Done,
     ) -> Wait {
         let (minds_loss, again_us, line) = (false, None, None);
-        Wait { keys, kind, minds_loss, again_us, timeout_us, give_up, refuse: give_up, line }
+        let ran_us = 0;
+        Wait {
+            keys,
+            kind,
+            minds_loss,
+            again_us,
+            timeout_us,
+            ran_us,
+            give_up,
+            refuse: give_up,
+            line,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Real processes: how they start and end, what they say, and what hostile clients cannot do to
 //! them.
 
+mod accounts;
 mod acl;
 mod clients;
 mod clock;

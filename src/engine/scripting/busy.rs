@@ -140,7 +140,6 @@ impl Engine {
         self.scripting.busy.as_mut().expect("a script is busy").answer = Some(answer);
         let session = &mut self.sessions[who];
         session.awaits_script = true;
-        session.commands -= 1;
     }
 
     /// The client of a busy script has gone. Its session must stay until the script is over.

@@ -213,8 +213,9 @@ impl Engine {
             Ok(command) => {
                 run.wrote |= command.spec.has(WRITE);
                 self.effects.muted = desk.told == Told::NOBODY;
+                // What the script did since its last command is its own.
+                self.move_clock_on();
                 let session = &mut self.sessions[run.who];
-                session.commands += 1;
                 let own = std::mem::replace(&mut session.db, run.db);
                 self.scripting.calls = true;
                 let pending = self.call_woken(run.who, command, args, &mut desk.reply);
