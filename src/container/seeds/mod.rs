@@ -16,8 +16,9 @@ mod fitness;
 mod json;
 
 use crate::base::bytes::split_line;
+use crate::base::memory_size::share_of;
 use crate::cli::Reply;
-use crate::config::Config;
+use crate::config::{Amount, Config, MaxmemoryPolicy, OutputLimits};
 use crate::engine::{Engine, Peer, SessionKey};
 use crate::persist::files::said;
 use crate::persist::load::{self, Commands, Found, Source};
@@ -53,6 +54,7 @@ pub fn sow(config: &Config, folder: &Path) -> Result<(), String> {
         garden.sow(seed, *kind).map_err(|why| format!("The seed {shown} cannot be sown: {why}"))?;
     }
     garden.harvest().map_err(|why| format!("The seeds cannot be saved: {why}"))?;
+    garden.weigh(config);
     tracing::info!("{} seeds were sown: {} keys", seeds.len(), garden.keys());
     Ok(())
 }
@@ -113,6 +115,12 @@ impl Garden {
         config.appendonly = false;
         config.save = Vec::new();
         config.requirepass = Vec::new();
+        // The text of the seeds is in memory too while they are sown, and shall drive no data out. What there is to
+        // keep within the limit is the server's to find, which loads the data alone; `weigh` says it beforehand.
+        config.maxmemory = Amount::Bytes(0);
+        config.maxmemory_rule = Vec::new();
+        config.maxmemory_clients = Amount::Bytes(0);
+        config.client_output_buffer_limit = OutputLimits::default();
         // Nobody waits for a script to be over but the start.
         config.busy_reply_threshold = 0;
         let (mut engine, clock) = idle_engine(config);
@@ -214,10 +222,36 @@ impl Garden {
         request(words, &mut frame);
         self.engine.receive(self.who, &frame, &mut answer, self.clock.now());
         let reply = Reply::read(&mut answer.as_slice());
-        let reply = reply.map_err(|_| "a command that waits has no place in a seed".to_string())?;
+        let reply = reply.map_err(|_| self.why_it_is_silent().to_string())?;
         match error_in(&reply) {
             Some(error) => Err(String::from_utf8_lossy(error).into_owned()),
             None => Ok(reply),
+        }
+    }
+
+    fn why_it_is_silent(&self) -> &'static str {
+        let waits = self.engine.sessions.get(self.who).is_some_and(|session| session.is_waiting());
+        match waits {
+            true => "a command that waits has no place in a seed",
+            false => "a server would end the connection of a client that sends this",
+        }
+    }
+
+    /// Says it if the server will have less room than it needs for what was sown.
+    fn weigh(&self, config: &Config) {
+        let limit = match config.maxmemory {
+            Amount::Bytes(bytes) => bytes,
+            Amount::Percent(percent) => share_of(self.engine.host.memory_at_hand(), percent),
+        };
+        let counted = self.engine.counted();
+        if limit > 0 && counted > limit {
+            let what = match config.maxmemory_policy {
+                MaxmemoryPolicy::Noeviction => "writes will be refused",
+                _ => "keys will be evicted",
+            };
+            tracing::warn!(
+                "With what was sown {counted} bytes are in use, and maxmemory is {limit}: {what}"
+            );
         }
     }
 
@@ -248,5 +282,42 @@ fn error_in(reply: &Reply) -> Option<&[u8]> {
         Reply::Error(text) => Some(text),
         Reply::Array(items) => items.iter().find_map(error_in),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Source;
+
+    fn garden(lines: &[(&[u8], &[u8])]) -> Garden {
+        let mut config = Config::default();
+        config.set(lines, Source { local: true, loading: false }).expect("a configuration");
+        Garden::new(&config)
+    }
+
+    #[test]
+    fn what_a_server_bounds_is_not_bounded_while_seeds_are_sown() {
+        let mut garden = garden(&[
+            (b"maxmemory", b"1"),
+            (b"maxmemory-rule", b"key* noeviction 1"),
+            (b"client-output-buffer-limit", b"normal 100 0 0"),
+        ]);
+        assert_eq!(garden.engine.room.limit, 0);
+        for at in 0..100 {
+            garden.sow_lines(format!("SET key{at} x").as_bytes()).expect("there is room");
+        }
+        garden.sow_lines(b"KEYS *").expect("its answer may be long");
+        assert_eq!(garden.keys(), 100);
+    }
+
+    #[test]
+    fn who_waits_and_who_is_sent_away_are_told_apart() {
+        for (line, expected) in [
+            ("BLPOP nokey 0", "line 1: a command that waits has no place in a seed"),
+            ("POST x", "line 1: a server would end the connection of a client that sends this"),
+        ] {
+            assert_eq!(garden(&[]).sow_lines(line.as_bytes()), Err(expected.into()));
+        }
     }
 }
