@@ -1,16 +1,19 @@
 //! CONFIG SET: several directives at once, all of them or none.
 //!
 //! What follows a change can still fail outside of this folder (a port may be taken). So whoever
-//! calls `set` keeps a clone, and on failure puts it back and carries out the same follow-ups again:
+//! calls `set` keeps a clone, and on failure puts it back and takes back what was done by then. To carry
+//! it out once more would not do, since that may fail as well, and what it replaced is gone.
 //!
 //! ```text
 //! let before = config.clone();
 //! for applied in config.set(&pairs, source)? {
-//!     if carry_out(applied.follow).is_err() {
+//!     if let Err(why) = attempt(applied.follow) {
 //!         config = before;
-//!         return Err(applied.failed());
+//!         take_back();
+//!         return Err(applied.refused(why));
 //!     }
 //! }
+//! carry_out_what_cannot_fail();
 //! ```
 
 use super::directive::{Change, Directive, Follow};
@@ -36,8 +39,8 @@ pub struct Applied {
 }
 
 impl Applied {
-    pub fn failed(&self) -> SetError {
-        SetError::Refused(self.directive.into(), self.follow.failure().into())
+    pub fn refused(&self, why: Reason) -> SetError {
+        SetError::Refused(self.directive.into(), why)
     }
 }
 

@@ -385,7 +385,7 @@ fn set_says_what_must_follow_and_whom_to_blame() {
     let follows: Vec<Follow> = applied.iter().map(|one| one.follow).collect();
     assert_eq!(follows, [Follow::Slowlog, Follow::Port], "once each, and only after a change");
     assert_eq!(
-        applied[1].failed().to_string(),
+        applied[1].refused(Follow::Port.failure().into()).to_string(),
         "ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this \
          port. Check server logs."
     );

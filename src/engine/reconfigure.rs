@@ -1,9 +1,16 @@
 //! CONFIG SET and REWRITE: what must happen when a directive changes.
+//!
+//! What may fail is attempted first, and each attempt leaves how it is taken back. What cannot fail, and could not
+//! be taken back either (a password that is replaced, a log that ends), happens when nothing can fail any more.
 
 use super::{Engine, SessionKey};
-use crate::config::{Applied, Follow, Rewrite, SetError, Source, UNKNOWN, rewrite};
+use crate::config::{Follow, Reason, Rewrite, SetError, Source, UNKNOWN, rewrite};
 use crate::error::Error;
 use crate::world::host::Level;
+
+/// Takes something back that was done, when the engine has its old configuration again. It cannot fail for a
+/// reason that lies in that configuration: it held until now.
+type Undo = Box<dyn FnOnce(&mut Engine)>;
 
 impl Engine {
     /// Changes directives, all or none.
@@ -14,25 +21,25 @@ impl Engine {
             loading: self.persistence.loading.is_some(),
         };
         let before = self.config.clone();
-        let applied = self.config.set(pairs, source).map_err(|error| match error {
+        let mut applied = self.config.set(pairs, source).map_err(|error| match error {
             SetError::Unknown(name) => Error::quote(UNKNOWN, &name, "'"),
             other => Error::text(other.to_string()),
         })?;
-        for (index, step) in applied.iter().enumerate() {
-            if self.carry_out(step).is_ok() {
-                continue;
+        // Files are looked for in the new folder, and a log that has begun is not ended again.
+        applied.sort_by_key(|step| match step.follow {
+            Follow::Dir => 0,
+            Follow::Appendonly => 2,
+            _ => 1,
+        });
+        let mut undo: Vec<Undo> = Vec::new();
+        for step in &applied {
+            if let Err(why) = self.attempt(step.follow, &mut undo) {
+                self.config = before;
+                undo.into_iter().rev().for_each(|take_back| take_back(self));
+                return Err(Error::text(step.refused(why).to_string()));
             }
-            // What was carried out already is carried out again, as it was before.
-            self.config = before;
-            if step.follow == Follow::TlsPort {
-                // Its first half may have been done.
-                let _ = self.configure_tls();
-            }
-            for step in &applied[..index] {
-                let _ = self.carry_out(step);
-            }
-            return Err(Error::text(step.failed().to_string()));
         }
+        applied.iter().for_each(|step| self.carry_out(step.follow));
         self.apply_config();
         self.tell_options();
         // Amid a transaction too: who has to go shall not be served any more.
@@ -40,88 +47,110 @@ impl Engine {
         Ok(())
     }
 
-    fn carry_out(&mut self, step: &Applied) -> Result<(), ()> {
-        match step.follow {
-            Follow::Port | Follow::Bind => self.relisten(),
-            Follow::TlsPort => self.configure_tls().and_then(|()| self.relisten()),
-            Follow::Tls => self.configure_tls(),
+    /// Does what may fail, or leaves it as it was. Nothing that is done here destroys anything.
+    fn attempt(&mut self, follow: Follow, undo: &mut Vec<Undo>) -> Result<(), Reason> {
+        let failed = || Reason::from(follow.failure());
+        match follow {
+            Follow::Port | Follow::Bind => self.relisten(undo).map_err(|()| failed())?,
+            Follow::TlsPort => {
+                self.configure_tls(undo)?;
+                self.relisten(undo).map_err(|()| failed())?;
+            }
+            Follow::Tls => self.configure_tls(undo)?,
             Follow::SocketGroup => {
                 let (path, group) = (&self.config.unixsocket, &self.config.unixsocketgroup);
                 // Without a group the socket stays whose it is.
-                match path.is_empty() || group.is_empty() {
-                    true => Ok(()),
-                    false => self.host.give_socket(path, group).map_err(drop),
+                if !path.is_empty() && !group.is_empty() {
+                    let owner = self.host.give_socket(path, group).map_err(|_| failed())?;
+                    undo.push(Box::new(move |engine| {
+                        let _ = engine.host.give_socket(&engine.config.unixsocket, &owner);
+                    }));
                 }
             }
             Follow::Dir => {
-                let path = self.host.change_folder(&self.config.dir).map_err(drop)?;
+                let path = self.host.change_folder(&self.config.dir).map_err(|_| failed())?;
                 self.config.dir = path;
-                Ok(())
+                undo.push(Box::new(|engine| {
+                    if let Err(error) = engine.host.change_folder(&engine.config.dir) {
+                        let text = format!("Failed to go back to {}: {error}", engine.config.dir);
+                        engine.host.log(Level::Warning, &text);
+                    }
+                }));
             }
-            Follow::Appendonly if self.config.appendonly => match self.start_log() {
-                true => Ok(()),
-                false => Err(()),
-            },
-            Follow::Appendonly => {
-                self.stop_log();
-                Ok(())
+            // Nothing comes after it that would have it taken back.
+            Follow::Appendonly if self.config.appendonly && !self.start_log() => {
+                return Err(failed());
             }
-            Follow::MaxClients if !self.host.allow_clients(self.config.maxclients) => Err(()),
-            Follow::Password => {
-                self.adopt_requirepass();
-                Ok(())
+            // Room for more harms nobody.
+            Follow::MaxClients if !self.host.allow_clients(self.config.maxclients) => {
+                return Err(failed());
             }
-            Follow::ProcessTitle => {
-                self.host.show_title(&self.config);
-                Ok(())
+            Follow::OomScore => {
+                self.host.set_oom_score(&self.config).map_err(|_| failed())?;
+                undo.push(Box::new(|engine| {
+                    let _ = engine.host.set_oom_score(&engine.config);
+                }));
             }
-            Follow::OomScore => self.host.set_oom_score(&self.config).map_err(drop),
-            Follow::BusyPoll => {
-                self.host.busy_poll(self.config.busy_poll_us as u64);
-                Ok(())
+            Follow::KeyMemory if self.config.key_memory_histograms => {
+                if !self.keyspace.count_memory(true) {
+                    return Err(failed());
+                }
+                undo.push(Box::new(|engine| {
+                    engine.keyspace.count_memory(false);
+                }));
             }
-            Follow::AllocatorThread => {
-                self.host.purge_elsewhere(self.config.jemalloc_bg_thread);
-                Ok(())
-            }
-            Follow::Log => {
-                self.host.follow_log(&self.config);
-                Ok(())
-            }
+            _ => (),
+        }
+        Ok(())
+    }
+
+    /// Does what cannot fail, once all that may has been done.
+    fn carry_out(&mut self, follow: Follow) {
+        match follow {
+            Follow::Appendonly if !self.config.appendonly => self.stop_log(),
+            Follow::Password => self.adopt_requirepass(),
+            Follow::ProcessTitle => self.host.show_title(&self.config),
+            Follow::BusyPoll => self.host.busy_poll(self.config.busy_poll_us as u64),
+            Follow::AllocatorThread => self.host.purge_elsewhere(self.config.jemalloc_bg_thread),
+            Follow::Log => self.host.follow_log(&self.config),
             Follow::Slowlog => {
                 let (config, logs) = (&self.config, &mut self.command_logs);
                 logs.slow.shorten(config.slowlog_max_len);
                 logs.large_request.shorten(config.commandlog_large_request_max_len);
                 logs.large_reply.shorten(config.commandlog_large_reply_max_len);
-                Ok(())
             }
-            Follow::KeyMemory => {
-                match self.keyspace.count_memory(self.config.key_memory_histograms) {
-                    true => Ok(()),
-                    false => Err(()),
-                }
+            Follow::KeyMemory if !self.config.key_memory_histograms => {
+                self.keyspace.count_memory(false);
             }
-            Follow::Scripts => {
-                self.flush_scripts(true);
-                Ok(())
-            }
-            Follow::ImportMode => {
-                self.hold_expired();
-                Ok(())
-            }
-            _ => Ok(()),
+            Follow::Scripts => self.flush_scripts(true),
+            Follow::ImportMode => self.hold_expired(),
+            _ => (),
         }
     }
 
-    fn relisten(&mut self) -> Result<(), ()> {
-        self.host.relisten(&self.config).map_err(|error| {
-            self.host.log(Level::Warning, &format!("Failed to listen: {error}"));
-        })
+    fn relisten(&mut self, undo: &mut Vec<Undo>) -> Result<(), ()> {
+        let listen = |engine: &mut Engine| {
+            engine.host.relisten(&engine.config).map_err(|error| {
+                engine.host.log(Level::Warning, &format!("Failed to listen: {error}"));
+            })
+        };
+        listen(self)?;
+        undo.push(Box::new(move |engine| {
+            let _ = listen(engine);
+        }));
+        Ok(())
     }
 
-    fn configure_tls(&mut self) -> Result<(), ()> {
-        let configured = self.host.configure_tls(&self.config);
-        configured.map_err(|why| self.host.log(Level::Warning, &why))
+    fn configure_tls(&mut self, undo: &mut Vec<Undo>) -> Result<(), Reason> {
+        match self.host.configure_tls(&self.config) {
+            // The files may say something else by now, or be gone.
+            Ok(put_back) => undo.push(Box::new(|_| put_back())),
+            Err(why) => {
+                self.host.log(Level::Warning, &why);
+                return Err(Follow::Tls.failure().into());
+            }
+        }
+        Ok(())
     }
 
     /// Writes the configuration back to the file it came from.

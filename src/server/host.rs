@@ -5,11 +5,12 @@ use super::disk::Files;
 use super::scribe::Scribe;
 use super::tls::{self, Tls};
 use super::{free, tally};
-use crate::world::host::{Certificates, Coming, Cpu, Facts, Level, Memory, ThreadCpu};
+use crate::world::host::{Certificates, Coming, Cpu, Facts, Level, Memory, PutBack, ThreadCpu};
 use crate::world::time::Now;
 use crate::world::{Disk, Host};
 use std::cell::Cell;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -193,7 +194,7 @@ impl Host for Machine {
         (self.relisten)(config)
     }
 
-    fn configure_tls(&mut self, config: &crate::config::Config) -> Result<(), String> {
+    fn configure_tls(&mut self, config: &crate::config::Config) -> Result<PutBack, String> {
         self.tls.configure(config)
     }
 
@@ -205,8 +206,10 @@ impl Host for Machine {
         tls::force_write_errors(fail);
     }
 
-    fn give_socket(&self, path: &str, group: &str) -> io::Result<()> {
-        super::listen::give_to_group(path, group)
+    fn give_socket(&self, path: &str, group: &str) -> io::Result<String> {
+        let before = std::fs::metadata(path)?.gid();
+        super::listen::give_to_group(path, group)?;
+        Ok(before.to_string())
     }
 
     fn show_title(&self, config: &crate::config::Config) {

@@ -4,6 +4,9 @@
 use super::time::Now;
 use std::io;
 
+/// Puts back what was there before; it cannot fail.
+pub type PutBack = Box<dyn FnOnce()>;
+
 pub trait Host: Send {
     /// Both clocks; asked once for each batch.
     fn now(&self) -> Now;
@@ -41,13 +44,13 @@ pub trait Host: Send {
     /// Opens sockets as the configuration says now; on failure the old ones stay.
     fn relisten(&mut self, config: &crate::config::Config) -> io::Result<()>;
     /// Takes over certificates, keys and settings of TLS, or says why not; then the old ones stay.
-    fn configure_tls(&mut self, config: &crate::config::Config) -> Result<(), String>;
+    fn configure_tls(&mut self, config: &crate::config::Config) -> Result<PutBack, String>;
     /// Those in use.
     fn certificates(&self) -> Certificates;
     /// As if no socket with TLS took anything (DEBUG FORCE-TLS-WRITE-ERROR).
     fn force_tls_write_errors(&self, fail: bool);
-    /// Lets a group use the Unix socket.
-    fn give_socket(&self, path: &str, group: &str) -> io::Result<()>;
+    /// Lets a group use the Unix socket; says which one had it before.
+    fn give_socket(&self, path: &str, group: &str) -> io::Result<String>;
     /// Shows in the list of processes what the configuration says now.
     fn show_title(&self, config: &crate::config::Config);
     /// Changes the working directory; says its absolute path.

@@ -267,6 +267,48 @@ pub fn a_port_can_be_changed_while_clients_are_there() {
     is_alive(&tcp(other));
 }
 
+/// One of several directives cannot be had: what the others would have replaced is there still.
+#[test]
+fn a_change_that_fails_destroys_nothing() {
+    let port = free_port();
+    let args = ["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir", "{dir}"];
+    let more =
+        ["--appendonly", "yes", "--appendfsync", "always", "--enable-protected-configs", "yes"];
+    let args = [&args[..], &more].concat();
+    let mut server = Process::start(&[], &args, "");
+    let mut client = server.connect(&tcp(port));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = taken.local_addr().expect("it is bound").port().to_string();
+    assert_eq!(client.call(&["ACL", "SETUSER", "default", "resetpass", ">secret"]), ok());
+    assert_eq!(client.call(&["CONFIG", "SET", "slowlog-log-slower-than", "0"]), ok());
+    let manifest = || server.read("appendonlydir/appendonly.aof.manifest");
+    let before = (manifest(), config(&mut client, "dir"));
+    for pair in [
+        ["requirepass", "other"],
+        ["slowlog-max-len", "1"],
+        ["appendonly", "no"],
+        ["dir", "appendonlydir"],
+    ] {
+        for line in [[&pair[..], &["port", &taken]], [&["port", &taken], &pair[..]]] {
+            let line = [&["CONFIG", "SET"], line[0], line[1]].concat();
+            let answer = client.call(&line);
+            assert!(answer.to_string().contains("Unable to listen on this port"), "{answer}");
+        }
+    }
+    let logged = client.call(&["SLOWLOG", "GET", "2"]);
+    assert_eq!(logged.items().map(<[Value]>::len), Some(2), "{logged}");
+    assert_eq!((manifest(), config(&mut client, "dir")), before);
+    assert_eq!(client.call(&["SET", "key", "value"]), ok());
+    assert!(server.read("appendonlydir/appendonly.aof.1.incr.aof").contains("value"));
+    until("the port answers still", || Client::connect(&tcp(port)).is_ok());
+    let mut stranger = Client::connect(&tcp(port)).expect("a connection");
+    assert!(stranger.call(&["PING"]).to_string().contains("NOAUTH"));
+    assert_eq!(stranger.call(&["AUTH", "secret"]), ok());
+    // The log is written where it was.
+    assert!(!client.call(&["BGREWRITEAOF"]).is_error());
+    until("it is rewritten", || manifest() != before.0);
+}
+
 /// An address of this machine that others may know: the one from which it would send.
 fn own_address() -> Option<std::net::IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;

@@ -344,6 +344,15 @@ fn a_bad_setting_changes_nothing() {
     let why = refusal(site.set(&["tls-port", &taken]));
     assert!(why.contains("Unable to listen on this port"), "{why}");
     site.client();
+    // The old setting holds, though the file it was read from is gone.
+    fs::remove_file(site.authority.path("ca.crt")).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().port().to_string();
+    let pairs = ["tls-auth-clients", "no", "tls-ca-cert-file", "", "port", &taken];
+    let why = refusal(site.set(&pairs));
+    assert!(why.contains("Unable to listen on this port"), "{why}");
+    assert!(site.connect(Arc::new(site.authority.client(None, version_13()))).is_err());
+    site.client();
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use russet::config::Config;
 use russet::engine::Outbox;
 use russet::world::disk::{Disk, File, Lock, Stat};
-use russet::world::host::{Certificates, Cpu, Facts, Host, Level, Memory};
+use russet::world::host::{Certificates, Cpu, Facts, Host, Level, Memory, PutBack};
 use russet::world::time::Now;
 use std::ffi::OsString;
 use std::io;
@@ -92,8 +92,8 @@ impl Host for Machine {
     fn relisten(&mut self, _: &Config) -> io::Result<()> {
         Ok(())
     }
-    fn configure_tls(&mut self, _: &Config) -> Result<(), String> {
-        Ok(())
+    fn configure_tls(&mut self, _: &Config) -> Result<PutBack, String> {
+        Ok(Box::new(|| ()))
     }
 
     fn certificates(&self) -> Certificates {
@@ -102,8 +102,8 @@ impl Host for Machine {
 
     fn force_tls_write_errors(&self, _: bool) {}
 
-    fn give_socket(&self, _: &str, _: &str) -> io::Result<()> {
-        Ok(())
+    fn give_socket(&self, _: &str, _: &str) -> io::Result<String> {
+        Ok(String::new())
     }
     fn show_title(&self, _: &russet::config::Config) {}
 

@@ -18,7 +18,7 @@ pub use reload::watch;
 pub use stream::{TlsStream, force_write_errors};
 
 use crate::config::Config;
-use crate::world::host::Certificates;
+use crate::world::host::{Certificates, PutBack};
 use rustls::{ClientConfig, ServerConfig};
 use setup::Setup;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -46,25 +46,38 @@ struct Present {
 }
 
 impl Tls {
-    /// Takes over what the configuration says. On failure everything stays as it was.
-    pub fn configure(&self, config: &Config) -> Result<(), String> {
+    /// Takes over what the configuration says; says how to go back to what was there before, whatever the files are
+    /// by then. On failure everything stays as it was.
+    pub fn configure(&self, config: &Config) -> Result<PutBack, String> {
         let is_used = config.tls_port != 0 || config.tls_cluster;
         let setup = is_used.then(|| Setup::load(config)).transpose()?;
         for remark in setup.iter().flat_map(|setup| &setup.remarks) {
             tracing::warn!("{remark}");
         }
-        let mut present = self.present();
+        let reload_seconds = if is_used { config.tls_auto_reload_interval } else { 0 };
+        let fingerprint = |setup: &Option<Setup>| setup.as_ref().map(|setup| setup.fingerprint);
         // The same files and settings again: who has a session may go on resuming it.
-        if present.setup.as_ref().map(|setup| setup.fingerprint)
-            != setup.as_ref().map(|setup| setup.fingerprint)
-        {
-            present.setup = setup;
-        }
+        let present = self.present();
+        let is_other = fingerprint(&present.setup) != fingerprint(&setup);
+        let (setup, reload_seconds) =
+            self.replace(present, is_other.then_some(setup), reload_seconds);
+        let tls = self.clone();
+        Ok(Box::new(move || drop(tls.replace(tls.present(), setup, reload_seconds))))
+    }
+
+    /// Puts another setup in the place of the present one, if one is given; says what was there.
+    fn replace(
+        &self,
+        mut present: MutexGuard<'_, Present>,
+        setup: Option<Option<Setup>>,
+        reload_seconds: u32,
+    ) -> (Option<Option<Setup>>, u32) {
+        let setup = setup.map(|setup| std::mem::replace(&mut present.setup, setup));
+        let reload_seconds = std::mem::replace(&mut present.reload_seconds, reload_seconds);
         present.generation += 1;
-        present.reload_seconds = if is_used { config.tls_auto_reload_interval } else { 0 };
         drop(present);
         self.shared.configured.notify_one();
-        Ok(())
+        (setup, reload_seconds)
     }
 
     /// For a client that has just come; none if TLS was switched off meanwhile.
