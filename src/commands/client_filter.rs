@@ -166,7 +166,7 @@ impl<'a> Term<'a> {
             Term::Capa(wanted) => wanted.is_empty() || session.redirect_capable,
             Term::Ip(ip) => is_from(session, ip),
             Term::MaxAge(seconds) => at_least(session.created_us, *seconds),
-            Term::Idle(seconds) => at_least(session.last_used_us, *seconds),
+            Term::Idle(seconds) => at_least(session.active_us(), *seconds),
         }
     }
 }

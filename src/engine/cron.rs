@@ -123,7 +123,8 @@ impl Engine {
         more
     }
 
-    /// Ends connections that have been silent for longer than `timeout`.
+    /// Ends connections that have been silent for longer than `timeout`: neither was anything received, nor did
+    /// they take anything of what they are sent.
     fn close_idle(&mut self) {
         let timeout_us = self.config.timeout as u64 * 1_000_000;
         if timeout_us == 0 {
@@ -134,7 +135,7 @@ impl Engine {
             !session.monitor
                 && session.subscriptions.is_none()
                 && (!session.is_waiting() || session.stalled)
-                && now_us.saturating_sub(session.last_used_us) > timeout_us
+                && now_us.saturating_sub(session.active_us()) > timeout_us
         };
         let silent = self.sessions.iter().filter(|session| idle(session));
         let silent: Vec<SessionKey> = silent.map(|session| session.key).collect();

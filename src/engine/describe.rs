@@ -61,7 +61,7 @@ impl Engine {
             session.peer.laddr,
             session.peer.fd,
             self.seconds_since(session.created_us),
-            self.seconds_since(session.last_used_us),
+            self.seconds_since(session.active_us()),
             self.flags_of(session),
             session.db,
             session.subscribed(Space::Channel),

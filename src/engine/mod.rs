@@ -362,7 +362,7 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(who) else { return };
         session.net_in += fresh.len() as u64;
         self.stats.net_in += fresh.len() as u64;
-        session.last_used_us = now.mono_us;
+        session.received_us = now.mono_us;
         // Its end is decided; only what it has been told already is still on its way.
         if session.closing != Closing::No {
             return;

@@ -19,7 +19,7 @@ use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// Where a session is kept; reused when it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,7 +79,8 @@ pub struct Session {
     pub mailbox: Arc<Mailbox>,
     pub last_command: Option<&'static Command>,
     pub created_us: u64,
-    pub last_used_us: u64,
+    /// When it last sent something, or what it had sent went on.
+    pub received_us: u64,
     /// Since when the soft limit of the output buffer has been exceeded.
     pub soft_limit_since_us: Option<u64>,
     pub net_in: u64,
@@ -175,6 +176,8 @@ pub struct Mailbox {
     held: AtomicUsize,
     /// As many bytes as were held when the client was gone; they are freed before this is dropped.
     leaving: AtomicUsize,
+    /// When the socket last took something that had to wait or was no answer.
+    sent_us: AtomicU64,
     /// The client counts as gone, and so does what is held for it.
     closed: AtomicBool,
     ledger: Ledger,
@@ -188,6 +191,7 @@ impl Mailbox {
             in_flight: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
             leaving: AtomicUsize::new(0),
+            sent_us: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             ledger,
         }
@@ -225,6 +229,11 @@ impl Mailbox {
         if self.closed.load(Ordering::SeqCst) {
             self.write_off();
         }
+    }
+
+    /// The socket has taken something.
+    pub fn note_sent(&self, now_us: u64) {
+        self.sent_us.store(now_us, Ordering::Relaxed);
     }
 
     /// Whatever is held for the client will be dropped without being written.
@@ -308,7 +317,7 @@ impl Session {
             mailbox: Arc::new(Mailbox::new(ledger)),
             last_command: None,
             created_us: now_us,
-            last_used_us: now_us,
+            received_us: now_us,
             soft_limit_since_us: None,
             net_in: 0,
             net_out: 0,
@@ -360,6 +369,11 @@ impl Session {
     /// Does the client want to be told anything at the moment?
     pub fn hears(&self) -> bool {
         matches!(self.replies, Replies::On | Replies::SkipNext)
+    }
+
+    /// When the client was last heard of: it has sent something, or taken something that it was sent.
+    pub fn active_us(&self) -> u64 {
+        self.received_us.max(self.mailbox.sent_us.load(Ordering::Relaxed))
     }
 
     /// Bytes that the client has not read.

@@ -346,6 +346,7 @@ impl<S: Transport> Connection<S> {
 
     /// Goes on writing what the socket did not take.
     fn flush(&mut self, cx: &mut Context) -> io::Result<()> {
+        let before = self.in_flight();
         while !self.unsent.is_empty() {
             match self.write_some(cx) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -362,6 +363,10 @@ impl<S: Transport> Connection<S> {
         // In this order: else what is freed would count as data for a moment, and others may look in between.
         self.door.publish_memory();
         self.tell_in_flight();
+        // What is answered at once needs no note: then something was received just now.
+        if self.in_flight() < before {
+            self.mailbox.note_sent(self.door.rough_us());
+        }
         Ok(())
     }
 

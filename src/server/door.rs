@@ -179,6 +179,12 @@ impl Door {
         self.room.clock.now()
     }
 
+    /// Roughly the time of the monotonic clock, in microseconds.
+    #[inline]
+    pub fn rough_us(&self) -> u64 {
+        self.room.clock.rough_us()
+    }
+
     /// Who writes the log.
     pub fn scribe(&self) -> &Scribe {
         &self.room.scribe

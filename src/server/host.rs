@@ -34,6 +34,12 @@ impl Clock {
     pub fn mono_us(&self) -> u64 {
         clock_us(libc::CLOCK_MONOTONIC) - self.started_us
     }
+
+    /// The same, some milliseconds late, for a fifth of the price.
+    #[inline]
+    pub fn rough_us(&self) -> u64 {
+        clock_us(libc::CLOCK_MONOTONIC_COARSE).saturating_sub(self.started_us)
+    }
 }
 
 /// std's clocks check and convert more than the one question each command asks is worth.

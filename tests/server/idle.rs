@@ -55,6 +55,37 @@ fn a_server_that_slept_does_what_is_due() {
     assert!((20..=1_000).contains(&busy), "{busy} operations per second");
 }
 
+/// A client that goes on reading is not silent, whether it reads one long answer or what it is told.
+#[test]
+fn who_reads_is_not_idle() {
+    const STEP: usize = 1 << 20;
+    const STEPS: usize = 50;
+    // Sockets take some megabytes beyond what is read.
+    let long = vec![b'.'; (STEPS + 14) * STEP];
+    let server = russet(&["--timeout", "1"]);
+    let mut control = server.connect();
+    assert_eq!(control.call(&[&b"SET"[..], b"long", &long]), Value::simple("OK"));
+    let mut told = server.connect();
+    told.call(&["HELLO", "3"]);
+    told.call(&["CLIENT", "TRACKING", "ON", "BCAST"]);
+    let mut reader = server.connect();
+    reader.send(&["GET", "long"]).expect("it takes bytes");
+    for step in 0..STEPS {
+        reader.read_raw(STEP).unwrap_or_else(|why| panic!("{why} after {step} MiB"));
+        if step % 10 == 0 {
+            control.call(&["SET", "short", "value"]);
+        }
+        sleep(Duration::from_millis(50));
+    }
+    let list = control.call(&["CLIENT", "LIST"]).to_string();
+    assert_eq!(list.matches(" idle=0 ").count(), 3, "{list}");
+    let head = format!("${}\r\n", long.len()).len();
+    reader.read_raw(head + long.len() + 2 - STEPS * STEP).expect("the rest");
+    assert_eq!(reader.call(&["PING"]), Value::simple("PONG"));
+    told.send(&["PING"]).expect("it is there still");
+    while told.read_reply().expect("it is there still") != Value::simple("PONG") {}
+}
+
 /// How often a process has gone to sleep, all threads together.
 fn wake_ups(pid: u32) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
