@@ -8,6 +8,8 @@ pub struct Pause {
     /// On the monotonic clock.
     pub until_us: u64,
     pub all: bool,
+    /// It is our own, for the sake of a key that is under way. A pause that a client asks for takes its place.
+    pub for_a_move: bool,
 }
 
 impl Engine {
@@ -15,9 +17,11 @@ impl Engine {
         let now_us = self.now.mono_us;
         let until_us = now_us.saturating_add(micros);
         // A second pause may prolong the first and make it stricter, never the reverse.
-        self.paused = Some(match self.paused.filter(|old| old.until_us > now_us) {
-            None => Pause { until_us, all },
-            Some(old) => Pause { until_us: old.until_us.max(until_us), all: old.all || all },
+        let old = self.paused.filter(|old| old.until_us > now_us);
+        self.paused = Some(Pause {
+            until_us: old.map_or(until_us, |old| old.until_us.max(until_us)),
+            all: all || old.is_some_and(|old| old.all),
+            for_a_move: false,
         });
         // A pause is there so that nothing changes, and that goes for what time would change.
         self.hold_expired();
@@ -36,14 +40,13 @@ impl Engine {
     pub fn hold_writes(&mut self, micros: u64) {
         if self.paused.is_none() {
             self.pause(micros, false);
-            self.tasks.held = self.paused;
+            self.paused = self.paused.map(|pause| Pause { for_a_move: true, ..pause });
         }
     }
 
-    /// Lets them go on, if nobody else holds them meanwhile.
+    /// Lets them go on, if no client wants them held meanwhile.
     pub fn release_writes(&mut self) {
-        let held = self.tasks.held.take();
-        if held.is_some() && held == self.paused {
+        if self.paused.is_some_and(|pause| pause.for_a_move) {
             self.unpause();
         }
     }

@@ -4,7 +4,6 @@
 //! outcome. A client that is gone by then, or has been told to wait no longer, is not answered; tasks are known by
 //! numbers, so the outcome of one is never taken for that of another.
 
-use super::pause::Pause;
 use super::{Engine, SessionKey};
 use crate::base::map::Map;
 use crate::data::{Frozen, Type};
@@ -103,8 +102,6 @@ pub struct Tasks {
     /// Who waits for which.
     waiting: Map<SessionKey, u64>,
     done: Map<SessionKey, Outcome>,
-    /// Writes are held back by this pause, for the sake of a key that is under way.
-    pub(super) held: Option<Pause>,
     /// Connections to other servers that are kept for the next MIGRATE; the shell says how many.
     pub cached_sockets: usize,
 }

@@ -132,6 +132,19 @@ fn clients_wait_as_long_as_they_said() {
     assert!(scene.engine.pause_state().is_none(), "the pause is over");
 }
 
+/// Writes wait for a key that is moved. Who asks for a pause meanwhile gets it, also if it is a shorter one.
+#[test]
+fn a_pause_of_a_client_outlives_our_own() {
+    let mut scene = Scene::new();
+    scene.engine.hold_writes(200_000);
+    scene.engine.release_writes();
+    assert!(scene.engine.pause_state().is_none(), "it was for the key alone");
+    scene.engine.hold_writes(200_000);
+    scene.ask(&["CLIENT", "PAUSE", "100", "WRITE"]);
+    scene.engine.release_writes();
+    assert!(scene.engine.pause_state().is_some(), "the client's goes on");
+}
+
 #[test]
 fn ages_are_spans() {
     let mut scene = Scene::new();
