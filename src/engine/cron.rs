@@ -67,6 +67,7 @@ impl Engine {
     fn rhythm(&self) -> Rhythm {
         let busy = !self.stats.instant.is_quiet()
             || self.paused.is_some()
+            || self.is_asked_to_stop()
             || self.config.watchdog_period > 0
             || self.has_too_many_reads()
             || self.room_is_put_off()

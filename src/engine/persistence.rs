@@ -811,16 +811,27 @@ impl Engine {
         Ok(())
     }
 
-    /// A signal asks for an end. It is heard of between two ticks, and until the next one it can be taken back.
+    /// A signal asks for an end. As long as that has to wait it can be taken back.
     pub fn hear_signal(&mut self, name: &'static str) {
         self.persistence.asked_to_stop = Some(name);
-        if !self.cron_paused {
-            self.obey_signal();
+        self.obey_signal();
+        // The next tick tries again.
+        if self.is_asked_to_stop() && self.resting {
+            self.rouse(self.now);
         }
     }
 
-    /// Does what a signal asked for, if one did.
+    /// Has a signal asked for an end that is still to come?
+    pub(super) fn is_asked_to_stop(&self) -> bool {
+        self.persistence.asked_to_stop.is_some()
+    }
+
+    /// Does what a signal asked for, if one did. What a busy script has done so far is half of a unit, and nothing of
+    /// it may be saved: the end waits for its end.
     pub(super) fn obey_signal(&mut self) {
+        if self.cron_paused || self.is_busy() {
+            return;
+        }
         let Some(name) = self.persistence.asked_to_stop.take() else { return };
         let words = match name {
             "SIGTERM" => &self.config.shutdown_on_sigterm,

@@ -1,7 +1,7 @@
 //! Scripts that take long: others are heard meanwhile, and whoever must can end them.
 
 use crate::hostile::{info, russet};
-use crate::process::until;
+use crate::process::{Process, free_port, tcp, until};
 use crate::support::client::Client;
 use crate::support::server::Server;
 use crate::support::value::Value;
@@ -54,6 +54,28 @@ pub fn a_script_that_takes_long_can_be_killed() {
     // The next script knows nothing of it.
     assert_eq!(client.call(&["EVAL", "return 1", "0"]), Value::Int(1));
     assert!(info(&server, "errorstats").contains("errorstat_BUSY"));
+}
+
+#[test]
+fn a_signal_waits_for_a_script_and_all_of_it_is_saved() {
+    let port = free_port();
+    let port_arg = port.to_string();
+    let threshold = ["--busy-reply-threshold", "10", "--save", "900 1", "--dir", "{dir}"];
+    let args = [&["--bind", "127.0.0.1", "--port", &port_arg][..], &threshold].concat();
+    let script = "redis.call('SET', 'half', 1) local began = os.clock() \
+                  repeat until os.clock() - began > 0.5 return redis.call('SET', 'whole', 1)";
+    let mut server = Process::start(&[], &args, "");
+    let mut client = server.connect(&tcp(port));
+    client.send(&["EVAL", script, "0"]).expect("it takes bytes");
+    let mut other = Client::connect(&tcp(port)).expect("it is there");
+    until("the script is busy", || other.call(&["PING"]) == Value::error(BUSY));
+    server.signal("-TERM");
+    until("it is heard", || server.output().contains("Received SIGTERM"));
+    assert_eq!(other.call(&["PING"]), Value::error(BUSY));
+    assert_eq!(client.read_reply().expect("it is answered"), Value::simple("OK"));
+    assert_eq!(server.end().code(), Some(0), "{}", server.output());
+    let saved = std::fs::read(server.path("dump.rdb")).expect("it was saved");
+    assert!(saved.windows(5).any(|word| word == b"whole"));
 }
 
 /// Whatever a script does to catch the error that ends it.
