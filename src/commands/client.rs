@@ -291,6 +291,9 @@ fn set_info(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Don
 }
 
 fn pause(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
+    if args.len() > 4 {
+        return Err(super::bad_words("CLIENT", args.get(1)).into());
+    }
     let mode = (args.len() > 3).then(|| args.get(3));
     let all = match mode {
         None => true,
@@ -298,9 +301,6 @@ fn pause(engine: &mut Engine, _: SessionKey, args: Args, out: Reply) -> Done {
         Some(mode) if mode.eq_ignore_ascii_case(b"write") => false,
         Some(_) => return Err(Error::Say("ERR CLIENT PAUSE mode must be WRITE or ALL").into()),
     };
-    if args.len() > 4 {
-        return Err(Error::Arity("CLIENT|PAUSE").into());
-    }
     let timeout_us = waiting::timeout_ms(engine.now.wall(), args.get(2))?;
     engine.pause(timeout_us.unwrap_or(0), all);
     out.ok()

@@ -562,7 +562,10 @@ impl Engine {
                 self.log_malformed(who, &error.0, &input[at..]);
                 let error = Error::text(format!("ERR {}", error.0));
                 self.count_error(&error);
-                out.error(&error);
+                // Who wants no answers hears the end alone.
+                if self.sessions[who].replies == Replies::On {
+                    out.error(&error);
+                }
                 self.sessions[who].closing = Closing::AfterReply;
                 return input.len();
             }

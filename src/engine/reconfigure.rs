@@ -82,8 +82,11 @@ impl Engine {
                 return Err(failed());
             }
             // Room for more harms nobody.
-            Follow::MaxClients if !self.host.allow_clients(self.config.maxclients) => {
-                return Err(failed());
+            Follow::MaxClients => {
+                let most = self.host.allow_clients(self.config.maxclients);
+                if most < self.config.maxclients.into() {
+                    return Err(format!("{}, try with {most}", follow.failure()).into());
+                }
             }
             Follow::OomScore => {
                 self.host.set_oom_score(&self.config).map_err(|_| failed())?;

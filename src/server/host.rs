@@ -231,8 +231,8 @@ impl Host for Machine {
         super::oom::set(config)
     }
 
-    fn allow_clients(&self, clients: u32) -> bool {
-        super::listen::raise_file_limit(clients) >= clients as u64
+    fn allow_clients(&self, clients: u32) -> u64 {
+        super::listen::raise_file_limit(clients)
     }
 
     fn pending_frees(&self) -> u64 {

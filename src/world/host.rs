@@ -59,8 +59,8 @@ pub trait Host: Send {
     fn set_oom_score(&self, _config: &crate::config::Config) -> io::Result<()> {
         Ok(())
     }
-    /// Makes room for so many connections, if the system allows it.
-    fn allow_clients(&self, clients: u32) -> bool;
+    /// Makes room for so many connections, or for as many as the system allows; says for how many there is.
+    fn allow_clients(&self, clients: u32) -> u64;
     /// Values that are being freed in the background.
     fn pending_frees(&self) -> u64;
     /// … and how much memory comes back when they are.

@@ -81,6 +81,18 @@ fn malformed_frames_are_answered_and_end_the_connection() {
     }
 }
 
+/// A client that wants no answers gets none, whatever it sends.
+#[test]
+fn malformed_frames_of_who_wants_no_answers_are_not_answered() {
+    let server = russet(&[]);
+    for mode in ["OFF", "SKIP"] {
+        let mut client = server.connect();
+        client.send(&["CLIENT", "REPLY", mode]).expect("it takes bytes");
+        client.write_raw(b"*1\r\n:1\r\n").expect("it takes bytes");
+        assert_eq!(client.read_to_close().expect("it is over"), b"", "{mode}");
+    }
+}
+
 #[test]
 fn line_breaks_are_looked_at() {
     for program in [Program::Russet, Program::Valkey] {
@@ -269,6 +281,20 @@ fn ten_thousand_silent_clients() {
         let text = String::from_utf8_lossy(info.text().unwrap_or_default()).into_owned();
         text.contains("connected_clients:1\r\n")
     });
+}
+
+/// A number that the system does not allow is refused, and one named that it does.
+#[test]
+fn more_clients_than_there_can_be_are_refused() {
+    let server = russet(&[]);
+    let mut client = server.connect();
+    let answer = client.call(&["CONFIG", "SET", "maxclients", "4294967295"]).to_string();
+    let most = answer.strip_prefix(
+        "(error) ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating \
+         system is not able to handle the specified number of clients, try with ",
+    );
+    let most = most.unwrap_or_else(|| panic!("{answer}"));
+    assert_eq!(client.call(&["CONFIG", "SET", "maxclients", most]), Value::simple("OK"));
 }
 
 #[test]

@@ -360,6 +360,10 @@ fn a_server_without_its_certificate_does_not_start() {
     let why = Server::start(Program::Russet, &["--tls-port", "1"]).err().unwrap();
     assert!(why.contains("No tls-cert-file configured!"), "{why}");
     assert!(why.contains("Failed to configure TLS. Check logs for more info."), "{why}");
+    // Nor does one that runs begin with it.
+    let server = Server::start(Program::Russet, &[]).unwrap();
+    let why = refusal(server.connect().call(&["CONFIG", "SET", "tls-port", "1"]));
+    assert!(why.contains("'tls-port') - Unable to update TLS configuration."), "{why}");
 }
 
 #[test]

@@ -110,8 +110,8 @@ impl Host for Machine {
     fn change_folder(&self, path: &str) -> io::Result<String> {
         Ok(path.into())
     }
-    fn allow_clients(&self, _: u32) -> bool {
-        true
+    fn allow_clients(&self, clients: u32) -> u64 {
+        clients.into()
     }
     fn pending_frees(&self) -> u64 {
         0
