@@ -88,22 +88,25 @@ impl Setup {
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(own)));
         server.ignore_client_order = config.tls_prefer_server_ciphers;
         resume(&mut server, config).map_err(|error| error.to_string())?;
-        files.add(settings(config).as_bytes());
+        files.add("", settings(config).as_bytes());
         let fingerprint = files.digest.finalize().into();
         Ok(Setup { server: Arc::new(server), client, certificates, fingerprint, remarks })
     }
 }
 
 impl Files {
-    fn read(&mut self, path: &str) -> Result<Vec<u8>, std::io::Error> {
+    fn read(&mut self, directive: &str, path: &str) -> Result<Vec<u8>, std::io::Error> {
         let content = std::fs::read(path)?;
-        self.add(&content);
+        self.add(directive, &content);
         Ok(content)
     }
 
-    fn add(&mut self, content: &[u8]) {
-        self.digest.update((content.len() as u64).to_le_bytes());
-        self.digest.update(content);
+    /// The same content means something else elsewhere.
+    fn add(&mut self, directive: &str, content: &[u8]) {
+        for part in [directive.as_bytes(), content] {
+            self.digest.update((part.len() as u64).to_le_bytes());
+            self.digest.update(part);
+        }
     }
 
     /// The certificates of those who may vouch for clients, each once.
@@ -121,7 +124,8 @@ impl Files {
         if !file.is_empty() {
             let failed =
                 |why: String| format!("Failed to configure CA certificate(s) file: {file}: {why}");
-            let pem = self.read(file).map_err(|error| failed(error.to_string()))?;
+            let pem =
+                self.read("tls-ca-cert-file", file).map_err(|error| failed(error.to_string()))?;
             anchors = keys::certificates(&pem).map_err(failed)?;
             if anchors.is_empty() {
                 return Err(failed("there is no certificate in it".into()));
@@ -136,7 +140,8 @@ impl Files {
             paths.sort();
             for path in paths.iter().filter(|path| path.is_file()) {
                 // A folder may hold other things too; only what is a certificate matters.
-                let Ok(pem) = self.read(&path.to_string_lossy()) else { continue };
+                let pem = self.read("tls-ca-cert-dir", &path.to_string_lossy());
+                let Ok(pem) = pem else { continue };
                 let Ok(found) = keys::certificates(&pem) else { continue };
                 for certificate in found {
                     if !anchors.contains(&certificate) {
@@ -163,16 +168,16 @@ impl Pair<'_> {
                 return Err(format!("No {directive} configured!"));
             }
         }
-        let path = self.certificate.1;
+        let (directive, path) = self.certificate;
         let failed = |why: String| format!("Failed to load certificate: {path}: {why}");
-        let pem = files.read(path).map_err(|error| failed(error.to_string()))?;
+        let pem = files.read(directive, path).map_err(|error| failed(error.to_string()))?;
         let chain = keys::certificates(&pem).map_err(failed)?;
         let Some(first) = chain.first().cloned() else {
             return Err(failed("there is no certificate in it".into()));
         };
-        let path = self.key.1;
+        let (directive, path) = self.key;
         let failed = |why: String| format!("Failed to load private key: {path}: {why}");
-        let pem = files.read(path).map_err(|error| failed(error.to_string()))?;
+        let pem = files.read(directive, path).map_err(|error| failed(error.to_string()))?;
         let key = keys::private_key(&pem, self.pass).map_err(failed)?;
         let key = provider.key_provider.load_private_key(key);
         let key = key.map_err(|error| failed(error.to_string()))?;
@@ -265,4 +270,23 @@ fn settings(config: &Config) -> String {
             config.tls_session_cache_timeout,
         )
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_file_of_another_directive_is_another_setup() {
+        let of = |directives: [&str; 2]| {
+            let mut files = Files { digest: Sha256::new() };
+            directives.iter().for_each(|directive| files.add(directive, b"a certificate"));
+            files.digest.finalize()
+        };
+        assert_eq!(of(["tls-cert-file", "tls-key-file"]), of(["tls-cert-file", "tls-key-file"]));
+        assert_ne!(
+            of(["tls-cert-file", "tls-ca-cert-file"]),
+            of(["tls-cert-file", "tls-key-file"])
+        );
+    }
 }
