@@ -33,6 +33,7 @@ pub mod memory;
 pub mod monitor;
 pub mod outbox;
 pub mod pause;
+pub mod pending;
 pub mod persistence;
 pub mod pubsub;
 pub mod reconfigure;
@@ -368,7 +369,7 @@ impl Engine {
             return;
         }
         if session.is_waiting() {
-            append(&mut session.input.partial, fresh, 0);
+            session.input.partial.append(fresh, 0);
             self.weigh(who);
             self.bound_input(who);
             return self.bound_clients();
@@ -384,15 +385,15 @@ impl Engine {
                 && session.closing != Closing::Now
             {
                 session.input.parser = parser;
-                session.input.partial.extend_from_slice(&fresh[done..]);
+                session.input.partial.append(&fresh[done..], 0);
             }
         } else {
             let mut input = std::mem::take(&mut session.input.partial);
-            append(&mut input, fresh, parser.wanted());
+            input.append(fresh, parser.wanted());
             // What is too long stays where it is, and the bound on it ends the connection.
             let too_long = input.len() as u64 > self.config.client_query_buffer_limit;
             let done = match input.len() >= parser.wanted() && !too_long {
-                true => self.run(who, &input, &mut parser, &mut out),
+                true => self.run(who, input.bytes(), &mut parser, &mut out),
                 false => 0,
             };
             needed = input.len();
@@ -400,7 +401,8 @@ impl Engine {
                 && session.closing != Closing::Now
             {
                 session.input.parser = parser;
-                session.input.partial = leftover(input, done);
+                input.pass(done);
+                session.input.partial = input;
             }
         }
         let told = out.len();
@@ -738,29 +740,4 @@ impl Engine {
         aging.log_factor = self.config.lfu_log_factor;
         aging.decay_minutes = self.config.lfu_decay_time;
     }
-}
-
-/// Puts bytes behind those that are held for a frame that is `wanted` bytes long as far as is known. Room is made
-/// for as much again at the most, whatever was declared, and for no more than the frame needs.
-fn append(held: &mut Vec<u8>, fresh: &[u8], wanted: usize) {
-    let needed = held.len() + fresh.len();
-    if needed > held.capacity() && wanted >= needed {
-        let room = needed.max(2 * held.capacity()).min(wanted);
-        held.reserve_exact(room - held.len());
-    }
-    held.extend_from_slice(fresh);
-}
-
-/// What is left of a buffer, without keeping a large one for a little.
-fn leftover(mut input: Vec<u8>, done: usize) -> Vec<u8> {
-    if done == input.len() {
-        return Vec::new();
-    }
-    if done > 0 {
-        input.drain(..done);
-        if input.capacity() > 4 * input.len() + 1024 {
-            input.shrink_to_fit();
-        }
-    }
-    input
 }
