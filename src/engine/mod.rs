@@ -57,7 +57,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::keyspace::Keyspace;
 use crate::resp::args::Span;
-use crate::resp::parse::{Bounds, Parsed, Parser};
+use crate::resp::parse::{Bounds, FRAME_START_MAX, Parsed, Parser};
 use crate::resp::{Args, ArgsBuf};
 use crate::spec::{Begin, Find};
 use crate::world::Host;
@@ -474,12 +474,15 @@ impl Engine {
         // A request of a hundred thousand words must not be paid for for ever.
         batch.spans.clear();
         batch.spans.shrink_to(SPANS_KEPT);
-        let mut at = 0;
         // What a pipeline is answered must be sent before more of it runs.
         let pause_at = self.ledger.pause_at();
         // A pipeline is mostly one command over and over, which need not be looked up each time.
         let mut last: Option<(&[u8], &'static Command)> = None;
+        // Each batch is looked at from where it begins, since spans do not reach further than a frame is long.
+        let (whole, mut from) = (input, 0);
         loop {
+            let input = &whole[from..];
+            let mut at = 0;
             batch.spans.clear();
             batch.requests.clear();
             let bounds = Bounds {
@@ -491,7 +494,7 @@ impl Engine {
             let mut inline = None;
             let mut malformed = None;
             let (mut partial, mut passed) = (false, false);
-            while batch.requests.len() < most {
+            while batch.requests.len() < most && at <= FRAME_START_MAX {
                 let first = batch.spans.len();
                 match parser.next(input, at, bounds, &mut batch.spans) {
                     Ok(Parsed::Request { end }) => {
@@ -550,14 +553,15 @@ impl Engine {
                 let is_full = out.len() >= pause_at && request.end != input.len();
                 if is_full || flow != Flow::Continue {
                     *parser = Parser::default();
-                    return self.hold_up(who, flow, request.start..request.end, input.len());
+                    let next = self.hold_up(who, flow, request.start..request.end, input.len());
+                    return from + next;
                 }
             }
             if let Some((words, start)) = inline {
                 let flow = self.inline(who, words, out);
                 let is_full = out.len() >= pause_at && at != input.len();
                 if is_full || flow != Flow::Continue {
-                    return self.hold_up(who, flow, start..at, input.len());
+                    return from + self.hold_up(who, flow, start..at, input.len());
                 }
             }
             if let Some(error) = malformed {
@@ -569,20 +573,21 @@ impl Engine {
                     out.error(&error);
                 }
                 self.sessions[who].closing = Closing::AfterReply;
-                return input.len();
+                return whole.len();
             }
             if partial
                 && !self.sessions[who].unrestricted
                 && let Some(flow) = self.refuse_early(who, &input[at..], parser, out)
             {
                 if flow == Flow::Close {
-                    return input.len();
+                    return whole.len();
                 }
-                at += parser.give_up();
+                from += at + parser.give_up();
                 continue;
             }
-            if partial || passed || at == input.len() {
-                return at;
+            from += at;
+            if partial || passed || from == whole.len() {
+                return from;
             }
         }
     }

@@ -35,6 +35,10 @@ pub struct Bounds {
     pub bulk_len_max: u64,
 }
 
+/// A frame begins so far behind the beginning of the buffer at the most.
+pub const FRAME_START_MAX: usize = 1 << 20;
+/// Spans are 32 bits wide, and must reach to the end of a frame, wherever it begins.
+const FRAME_MAX: u64 = u32::MAX as u64 - FRAME_START_MAX as u64;
 /// A line that announces a length, or an inline command, is at most this long.
 const LINE_MAX: usize = 64 * 1024;
 /// What a client may send before it has logged in.
@@ -64,7 +68,8 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// Reads the frame that begins at `start` of `buffer`. Spans are relative to the buffer.
+    /// Reads the frame that begins at `start` of `buffer`, which is `FRAME_START_MAX` at the most. Spans are relative
+    /// to the buffer.
     pub fn next(
         &mut self,
         buffer: &[u8],
@@ -93,6 +98,7 @@ impl Parser {
             self.at = at;
             self.spans.clear();
         }
+        assert!(start <= FRAME_START_MAX, "spans do not reach so far");
         let base = start as u32;
         if resumed {
             if self.passes_over {
@@ -138,9 +144,9 @@ impl Parser {
                 Some(len) => Some(len),
                 None => self.bulk_header(input, bounds)?,
             };
-            // Spans are 32 bits wide, and a client may be allowed more than that.
+            // A client may be allowed more than that.
             if let Some(len) = len
-                && base as u64 + self.at as u64 + len as u64 + 2 > u32::MAX as u64
+                && self.at as u64 + len as u64 + 2 > FRAME_MAX
             {
                 return Err(malformed("invalid bulk length"));
             }
@@ -468,6 +474,11 @@ mod tests {
         let bounds = Bounds { authenticated: true, bulk_len_max: 1 << 40 };
         let huge = Parser::default().next(b"*1\r\n$4294967290\r\nx", 0, bounds, &mut Vec::new());
         assert_eq!(huge.unwrap_err().0, "Protocol error: invalid bulk length");
+        // … and wherever it begins, so that what is in front of it makes no difference.
+        let mut buffer = vec![b'\n'; FRAME_START_MAX];
+        buffer.extend_from_slice(b"*1\r\n$4293918000\r\nx");
+        let large = Parser::default().next(&buffer, FRAME_START_MAX, bounds, &mut Vec::new());
+        assert_eq!(large, Ok(Parsed::Partial));
         // A declared length is no reason to allocate: nothing has arrived yet.
         assert_eq!(read(&[b"*1000000\r\n$500000000\r\n"]), Ok(vec![]));
     }

@@ -95,6 +95,32 @@ fn outruns_its_reader(pipeline: &[u8]) {
     }
 }
 
+/// What was sent behind a command that waits runs in its order, however much it is.
+#[test]
+fn a_long_pipeline_waits_behind_a_command() {
+    let server = russet(&[]);
+    let (mut control, mut client) = (server.connect(), server.connect());
+    client.call(&["CLIENT", "SETNAME", "long"]);
+    client.send(&["BLPOP", "queue", "0"]).expect("it takes bytes");
+    let word = |number: usize| format!("{number}:{}", ".".repeat(number * 77_777 % 400_000));
+    let mut pipeline = Vec::new();
+    (0..40).for_each(|number| encode(&["ECHO", &word(number)], &mut pipeline));
+    assert!(pipeline.len() > 5 * MIB as usize);
+    client.write_raw(&pipeline).expect("it takes bytes");
+    until("all has arrived", || {
+        let list = lines(&mut control, &["CLIENT", "LIST"]);
+        field(&list, "long", "qbuf") == Some(pipeline.len() as i64)
+    });
+    control.call(&["RPUSH", "queue", "job"]);
+    assert_eq!(
+        client.read_reply().expect("an answer"),
+        Value::Array(["queue", "job"].map(Value::bulk).to_vec())
+    );
+    for number in 0..40 {
+        assert_eq!(client.read_reply().expect("an answer"), Value::bulk(word(number)));
+    }
+}
+
 #[test]
 fn what_all_do_not_read_is_bounded() {
     let _alone = ALONE.lock();
