@@ -21,7 +21,7 @@ use crate::world::host::Level;
 use crate::world::time::Now;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What a snapshot is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct Persistence {
     pub rewrite_scheduled: bool,
     /// The signal that asks for an end, if that has not been seen to.
     asked_to_stop: Option<&'static str>,
+    /// An end that a signal asked for is under way. Who listens for signals looks at it while the engine is busy.
+    pub is_ending: Arc<AtomicBool>,
     /// A snapshot was begun since the shell last asked.
     begun: bool,
     /// What the shell is to do with the log when the step is over.
@@ -375,6 +377,7 @@ impl Default for Persistence {
             save_scheduled: false,
             rewrite_scheduled: false,
             asked_to_stop: None,
+            is_ending: Arc::default(),
             begun: false,
             orders: Vec::new(),
             saved_changes: 0,
@@ -814,6 +817,7 @@ impl Engine {
     /// A signal asks for an end. As long as that has to wait it can be taken back.
     pub fn hear_signal(&mut self, name: &'static str) {
         self.persistence.asked_to_stop = Some(name);
+        self.persistence.is_ending.store(true, Ordering::SeqCst);
         self.obey_signal();
         // The next tick tries again.
         if self.is_asked_to_stop() && self.resting {
@@ -851,6 +855,7 @@ impl Engine {
                  information"
             );
             self.host.log(Level::Warning, &text);
+            self.persistence.is_ending.store(false, Ordering::SeqCst);
         }
     }
 
@@ -858,6 +863,7 @@ impl Engine {
     pub fn abort_shutdown(&mut self) -> bool {
         let was_asked = self.persistence.asked_to_stop.take().is_some();
         if was_asked {
+            self.persistence.is_ending.store(false, Ordering::SeqCst);
             self.host.log(Level::Notice, "Shutdown manually aborted.");
         }
         was_asked

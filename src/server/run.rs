@@ -282,17 +282,18 @@ async fn serve(
     tokio::task::spawn_local(door.scribe().clone().report(door.clone()));
     tokio::task::spawn_local(snapshots::take_all(door.clone(), disk.clone()));
     tokio::task::spawn_local(beat::keep(door.clone()));
-    let temporary = door
+    let (temporary, is_ending) = door
         .enter(|engine, _| {
             let names = engine.names();
-            [
+            let temporary = [
                 names.temporary_save_path(),
                 names.temporary_snapshot_path(),
                 names.temporary_base_path(),
-            ]
+            ];
+            (temporary, engine.persistence.is_ending.clone())
         })
         .await;
-    tokio::task::spawn_local(signals::watch(door.clone(), temporary[0].clone()));
+    tokio::task::spawn_local(signals::watch(door.clone(), temporary[0].clone(), is_ending));
     tokio::task::spawn_local(async move {
         while let Some(fresh) = other_sockets.recv().await {
             accepting.borrow_mut().clear();

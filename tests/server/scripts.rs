@@ -2,7 +2,7 @@
 
 use crate::hostile::{info, russet};
 use crate::process::{Process, free_port, tcp, until};
-use crate::support::client::Client;
+use crate::support::client::{Address, Client};
 use crate::support::server::Server;
 use crate::support::value::Value;
 use std::time::Duration;
@@ -76,6 +76,26 @@ fn a_signal_waits_for_a_script_and_all_of_it_is_saved() {
     assert_eq!(server.end().code(), Some(0), "{}", server.output());
     let saved = std::fs::read(server.path("dump.rdb")).expect("it was saved");
     assert!(saved.windows(5).any(|word| word == b"whole"));
+}
+
+#[test]
+fn who_insists_does_not_wait_for_a_script() {
+    let mut server = Process::start(
+        &[],
+        &["--unixsocket", "{dir}/s", "--port", "0", "--busy-reply-threshold", "10"],
+        "",
+    );
+    let address = Address::Unix(server.path("s"));
+    let mut client = server.connect(&address);
+    client.send(&["EVAL", FOREVER, "0"]).expect("it takes bytes");
+    let mut other = Client::connect(&address).expect("it is there");
+    until("the script is busy", || other.call(&["PING"]) == Value::error(BUSY));
+    server.signal("-TERM");
+    until("it is heard", || server.output().contains("Received SIGTERM"));
+    assert_eq!(other.call(&["PING"]), Value::error(BUSY));
+    server.signal("-INT");
+    assert_eq!(server.end().code(), Some(1), "{}", server.output());
+    assert!(server.output().contains("You insist... exiting now."));
 }
 
 /// Whatever a script does to catch the error that ends it.

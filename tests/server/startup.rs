@@ -165,6 +165,23 @@ pub fn signals_end_the_server_in_order() {
 }
 
 #[test]
+fn a_second_signal_saves_what_the_first_could_not() {
+    let args = ["--port", "0", "--unixsocket", "{dir}/s", "--dir", "{dir}", "--save", "900 1"];
+    let mut server = Process::start(&[], &args, "");
+    let mut client = server.connect(&Address::Unix(server.path("s")));
+    let snapshot = server.path("dump.rdb");
+    std::fs::create_dir(&snapshot).expect("it is in the way");
+    assert_eq!(client.call(&["SET", "a", "1"]), ok());
+    server.signal("-INT");
+    until("it cannot be saved", || server.output().contains("SIGINT received but errors"));
+    std::fs::remove_dir(&snapshot).expect("it is empty");
+    assert_eq!(client.call(&["SET", "b", "2"]), ok());
+    server.signal("-INT");
+    assert_eq!(server.end().code(), Some(0), "{}", server.output());
+    assert!(snapshot.is_file(), "nothing was saved");
+}
+
+#[test]
 fn a_daemon_lives_on_when_its_parent_has_ended() {
     let port = free_port();
     let args = [
