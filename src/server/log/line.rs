@@ -51,15 +51,11 @@ pub fn line(format: LogFormat, timestamp: LogTimestamp, event: &Event, message: 
     match format {
         LogFormat::Legacy => {
             let _ = write!(line, " {} ", MARKS[usize::from(event.rank).min(3)]);
-            line.extend(message.chars().map(|c| if is_break(c) { ' ' } else { c }));
+            line.extend(unbroken(message));
         }
         LogFormat::Logfmt => {
             let _ = write!(line, "\" level={level} message=\"");
-            line.extend(message.chars().map(|c| match c {
-                '"' => '\'',
-                c if is_break(c) => ' ',
-                c => c,
-            }));
+            line.extend(unbroken(message).map(|c| if c == '"' { '\'' } else { c }));
             line.push('"');
         }
         LogFormat::Json => {
@@ -81,8 +77,9 @@ const MARKS: [char; 4] = ['.', '-', '*', '#'];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-fn is_break(c: char) -> bool {
-    matches!(c, '\n' | '\r')
+/// A message without its line breaks.
+pub fn unbroken(message: &str) -> impl Iterator<Item = char> {
+    message.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c })
 }
 
 impl Moment {

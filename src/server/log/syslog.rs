@@ -3,7 +3,7 @@
 //! It is spoken to directly and not by way of libc, which waits for a collector that has stopped: then
 //! the events are not sent, and nobody waits.
 
-use super::line::Moment;
+use super::line::{Moment, unbroken};
 use crate::config::SyslogFacility;
 use std::os::unix::net::UnixDatagram;
 use std::sync::Mutex;
@@ -37,12 +37,14 @@ impl Syslog {
         // Debug is 7, and a warning 4.
         let severity = 7 - rank.min(3);
         let Moment { day, hour, minute, second, .. } = *moment;
-        let datagram = format!(
-            "<{}>{} {day:>2} {hour:02}:{minute:02}:{second:02} {}[{pid}]: {message}",
+        let mut datagram = format!(
+            "<{}>{} {day:>2} {hour:02}:{minute:02}:{second:02} {}[{pid}]: ",
             self.facility * 8 + severity,
             moment.month_name(),
             self.ident,
         );
+        // A collector may take each line for an event of its own.
+        datagram.extend(unbroken(message));
         let Ok(mut socket) = self.socket.lock() else { return };
         // A collector that was started anew has another socket.
         for _ in 0..2 {
@@ -77,13 +79,14 @@ mod tests {
             Moment { month: 2, day: 3, hour: 4, minute: 5, second: 6, ..Moment::default() };
         let syslog = Syslog::at(path.to_str().unwrap(), "cache".into(), SyslogFacility::Local7);
         syslog.send(9, 3, &moment, "nobody listens");
-        for message in ["first", "second"] {
+        for message in ["first", "second\n<0>Feb  3 04:05:06 sshd[1]: forged"] {
             let collector = UnixDatagram::bind(&path).unwrap();
             syslog.send(9, 3, &moment, message);
             let mut datagram = [0; 128];
             let length = collector.recv(&mut datagram).unwrap();
             let text = String::from_utf8_lossy(&datagram[..length]).into_owned();
-            assert_eq!(text, format!("<188>Feb  3 04:05:06 cache[9]: {message}"));
+            let said = message.replace('\n', " ");
+            assert_eq!(text, format!("<188>Feb  3 04:05:06 cache[9]: {said}"));
             drop(collector);
             std::fs::remove_file(&path).unwrap();
         }
