@@ -154,24 +154,7 @@ impl Host for Machine {
     }
 
     fn replace_file(&self, path: &str, content: &[u8]) -> io::Result<()> {
-        let path = Path::new(path);
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-        let write = || -> io::Result<()> {
-            let mut file = std::fs::File::create(&temporary)?;
-            file.write_all(content)?;
-            if let Ok(old) = std::fs::metadata(path) {
-                file.set_permissions(old.permissions())?;
-            }
-            file.sync_all()?;
-            std::fs::rename(&temporary, path)?;
-            std::fs::File::open(folder)?.sync_all()
-        };
-        write().inspect_err(|_| drop(std::fs::remove_file(&temporary)))
+        replace_file(Path::new(path), content)
     }
 
     fn read_file(&self, path: &str) -> io::Result<Vec<u8>> {
@@ -277,6 +260,31 @@ impl Host for Machine {
     }
 }
 
+/// What is written may be secret, so it is readable for its owner alone until it has the permissions of the file whose
+/// place it takes. What a process of the same number has left behind, or anybody has laid there, is not written into.
+fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+    let write = || -> io::Result<()> {
+        let _ = std::fs::remove_file(&temporary);
+        let mut options = std::fs::File::options();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(&temporary)?;
+        if let Ok(old) = std::fs::metadata(path) {
+            file.set_permissions(old.permissions())?;
+        }
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)?;
+        std::fs::File::open(folder)?.sync_all()
+    };
+    write().inspect_err(|_| drop(std::fs::remove_file(&temporary)))
+}
+
 fn memory_now() -> Memory {
     use tikv_jemalloc_ctl::stats;
     let figure = |read: Result<usize, _>| read.unwrap_or(0) as u64;
@@ -368,4 +376,27 @@ fn usage(who: libc::c_int) -> (f64, f64) {
     };
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
     (seconds(usage.ru_utime), seconds(usage.ru_stime))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_file_is_replaced_by_one_that_nobody_else_could_read_or_lay_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, victim) = (folder.path().join("conf"), folder.path().join("victim"));
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        std::fs::write(&victim, "untouched").unwrap();
+        let temporary = folder.path().join(format!(".conf.{}.tmp", std::process::id()));
+        std::os::unix::fs::symlink(&victim, temporary).unwrap();
+        replace_file(&path, b"requirepass secret").unwrap();
+        assert_eq!(std::fs::read(&victim).unwrap(), b"untouched");
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        replace_file(&path, b"requirepass other").unwrap();
+        assert_eq!((std::fs::read(&path).unwrap(), mode()), (b"requirepass other".to_vec(), 0o640));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 }
