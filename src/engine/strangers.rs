@@ -6,12 +6,20 @@
 use super::{Closing, Engine, SessionKey};
 use crate::base::map::Map;
 use crate::world::host::Level;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 #[derive(Default)]
 pub struct Strangers {
     /// Sessions that came as strangers, by key and id. Those of a Unix socket have no address.
     by_address: Map<Option<IpAddr>, Vec<(SessionKey, u64)>>,
+}
+
+/// What is counted as one address. Of IPv6 a customer gets at least a /64, with more addresses than anybody can count.
+fn counted(address: Option<IpAddr>) -> Option<IpAddr> {
+    address.map(|address| match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+    })
 }
 
 impl Strangers {
@@ -28,7 +36,7 @@ impl Engine {
             return false;
         }
         let mut strangers = std::mem::take(&mut self.strangers);
-        let too_many = strangers.by_address.get_mut(&address).is_some_and(|came| {
+        let too_many = strangers.by_address.get_mut(&counted(address)).is_some_and(|came| {
             if came.len() >= most {
                 came.retain(|stranger| self.is_stranger_still(stranger));
             }
@@ -42,7 +50,7 @@ impl Engine {
     pub(super) fn note_stranger(&mut self, who: SessionKey) {
         if self.is_unknown(who) {
             let session = &self.sessions[who];
-            let came = self.strangers.by_address.entry(session.peer.ip).or_default();
+            let came = self.strangers.by_address.entry(counted(session.peer.ip)).or_default();
             came.push((who, session.id));
         }
     }
@@ -74,5 +82,19 @@ impl Engine {
     fn is_stranger_still(&self, &(who, id): &(SessionKey, u64)) -> bool {
         let session = self.sessions.get(who).filter(|session| session.id == id);
         session.is_some_and(|it| it.closing != Closing::Now) && self.is_unknown(who)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one_address() {
+        let of = |text: &str| counted(Some(text.parse().unwrap()));
+        assert_eq!(of("2001:db8:0:1::1"), of("2001:db8:0:1:ffff::2"));
+        assert_ne!(of("2001:db8:0:1::1"), of("2001:db8:0:2::1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+        assert_eq!(counted(None), None);
     }
 }
