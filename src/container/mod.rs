@@ -72,10 +72,7 @@ fn serve(args: &[Vec<u8>]) -> Result<i32, String> {
     base.health_socket = true;
     // Other containers and their host are not this machine, but most often meant to be served.
     base.protected_mode_serves = Peers::Private;
-    let configured = match run::configure(&run, base).map_err(|why| format!("{why:#}"))? {
-        Ok(configured) => configured,
-        Err(fatal) => return Err(fatal.to_string().trim_end().to_string()),
-    };
+    let configured = run::configure(&run, base).map_err(|why| format!("{why:#}"))??;
     if environment.demands_password && configured.needs_no_password() {
         return Err("ALLOW_EMPTY_PASSWORD is no, and the default user needs no password: set REDIS_PASSWORD, \
                     REDIS_PASSWORD_FILE or requirepass, or give it one where users are."

@@ -14,6 +14,7 @@ pub mod door;
 pub mod free;
 pub mod health;
 pub mod host;
+pub mod includes;
 pub mod left;
 pub mod listen;
 pub mod loading;

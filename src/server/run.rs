@@ -8,11 +8,11 @@ use super::host::{Clock, Machine};
 use super::listen::Listener;
 use super::scribe::Scribe;
 use super::{
-    affinity, allocator, beat, crash, daemon, disk, health, listen, loading, log, migrate, poll,
-    signals, snapshots, title, tls,
+    affinity, allocator, beat, crash, daemon, disk, health, includes, listen, loading, log,
+    migrate, poll, signals, snapshots, title, tls,
 };
 use crate::commands;
-use crate::config::{self, Config, DIRECTIVES, Includes, Invocation};
+use crate::config::{self, Config, DIRECTIVES, Invocation};
 use crate::engine::Engine;
 use crate::engine::acl::{BOTH, UsersError};
 use crate::persist::files::said;
@@ -66,8 +66,8 @@ pub type Preparation<'a> = &'a mut dyn FnMut(&Config) -> Result<(), String>;
 pub fn run(run: config::Run) -> anyhow::Result<i32> {
     match configure(&run, Config::default())? {
         Ok(configured) => start(configured, &mut |_| Ok(())),
-        Err(fatal) => {
-            eprint!("{fatal}");
+        Err(why) => {
+            eprintln!("{why}");
             Ok(1)
         }
     }
@@ -114,11 +114,12 @@ pub fn start(configured: Configured, prepare: Preparation) -> anyhow::Result<i32
     Ok(code)
 }
 
-/// Reads all that configures a run, over `config`, and goes to the folder of the data.
+/// Reads all that configures a run, over `config`, and goes to the folder of the data; or says what the user is to
+/// be told, whose mistake it is.
 pub fn configure(
     run: &config::Run,
     mut config: Config,
-) -> anyhow::Result<Result<Configured, config::Fatal>> {
+) -> anyhow::Result<Result<Configured, String>> {
     let mut file_text = Vec::new();
     let mut path = None;
     if let Some(file) = &run.file {
@@ -127,8 +128,8 @@ pub fn configure(
             Ok(text) => file_text = text,
             Err(error) => {
                 // Redis says it in its log's manner, but there is no log yet.
-                eprintln!("Fatal error, can't open config file '{name}': {error}");
-                return Ok(Err(config::Fatal { place: None, reason: error.to_string().into() }));
+                let why = said(&error);
+                return Ok(Err(format!("Fatal error, can't open config file '{name}': {why}")));
             }
         }
         // The server may change its folder; the file stays where it is.
@@ -139,19 +140,23 @@ pub fn configure(
         std::io::stdin().read_to_end(&mut stdin).context("cannot read standard input")?;
     }
     let parts = run.parts(&file_text, &stdin);
-    let loaded = match config::load_parts(&mut config, &parts, &mut Files) {
+    let loaded = match config::load_parts(&mut config, &parts, &mut includes::Files) {
         Ok(loaded) => loaded,
-        Err(fatal) => return Ok(Err(fatal)),
+        Err(fatal) => return Ok(Err(told(&fatal))),
     };
     if config.dir != "."
         && let Err(why) = std::env::set_current_dir(&config.dir)
     {
         let (place, reason) = (loaded.place_of("dir").cloned(), said(&why).into());
-        return Ok(Err(config::Fatal { place, reason }));
+        return Ok(Err(told(&config::Fatal { place, reason })));
     }
     config.dir = std::env::current_dir()?.to_string_lossy().into_owned();
     let is_bare = run.lines.is_empty() && run.environment.is_empty() && !run.stdin;
     Ok(Ok(Configured { config, loaded, file: path, is_bare }))
+}
+
+fn told(fatal: &config::Fatal) -> String {
+    fatal.to_string().trim_end().to_string()
 }
 
 async fn serve(
@@ -427,37 +432,6 @@ fn facts(config: &Config, file: Option<String>) -> Facts {
             .map(|_| char::from(b"0123456789abcdef"[rand::random_range(0..16)]))
             .collect(),
         supervised: config.supervised.name().to_string(),
-    }
-}
-
-struct Files;
-
-impl Includes for Files {
-    fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
-        std::fs::read(path).map_err(|error| error.to_string())
-    }
-
-    fn expand(&mut self, pattern: &str) -> Vec<String> {
-        // Only the last part may hold a pattern, which is how configuration folders are included.
-        let path = std::path::Path::new(pattern);
-        let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
-            return Vec::new();
-        };
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => std::path::Path::new("."),
-        };
-        let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-        let mut found: Vec<String> = entries
-            .flatten()
-            .filter(|entry| {
-                let file = entry.file_name();
-                crate::base::glob::matches(name.as_bytes(), file.as_encoded_bytes(), false)
-            })
-            .map(|entry| entry.path().to_string_lossy().into_owned())
-            .collect();
-        found.sort();
-        found
     }
 }
 
