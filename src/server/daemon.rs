@@ -30,16 +30,14 @@ pub fn detach() -> io::Result<()> {
     Ok(())
 }
 
-/// Says "ready" to whoever started us and waits for it.
+/// Says to whoever started us and waits for it that we load. Upstart has no other word than this one.
 pub fn tell_supervisor(supervised: Supervised) {
     let socket = std::env::var_os("NOTIFY_SOCKET");
     let upstart = std::env::var_os("UPSTART_JOB").is_some();
     match supervised {
         Supervised::No => (),
         Supervised::Systemd | Supervised::Auto if socket.is_some() => {
-            if let Err(error) = notify_systemd(&socket.unwrap_or_default()) {
-                tracing::warn!("Can't notify systemd: {error}");
-            }
+            notify_systemd("STATUS=Russet is loading...\n");
         }
         Supervised::Upstart | Supervised::Auto if upstart => {
             #[expect(unsafe_code, reason = "raise has no safe wrapper")]
@@ -58,7 +56,22 @@ pub fn tell_supervisor(supervised: Supervised) {
     }
 }
 
-fn notify_systemd(name: &std::ffi::OsStr) -> io::Result<()> {
+/// Says to whoever started us that clients are served.
+pub fn tell_ready(supervised: Supervised) {
+    if matches!(supervised, Supervised::Systemd | Supervised::Auto) {
+        notify_systemd("STATUS=Ready to accept connections\nREADY=1\n");
+    }
+}
+
+/// Tells systemd, if that waits for it.
+fn notify_systemd(text: &str) {
+    let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    if let Err(error) = send_to_systemd(&name, text) {
+        tracing::warn!("Can't notify systemd: {error}");
+    }
+}
+
+fn send_to_systemd(name: &std::ffi::OsStr, text: &str) -> io::Result<()> {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -66,9 +79,7 @@ fn notify_systemd(name: &std::ffi::OsStr) -> io::Result<()> {
         [b'@', abstract_name @ ..] => SocketAddr::from_abstract_name(abstract_name)?,
         _ => SocketAddr::from_pathname(name)?,
     };
-    UnixDatagram::unbound()?
-        .send_to_addr(b"STATUS=Ready to accept connections\nREADY=1\n", &addr)
-        .map(|_| ())
+    UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &addr).map(|_| ())
 }
 
 /// What the configuration asks of the kernel at the start, and what of its settings is known to hurt.

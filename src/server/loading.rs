@@ -1,8 +1,10 @@
 //! Loading at the start: a thread reads files and builds values, the engine takes them in a slice at a
 //! time, and clients are told meanwhile that they must wait.
 
+use super::daemon;
 use super::door::Door;
 use super::log::note;
+use crate::config::Supervised;
 use crate::engine::loading::Load;
 use crate::engine::persistence::{AofState, delay_us};
 use crate::engine::{Engine, Exit};
@@ -34,9 +36,12 @@ pub fn lock(engine: &mut Engine) -> Result<(), String> {
 
 /// Loads what there is, and opens the log if there is to be one. If that cannot be done the server ends.
 /// `ready` names the sockets that clients come by.
-pub async fn load(door: Door, disk: Arc<dyn Disk>, ready: Vec<&str>) {
+pub async fn load(door: Door, disk: Arc<dyn Disk>, ready: Vec<&str>, supervised: Supervised) {
     match try_load(&door, disk).await {
-        Ok(()) => ready.iter().for_each(|by| tracing::info!("Ready to accept connections {by}")),
+        Ok(()) => {
+            ready.iter().for_each(|by| tracing::info!("Ready to accept connections {by}"));
+            daemon::tell_ready(supervised);
+        }
         Err(lines) => {
             lines.iter().for_each(|line| note(Level::Warning, line));
             door.enter(|engine, _| engine.exit = Some(Exit { code: 1 })).await;

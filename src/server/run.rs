@@ -273,9 +273,9 @@ async fn serve(
     if tells_health {
         health::listen(door.clone()).context("cannot listen for who asks about health")?;
     }
-    tokio::task::spawn_local(loading::load(door.clone(), disk.clone(), ready));
-    allocator::give_back_elsewhere(purges_elsewhere);
     daemon::tell_supervisor(supervised);
+    tokio::task::spawn_local(loading::load(door.clone(), disk.clone(), ready, supervised));
+    allocator::give_back_elsewhere(purges_elsewhere);
 
     let alarm = Alarm::new().context("cannot make a timer")?;
     tokio::task::spawn_local(door.clone().sweep(alarm));

@@ -25,6 +25,16 @@ pub struct Process {
 impl Process {
     /// Starts a server; `{dir}` in an argument is its folder. Every file is written there first.
     pub fn start(files: &[(&str, &str)], args: &[&str], stdin: &str) -> Process {
+        Process::start_after(":", files, args, stdin)
+    }
+
+    /// The same, when a shell has done something: limits and the environment are passed on.
+    pub fn start_after(
+        preparation: &str,
+        files: &[(&str, &str)],
+        args: &[&str],
+        stdin: &str,
+    ) -> Process {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let here = dir.path().to_string_lossy().into_owned();
         for (name, text) in files {
@@ -32,7 +42,9 @@ impl Process {
             fs::write(dir.path().join(name), text).expect("a file in a temporary folder");
         }
         let output = File::create(dir.path().join("output")).expect("a file");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_russet-server"))
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{preparation}; exec \"$0\" \"$@\"")])
+            .arg(env!("CARGO_BIN_EXE_russet-server"))
             .args(args.iter().map(|arg| arg.replace("{dir}", &here)))
             .args(more_args())
             .current_dir(dir.path())

@@ -64,6 +64,25 @@ fn a_wrong_configuration_is_fatal() {
 }
 
 #[test]
+fn systemd_is_told_when_clients_are_served() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(15))).expect("it can wait");
+    let preparation = format!("export NOTIFY_SOCKET='{}'", path.display());
+    let args = ["--port", "0", "--unixsocket", "{dir}/s", "--supervised", "auto"];
+    let server = Process::start_after(&preparation, &[], &args, "");
+    let heard = || {
+        let mut text = [0; 100];
+        let length = socket.recv(&mut text).expect("it is told");
+        String::from_utf8_lossy(&text[..length]).into_owned()
+    };
+    assert_eq!(heard(), "STATUS=Russet is loading...\n");
+    assert_eq!(heard(), "STATUS=Ready to accept connections\nREADY=1\n");
+    assert!(server.output().contains("Ready to accept connections unix"));
+}
+
+#[test]
 fn a_port_that_is_taken_is_fatal() {
     let port = free_port();
     let first = ["--bind", "127.0.0.1", "--port", &port.to_string()];
