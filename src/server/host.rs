@@ -215,7 +215,8 @@ impl Host for Machine {
     }
 
     fn allow_clients(&self, clients: u32) -> u64 {
-        super::listen::raise_file_limit(clients)
+        let own = super::listen::own_files(self.scribe.threads());
+        super::listen::raise_file_limit(clients, own)
     }
 
     fn pending_frees(&self) -> u64 {

@@ -244,10 +244,15 @@ impl Spare {
     }
 }
 
+/// Descriptors that are none of clients: the log, snapshots, listeners, and what the runtime of each thread waits
+/// with, which are four.
+pub fn own_files(threads: usize) -> u64 {
+    32 + 4 * threads as u64
+}
+
 /// Makes room for so many clients beside our own files; says for how many there is.
-pub fn raise_file_limit(clients: u32) -> u64 {
-    const OWN_FILES: u64 = 32;
-    let wanted = clients as u64 + OWN_FILES;
+pub fn raise_file_limit(clients: u32, own_files: u64) -> u64 {
+    let wanted = clients as u64 + own_files;
     #[expect(unsafe_code, reason = "rlimit calls fill and read a struct of two numbers")]
     // SAFETY: the struct is valid for reads and writes during the calls.
     unsafe {
@@ -264,7 +269,7 @@ pub fn raise_file_limit(clients: u32) -> u64 {
             }
             libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
         }
-        limit.rlim_cur.saturating_sub(OWN_FILES)
+        limit.rlim_cur.saturating_sub(own_files)
     }
 }
 

@@ -341,14 +341,15 @@ fn warn(loaded: &config::Loaded, directives: &[&str], why: String) {
 
 /// Accepts only as many clients as the system has descriptors for.
 fn fit_clients(config: &mut Config) {
-    let room = listen::raise_file_limit(config.maxclients);
+    let own = listen::own_files(config.io_threads as usize);
+    let room = listen::raise_file_limit(config.maxclients, own);
     if room < config.maxclients as u64 {
         tracing::warn!(
             "You requested maxclients of {} requiring more open files than the system allows. \
              Current maximum open files is {}. maxclients has been reduced to {room} to \
              compensate for low ulimit.",
             config.maxclients,
-            room + 32
+            room + own
         );
         config.maxclients = room.max(1) as u32;
     }

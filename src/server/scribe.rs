@@ -99,6 +99,11 @@ impl Scribe {
         self.desk.settle(&mut inside, sealed);
     }
 
+    /// How many threads serve.
+    pub fn threads(&self) -> usize {
+        self.desk.turns.len()
+    }
+
     /// How far the log has come, for the engine to see.
     pub fn progress(&self) -> Arc<LogProgress> {
         self.desk.progress.clone()

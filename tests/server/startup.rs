@@ -83,6 +83,23 @@ fn systemd_is_told_when_clients_are_served() {
 }
 
 #[test]
+fn what_threads_wait_with_is_no_room_for_clients() {
+    let args = ["--port", "0", "--unixsocket", "{dir}/s", "--io-threads", "16"];
+    let args = [&args[..], &["--maxclients", "100"]].concat();
+    let mut server = Process::start_after("ulimit -n 132", &[], &args, "");
+    let mut client = server.connect(&Address::Unix(server.path("s")));
+    let of_process = |name: &str| format!("/proc/{}/{name}", server.pid());
+    let limits = std::fs::read_to_string(of_process("limits")).expect("its limits");
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let most: usize = files
+        .and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .expect("a number of files");
+    let own = std::fs::read_dir(of_process("fd")).expect("its files").count() - 1;
+    let clients: usize = config(&mut client, "maxclients").parse().expect("a number");
+    assert!(clients + own <= most, "{clients} clients and {own} of its own, of {most}");
+}
+
+#[test]
 fn a_port_that_is_taken_is_fatal() {
     let port = free_port();
     let first = ["--bind", "127.0.0.1", "--port", &port.to_string()];
