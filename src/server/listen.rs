@@ -103,34 +103,81 @@ fn open_port(port: u16, config: &Config) -> io::Result<Vec<std::net::TcpListener
     Ok(listeners)
 }
 
-/// Opens the Unix socket, if there is to be one. It gets its mode before it gets its name, so
-/// that there is no moment at which others may connect.
-pub fn open_unix(config: &Config) -> io::Result<Option<std::os::unix::net::UnixListener>> {
-    use std::os::unix::fs::PermissionsExt;
-    if config.unixsocket.is_empty() {
-        return Ok(None);
+/// A Unix socket that has its mode, but not its name yet, so that there is no moment at which others may connect.
+/// It is gone if it never gets its name.
+pub struct UnixSocket {
+    socket: Socket,
+    hidden: String,
+    path: String,
+}
+
+impl UnixSocket {
+    /// Opens it, if there is to be one.
+    pub fn open(config: &Config) -> io::Result<Option<UnixSocket>> {
+        use std::os::unix::fs::PermissionsExt;
+        if config.unixsocket.is_empty() {
+            return Ok(None);
+        }
+        let path = config.unixsocket.clone();
+        // Clients have to name it.
+        socket2::SockAddr::unix(&path)?;
+        let (folder, name) = folder_and_name(&path);
+        let name: String = name.chars().take(HIDDEN_CHARS).collect();
+        let hidden = format!("{folder}/{name}.{}", std::process::id());
+        let _ = std::fs::remove_file(&hidden);
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        bind_unix(&socket, &hidden)?;
+        let open = UnixSocket { socket, hidden, path };
+        if config.unixsocketperm != 0 {
+            let mode = std::fs::Permissions::from_mode(config.unixsocketperm);
+            std::fs::set_permissions(&open.hidden, mode)?;
+        }
+        if !config.unixsocketgroup.is_empty() {
+            give_to_group(&open.hidden, &config.unixsocketgroup)?;
+        }
+        open.socket.listen(config.tcp_backlog as i32)?;
+        open.socket.set_nonblocking(true)?;
+        Ok(Some(open))
     }
-    let hidden = format!("{}.{}", config.unixsocket, std::process::id());
-    let _ = std::fs::remove_file(&hidden);
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.bind(&socket2::SockAddr::unix(&hidden)?)?;
-    if config.unixsocketperm != 0 {
-        let mode = std::fs::Permissions::from_mode(config.unixsocketperm);
-        std::fs::set_permissions(&hidden, mode)?;
+
+    /// From here on clients find it, and no longer the one of whoever had the name before.
+    pub fn show(self) -> io::Result<std::os::unix::net::UnixListener> {
+        let socket = self.socket.try_clone()?;
+        std::fs::rename(&self.hidden, &self.path)?;
+        Ok(socket.into())
     }
-    if !config.unixsocketgroup.is_empty() {
-        give_to_group(&hidden, &config.unixsocketgroup)?;
+}
+
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.hidden);
     }
-    socket.listen(config.tcp_backlog as i32)?;
-    socket.set_nonblocking(true)?;
-    std::fs::rename(&hidden, &config.unixsocket)?;
-    Ok(Some(socket.into()))
+}
+
+/// So much of a name is part of the hidden one, which must be short.
+const HIDDEN_CHARS: usize = 16;
+
+/// The hidden path may be longer than the kernel takes, though the real one is not. Then the folder is named by a
+/// descriptor.
+fn bind_unix(socket: &Socket, path: &str) -> io::Result<()> {
+    if let Ok(address) = socket2::SockAddr::unix(path) {
+        return socket.bind(&address);
+    }
+    let (folder, name) = folder_and_name(path);
+    let folder = std::fs::File::open(format!("{folder}/"))?;
+    let short = format!("/proc/self/fd/{}/{name}", folder.as_raw_fd());
+    socket.bind(&socket2::SockAddr::unix(short)?)
+}
+
+fn folder_and_name(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or((".", path))
 }
 
 /// Lets a group, by its name or number, use the socket at this path.
 pub fn give_to_group(path: &str, group: &str) -> io::Result<()> {
-    let groups = std::fs::read_to_string("/etc/group")?;
-    let gid = groups.lines().find_map(|line| {
+    // A small container has no such file, and a number needs none.
+    let groups = std::fs::read("/etc/group").unwrap_or_default();
+    let gid = String::from_utf8_lossy(&groups).lines().find_map(|line| {
         let mut fields = line.split(':');
         (fields.next() == Some(group)).then(|| fields.nth(1)?.parse::<u32>().ok())?
     });

@@ -5,7 +5,7 @@ use super::alarm::Alarm;
 use super::crew::Crew;
 use super::door::Door;
 use super::host::{Clock, Machine};
-use super::listen::Listener;
+use super::listen::{Listener, UnixSocket};
 use super::scribe::Scribe;
 use super::{
     affinity, allocator, beat, crash, daemon, disk, health, includes, listen, loading, log,
@@ -188,7 +188,7 @@ async fn serve(
             return Ok(1);
         }
     };
-    let unix = match listen::open_unix(&config) {
+    let unix = match UnixSocket::open(&config) {
         Ok(listener) => listener,
         Err(error) => {
             let why = format!("Failed opening Unix socket: bind: {error}");
@@ -239,11 +239,6 @@ async fn serve(
         }
         return Ok(1);
     }
-    if let Some(path) = &pidfile
-        && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
-    {
-        tracing::warn!("Failed to write PID file: {error}");
-    }
     let disk: Arc<dyn Disk> = Arc::new(disk::Files);
     if let Err(why) = loading::lock(&mut engine) {
         tracing::warn!("{why}");
@@ -253,6 +248,25 @@ async fn serve(
     let door = Door::new(engine, clock, threads, scribe);
     let crew = Crew::start(door.clone(), threads).context("cannot start threads")?;
     let crew = Rc::new(crew);
+    let alarm = Alarm::new().context("cannot make a timer")?;
+    if tells_health {
+        health::listen(door.clone()).context("cannot listen for who asks about health")?;
+    }
+    // From here on nothing fails: another server may have had these names, and a start that fails takes nothing from
+    // it.
+    let unix = match unix.map(UnixSocket::show).transpose() {
+        Ok(listener) => listener,
+        Err(error) => {
+            let why = format!("Failed opening Unix socket: bind: {error}");
+            warn(&loaded, &["unixsocket"], why);
+            return Ok(1);
+        }
+    };
+    if let Some(path) = &pidfile
+        && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
+    {
+        tracing::warn!("Failed to write PID file: {error}");
+    }
 
     tracing::info!("Server initialized");
     let accepting: Rc<RefCell<Vec<oneshot::Sender<()>>>> = Rc::default();
@@ -270,14 +284,10 @@ async fn serve(
         ready.push("tls");
     }
     tokio::task::spawn_local(tls::watch(tls.clone(), door.clone()));
-    if tells_health {
-        health::listen(door.clone()).context("cannot listen for who asks about health")?;
-    }
     daemon::tell_supervisor(supervised);
     tokio::task::spawn_local(loading::load(door.clone(), disk.clone(), ready, supervised));
     allocator::give_back_elsewhere(purges_elsewhere);
 
-    let alarm = Alarm::new().context("cannot make a timer")?;
     tokio::task::spawn_local(door.clone().sweep(alarm));
     tokio::task::spawn_local(door.clone().time_out());
     tokio::task::spawn_local(door.clone().attend_scripts());

@@ -64,6 +64,46 @@ fn a_wrong_configuration_is_fatal() {
 }
 
 #[test]
+fn a_start_that_fails_takes_nothing_from_the_server_that_runs() {
+    let args = ["--port", "0", "--unixsocket", "{dir}/socket", "--pidfile", "{dir}/pid"];
+    let mut server = Process::start(&[], &args, "");
+    let path = server.path("socket");
+    server.connect(&Address::Unix(path.clone()));
+    let here = path.parent().expect("a folder").to_string_lossy().into_owned();
+    for (more, why) in [
+        (&["--aclfile", "{dir}/nosuch"][..], "because of ACL errors"),
+        (&["--unixsocketgroup", "nosuchgroup"], "no group nosuchgroup"),
+        (&["--dir", &here], "Another server"),
+    ] {
+        let args = args.map(|arg| arg.replace("{dir}", &here));
+        let args: Vec<&str> = args.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        let mut second = Process::start(&[], &args, "");
+        assert_eq!(second.end().code(), Some(1), "{}", second.output());
+        assert!(second.output().contains(why), "{}", second.output());
+        is_alive(&Address::Unix(path.clone()));
+        assert_eq!(server.read("pid").trim(), server.pid().to_string());
+        let names = std::fs::read_dir(&here).expect("a folder").flatten();
+        let left =
+            names.filter(|it| it.file_name().to_string_lossy().starts_with("socket.")).count();
+        assert_eq!(left, 0, "a socket without a server is left behind");
+    }
+}
+
+#[test]
+fn a_unix_socket_may_have_the_longest_name_that_the_kernel_takes() {
+    for length in [107, 108] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path().to_string_lossy().into_owned();
+        let path = format!("{folder}/{}", "u".repeat(length - folder.len() - 1));
+        let mut server = Process::start(&[], &["--port", "0", "--unixsocket", &path], "");
+        match length {
+            107 => drop(server.connect(&Address::Unix(path.into()))),
+            _ => assert_eq!(server.end().code(), Some(1), "{}", server.output()),
+        }
+    }
+}
+
+#[test]
 fn systemd_is_told_when_clients_are_served() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("notify");
