@@ -37,19 +37,12 @@ const STRANGERS: &[u8] =
 const PROBES: u32 = 3;
 const FULL: &[u8] = b"-ERR max number of clients reached\r\n";
 
-/// A socket that listens, and what its clients speak.
+/// A socket that listens, what its clients speak, and until when.
 pub struct Listener {
     pub socket: std::net::TcpListener,
     pub tls: bool,
-}
-
-/// The port that could not be had.
-#[derive(Debug, thiserror::Error)]
-#[error("{error}")]
-pub struct NotOpened {
-    pub port: u16,
-    pub tls: bool,
-    pub error: io::Error,
+    /// The other end is dropped when nobody is to be accepted any more.
+    pub over: oneshot::Receiver<()>,
 }
 
 /// What the log calls listeners of that kind.
@@ -57,50 +50,32 @@ pub fn kind(tls: bool) -> &'static str {
     if tls { "tls" } else { "tcp" }
 }
 
-/// Opens both ports on all addresses that the configuration names, or none.
-pub fn open_tcp(config: &Config) -> Result<Vec<Listener>, NotOpened> {
-    let mut listeners = Vec::new();
-    for (port, tls) in [(config.port, false), (config.tls_port, true)] {
-        let opened = open_port(port, config);
-        let sockets = opened.map_err(|error| NotOpened { port, tls, error })?;
-        listeners.extend(sockets.into_iter().map(|socket| Listener { socket, tls }));
-    }
-    Ok(listeners)
-}
-
-fn open_port(port: u16, config: &Config) -> io::Result<Vec<std::net::TcpListener>> {
-    let mut listeners = Vec::new();
-    if port == 0 {
-        return Ok(listeners);
-    }
-    for name in &config.bind {
-        // A leading minus: no harm if this machine does not have the address.
-        let (name, optional) = match name.strip_prefix('-') {
-            Some(name) => (name, true),
-            None => (name.as_str(), false),
-        };
-        let addr = match name {
-            "*" => "0.0.0.0",
-            "::*" => "::",
-            name => name,
-        };
-        let opened = addr
-            .parse::<IpAddr>()
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "not an IP address"))
-            .or_else(|error| resolve(addr).ok_or(error))
-            .and_then(|ip| open_one(SocketAddr::new(ip, port), config));
-        match opened {
-            Ok(listener) => listeners.push(listener),
-            Err(error) if optional && is_missing_address(&error) => (),
-            Err(error) => {
-                tracing::warn!(
-                    "Warning: Could not create server TCP listening socket {name}:{port}: {error}"
-                );
-                return Err(error);
-            }
+/// Opens a port on an address as `bind` names it; none if this machine has no such address and that is no mistake.
+pub fn open_tcp(
+    name: &str,
+    port: u16,
+    config: &Config,
+) -> io::Result<Option<std::net::TcpListener>> {
+    // A leading minus: no harm if this machine does not have the address.
+    let (name, optional) = match name.strip_prefix('-') {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    let host = match name {
+        "*" => "0.0.0.0",
+        "::*" => "::",
+        name => name,
+    };
+    match resolve(host, port).and_then(|addr| open_one(addr, config)) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if optional && may_be_missing(&error, optional) => Ok(None),
+        Err(error) => {
+            tracing::warn!(
+                "Warning: Could not create server TCP listening socket {name}:{port}: {error}"
+            );
+            if may_be_missing(&error, optional) { Ok(None) } else { Err(error) }
         }
     }
-    Ok(listeners)
 }
 
 /// A Unix socket that has its mode, but not its name yet, so that there is no moment at which others may connect.
@@ -204,8 +179,9 @@ pub async fn accept_tcp(
     let mut spare = Spare::kept();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            biased;
             _ = &mut over => return,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, addr)) => {
@@ -350,24 +326,27 @@ fn new_socket(domain: Domain, multipath: bool) -> io::Result<Socket> {
     Socket::new(domain, Type::STREAM, Some(Protocol::TCP))
 }
 
-fn resolve(name: &str) -> Option<IpAddr> {
+/// The first address of that name. A link-local one comes with its scope.
+fn resolve(name: &str, port: u16) -> io::Result<SocketAddr> {
     use std::net::ToSocketAddrs;
-    (name, 0).to_socket_addrs().ok()?.next().map(|addr| addr.ip())
+    let found = (name, port).to_socket_addrs()?.next();
+    found.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it has no address"))
 }
 
-/// The machine has no such address, or not even its kind.
-fn is_missing_address(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
+/// Is it no mistake that the machine does not have the address? Where there is no IPv6 at all nobody can come by it,
+/// whatever the configuration says.
+fn may_be_missing(error: &io::Error, optional: bool) -> bool {
+    match error.raw_os_error() {
+        Some(libc::EADDRNOTAVAIL) => optional,
         Some(
-            libc::EADDRNOTAVAIL
-                | libc::EAFNOSUPPORT
-                | libc::EPROTONOSUPPORT
-                | libc::ESOCKTNOSUPPORT
-                | libc::ENOPROTOOPT
-                | libc::EINVAL
-        )
-    )
+            libc::EAFNOSUPPORT
+            | libc::EPFNOSUPPORT
+            | libc::EPROTONOSUPPORT
+            | libc::ESOCKTNOSUPPORT
+            | libc::ENOPROTOOPT,
+        ) => true,
+        _ => false,
+    }
 }
 
 /// Says how many may come before others get their turn.
@@ -520,6 +499,28 @@ fn keep_alive(socket: &SockRef, seconds: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_of_addresses_that_a_machine_does_not_have_are_passed_over() {
+        for (error, mandatory, optional) in [
+            (libc::EAFNOSUPPORT, true, true),
+            (libc::EPROTONOSUPPORT, true, true),
+            (libc::EADDRNOTAVAIL, false, true),
+            (libc::EADDRINUSE, false, false),
+            (libc::EINVAL, false, false),
+        ] {
+            let error = io::Error::from_raw_os_error(error);
+            assert_eq!(may_be_missing(&error, false), mandatory, "{error}");
+            assert_eq!(may_be_missing(&error, true), optional, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_link_local_address_keeps_its_scope() {
+        let addr = resolve("fe80::1%lo", 6379).unwrap();
+        assert!(matches!(addr, SocketAddr::V6(it) if it.scope_id() == 1), "{addr}");
+        assert_eq!(resolve("127.0.0.1", 6379).unwrap(), "127.0.0.1:6379".parse().unwrap());
+    }
 
     #[test]
     fn private_networks_are_known() {

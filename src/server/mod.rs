@@ -27,6 +27,7 @@ pub mod run;
 pub mod scribe;
 pub mod signals;
 pub mod snapshots;
+pub mod sockets;
 pub mod tally;
 pub mod title;
 pub mod tls;

@@ -7,6 +7,7 @@ use super::door::Door;
 use super::host::{Clock, Machine};
 use super::listen::{Listener, UnixSocket};
 use super::scribe::Scribe;
+use super::sockets::Sockets;
 use super::{
     affinity, allocator, beat, crash, daemon, disk, health, includes, listen, loading, log,
     migrate, poll, signals, snapshots, title, tls,
@@ -19,11 +20,9 @@ use crate::persist::files::said;
 use crate::world::Disk;
 use crate::world::host::Facts;
 use anyhow::Context as _;
-use std::cell::RefCell;
 use std::io::Read;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
-use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
 /// The version of Redis whose commands and replies this server has.
@@ -178,8 +177,8 @@ async fn serve(
         tracing::warn!("Failed to configure TLS. Check logs for more info.");
         return Ok(1);
     }
-    let opened = match listen::open_tcp(&config) {
-        Ok(listeners) => listeners,
+    let (sockets, opened) = match Sockets::open(&config) {
+        Ok(opened) => opened,
         Err(failed) => {
             let kind = listen::kind(failed.tls);
             let port = if failed.tls { "tls-port" } else { "port" };
@@ -203,11 +202,11 @@ async fn serve(
     }
     let clock = Clock::start();
     let (send, mut other_sockets) = tokio::sync::mpsc::unbounded_channel();
-    let open = Arc::new(Mutex::new((config.clone(), duplicates(&opened))));
-    let listening = open.clone();
+    let listening = Arc::new(Mutex::new(sockets));
+    let sockets = listening.clone();
     let relisten = Box::new(move |config: &Config| {
-        let mut open = open.lock().expect("nothing in here panics");
-        let (listeners, result) = replace_sockets(&mut open, config);
+        let mut sockets = sockets.lock().expect("nothing in here panics");
+        let (listeners, result) = sockets.change(config);
         // The receiver lives as long as the server.
         let _ = send.send(listeners);
         result
@@ -269,13 +268,12 @@ async fn serve(
     }
 
     tracing::info!("Server initialized");
-    let accepting: Rc<RefCell<Vec<oneshot::Sender<()>>>> = Rc::default();
     let mut ready = Vec::new();
     if opened.iter().any(|listener| !listener.tls) {
         ready.push("tcp");
     }
     let speaks_tls = opened.iter().any(|listener| listener.tls);
-    accept_all(opened, &tls, &crew, &accepting);
+    accept_all(opened, &tls, &crew);
     if let Some(listener) = unix {
         tokio::task::spawn_local(listen::accept_unix(listener, unixsocket.clone(), crew.clone()));
         ready.push("unix");
@@ -311,14 +309,13 @@ async fn serve(
     tokio::task::spawn_local(signals::watch(door.clone(), temporary[0].clone(), is_ending));
     tokio::task::spawn_local(async move {
         while let Some(fresh) = other_sockets.recv().await {
-            accepting.borrow_mut().clear();
-            accept_all(fresh, &tls, &crew, &accepting);
+            accept_all(fresh, &tls, &crew);
         }
     });
 
     let exit = door.stopped().await;
     // Who sees its connection end may be sure that nobody listens any more.
-    close_all(&mut listening.lock().expect("nothing in here panics").1);
+    listening.lock().expect("nothing in here panics").close();
     // If it could not serve, the last line of the log is to be why.
     let say = |text: &str| {
         if exit.code == 0 {
@@ -365,46 +362,11 @@ fn fit_clients(config: &mut Config) {
     }
 }
 
-fn accept_all(
-    listeners: Vec<Listener>,
-    tls: &tls::Tls,
-    crew: &Rc<Crew>,
-    accepting: &RefCell<Vec<oneshot::Sender<()>>>,
-) {
-    for listener in listeners {
-        let (end, over) = oneshot::channel();
-        let tls = listener.tls.then(|| tls.clone());
-        tokio::task::spawn_local(listen::accept_tcp(listener.socket, tls, crew.clone(), over));
-        accepting.borrow_mut().push(end);
+fn accept_all(listeners: Vec<Listener>, tls: &tls::Tls, crew: &Rc<Crew>) {
+    for Listener { socket, over, tls: is_tls } in listeners {
+        let tls = is_tls.then(|| tls.clone());
+        tokio::task::spawn_local(listen::accept_tcp(socket, tls, crew.clone(), over));
     }
-}
-
-type Sockets = (Config, Vec<std::net::TcpListener>);
-
-/// Closes the sockets that are open and opens others; if those cannot be had, the old ones again.
-fn replace_sockets(open: &mut Sockets, config: &Config) -> (Vec<Listener>, std::io::Result<()>) {
-    // An address may stay, or be covered by a wider one, so the old sockets must go first.
-    close_all(&mut open.1);
-    let (listeners, result) = match listen::open_tcp(config) {
-        Ok(fresh) => {
-            open.0 = config.clone();
-            (fresh, Ok(()))
-        }
-        Err(failed) => (listen::open_tcp(&open.0).unwrap_or_default(), Err(failed.error)),
-    };
-    open.1 = duplicates(&listeners);
-    (listeners, result)
-}
-
-/// Shut down, they are dead at once, although the accepting tasks still hold them.
-fn close_all(listeners: &mut Vec<std::net::TcpListener>) {
-    for listener in listeners.drain(..) {
-        let _ = socket2::SockRef::from(&listener).shutdown(std::net::Shutdown::Both);
-    }
-}
-
-fn duplicates(listeners: &[Listener]) -> Vec<std::net::TcpListener> {
-    listeners.iter().filter_map(|listener| listener.socket.try_clone().ok()).collect()
 }
 
 fn rename(engine: &mut Engine, loaded: &config::Loaded) -> Result<(), config::Fatal> {
