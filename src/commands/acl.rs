@@ -294,11 +294,8 @@ fn dry_run(engine: &mut Engine, who: SessionKey, args: Args, out: Reply) -> Done
         return Err(Error::quote("ERR User '", args.get(2), "' not found").into());
     };
     let asked = args.tail(3);
-    let command = match (engine.find(asked), engine.look_up(asked.get(0))) {
-        (Ok(command), _) => command,
-        // A container by itself is a command, though one that does nothing.
-        (Err(_), Some(command)) if asked.len() == 1 => command,
-        _ => return Err(Error::quote("ERR Command '", asked.get(0), "' not found").into()),
+    let Some(command) = engine.find_asked_about(asked) else {
+        return Err(Error::quote("ERR Command '", asked.get(0), "' not found").into());
     };
     let line = engine.acl_line(command, asked, engine.sessions[who].db);
     if !line.command.arity_fits(asked.len()) {

@@ -206,11 +206,7 @@ fn get_keys_and_flags(engine: &mut Engine, _: SessionKey, args: Args, out: Reply
 }
 
 fn keys_of(engine: &Engine, line: Args) -> Result<keys::Keys, Error> {
-    let found = match engine.look_up(line.get(0)) {
-        // A container by itself is a command here, one without keys; so is DEBUG, whatever follows.
-        Some(command) if line.len() == 1 || command.spec.name == "DEBUG" => Some(command),
-        _ => engine.find(line).ok(),
-    };
+    let found = engine.find_asked_about(line);
     let command = found.ok_or(Error::Say("ERR Invalid command specified"))?;
     if !keys::has_keys(&command.spec) {
         return Err(Error::Say("ERR The command has no key arguments"));

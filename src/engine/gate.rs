@@ -41,6 +41,15 @@ impl Engine {
         (self.table.find_sub)(command, args.get(1)).ok_or_else(|| unknown_subcommand(command, args))
     }
 
+    /// The row of a line that is only asked about. A container by itself is a command then, though one that does
+    /// nothing; so is DEBUG, whose words nobody else knows by rows, whatever follows.
+    pub fn find_asked_about(&self, line: Args) -> Option<&'static Command> {
+        match self.named(line.get(0)) {
+            Some(command) if line.len() == 1 || command.spec.name == "DEBUG" => Some(command),
+            _ => self.find(line).ok(),
+        }
+    }
+
     /// The row of a name as COMMAND takes it: a command, or `container|subcommand`.
     pub fn look_up(&self, name: &[u8]) -> Option<&'static Command> {
         self.table.look_up(name, |name| self.named(name))

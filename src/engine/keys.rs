@@ -27,23 +27,23 @@ pub fn has_keys(spec: &Spec) -> bool {
     rule_for(spec.name).is_some() || spec.keys.iter().any(is_key)
 }
 
-/// The keys of a command line, in the order of the key specs; nothing if the line makes no sense.
+/// The keys of a command line, in the order of the key specs; nothing if the line makes no sense. Each of them is
+/// an argument that is there, though the line may be shorter than its command admits: a script may ask about any.
 pub fn find(spec: &Spec, args: Args) -> Option<Keys> {
-    let rule = rule_for(spec.name);
-    let varies = spec.keys.iter().any(|key| key.flags & K_VARIABLE_FLAGS != 0);
-    // Of several STORE the last one counts, which key specs cannot say.
-    let is_georadius = matches!(spec.name, "GEORADIUS" | "GEORADIUSBYMEMBER");
-    if (varies || is_georadius)
-        && let Some(rule) = rule
-    {
-        return rule(args);
-    }
+    let keys = match rule_for(spec.name) {
+        Some(rule) => rule(args)?,
+        None => find_by_row(spec, args)?,
+    };
+    keys.iter().all(|key| key.index < args.len()).then_some(keys)
+}
+
+fn find_by_row(spec: &Spec, args: Args) -> Option<Keys> {
     let mut keys = Keys::new();
     for key in spec.keys.iter().filter(|key| is_key(key)) {
-        let found = find_by(key, args, &mut keys);
-        if found.is_none() || key.flags & K_INCOMPLETE != 0 {
-            return rule?(args);
+        if key.flags & K_INCOMPLETE != 0 {
+            return None;
         }
+        find_by(key, args, &mut keys)?;
     }
     Some(keys)
 }
@@ -130,17 +130,21 @@ fn find_word(args: Args, word: &str, from: i16) -> Option<usize> {
 
 type Rule = fn(Args) -> Option<Keys>;
 
+/// Whose rows do not say it all.
+const RULES: [(&str, Rule); 9] = [
+    ("SET", set),
+    ("BITFIELD", bitfield),
+    ("SORT", sort),
+    ("SORT_RO", sort_ro),
+    ("GEORADIUS", georadius),
+    ("GEORADIUSBYMEMBER", georadius_by_member),
+    ("MIGRATE", migrate),
+    ("XREAD", streams),
+    ("XREADGROUP", streams),
+];
+
 fn rule_for(name: &str) -> Option<Rule> {
-    Some(match name {
-        "SET" => set,
-        "BITFIELD" => bitfield,
-        "SORT" => sort,
-        "SORT_RO" => sort_ro,
-        "GEORADIUS" => georadius,
-        "GEORADIUSBYMEMBER" => georadius_by_member,
-        "MIGRATE" => migrate,
-        _ => return None,
-    })
+    RULES.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule)
 }
 
 const READ: (Access, u8) = (Access::ReadOnly, K_ACCESS);
@@ -216,6 +220,26 @@ fn georadius_from(args: Args, options: usize) -> Option<Keys> {
         at += 1;
     }
     Some(keys)
+}
+
+/// The first half of what follows STREAMS. A group, its consumer and a number may be called like that too, and
+/// stand before it, as options stand in any order: they are passed over as the command itself does.
+fn streams(args: Args) -> Option<Keys> {
+    let mut at = 1;
+    while at < args.len() {
+        at += match &*args.get(at).to_ascii_uppercase() {
+            b"STREAMS" => {
+                let first = at + 1;
+                let count = (args.len() - first) / 2;
+                return (count > 0)
+                    .then(|| (first..first + count).map(|index| key(index, READ)).collect());
+            }
+            b"GROUP" => 3,
+            b"COUNT" | b"BLOCK" | b"CLAIM" | b"MAXCOUNT" | b"MAXSIZE" => 2,
+            _ => 1,
+        };
+    }
+    Some(Keys::new())
 }
 
 /// One key in its place, or, where that is empty, all that follows KEYS.
@@ -359,6 +383,15 @@ mod tests {
             ("MIGRATE", "migrate h 1  0 9 auth keys keys a b", Some("a b")),
             ("MIGRATE", "migrate h 1 k 0 9 keys", Some("k")),
             ("MIGRATE", "migrate h", None),
+            ("XREAD", "xread streams a b 0 0", Some("a b")),
+            ("XREAD", "xread count streams block streams streams a 0", Some("a")),
+            ("XREAD", "xread maxcount streams maxsize streams streams streams 0", Some("streams")),
+            ("XREAD", "xread streams a", None),
+            ("XREAD", "xread streams", None),
+            ("XREAD", "xread count", Some("")),
+            ("XREADGROUP", "xreadgroup count 9 group g streams streams a >", Some("a")),
+            ("XREADGROUP", "xreadgroup noack group streams c streams a b > >", Some("a b")),
+            ("XREADGROUP", "xreadgroup claim streams group g c streams a >", Some("a")),
             ("UNHEARD-OF", "x k", None),
         ];
         for (name, text, wanted) in hidden {
@@ -389,6 +422,29 @@ mod tests {
             let mut keys = Keys::new();
             if find_by(&key, buf.args(), &mut keys).is_some() {
                 prop_assert!(keys.iter().all(|key| key.index < words.len()));
+            }
+        }
+
+        /// The same of the commands that have a rule, however short their line is.
+        #[test]
+        fn no_rule_leaves_the_line(
+            words in proptest::collection::vec(
+                "[a-z]?|[0-9]|KEYS|AUTH2?|GET|SET|STORE|STOREDIST|LIMIT|BY|STREAMS|GROUP|COUNT",
+                1..10,
+            ),
+        ) {
+            const KEYS: &[KeySpec] = &[key_at(1, RW, 0), key_at(3, RW, K_INCOMPLETE)];
+            let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+            let buf = ArgsBuf::of(&words);
+            for (name, _) in RULES {
+                let spec = spec(name, KEYS);
+                for len in 1..=words.len() {
+                    let args = buf.args().head(len);
+                    let found = find(&spec, args).unwrap_or_default();
+                    let what_there_is = find_what_there_is(&spec, args);
+                    let mut keys = found.iter().chain(&what_there_is);
+                    prop_assert!(keys.all(|key| key.index < len), "{name} {words:?}");
+                }
             }
         }
     }

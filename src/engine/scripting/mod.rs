@@ -296,7 +296,7 @@ impl Engine {
     /// May the script's client run this?
     fn script_asks(&mut self, run: &Run, desk: &mut Desk) {
         let args = desk.line.args();
-        let found = self.find(args).ok();
+        let found = self.find_asked_about(args);
         desk.verdict = found.map(|command| {
             self.sessions[run.who].unrestricted
                 || self.check_acl(run.who, command, args, run.db).is_ok()

@@ -591,6 +591,14 @@ fn cve_2023_36824_keys_are_looked_for_inside_of_the_line() {
             transaction.call(&["EXEC"]);
         }
     }
+    // A script may ask about a line of any length, and only whoever may not do everything is asked about.
+    fine(&mut client, &["ACL", "SETUSER", "app", "on", "nopass", "~app:*", "+@all"]);
+    let mut app = server.connect();
+    fine(&mut app, &["AUTH", "app", "x"]);
+    for name in ["set", "bitfield", "sort", "sort_ro", "georadius", "migrate", "xread", "mset"] {
+        let asks = format!("return redis.acl_check_cmd('{name}')");
+        answers(&mut app, &["EVAL", &asks, "0"], Value::Int(1));
+    }
     refuses(&mut client, &["COMMAND", "GETKEYS", "ZINTERCARD", "3", "a"], "Invalid arguments");
     refuses(&mut client, &["COMMAND", "GETKEYS"], "");
     is_well(&mut server);
