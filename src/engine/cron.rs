@@ -55,7 +55,6 @@ impl Engine {
         }
         slow.into_iter().for_each(|who| self.bound_output(who));
         self.look_at_outputs_again();
-        self.look_at_room_again();
         debug_assert!(self.weights_are_right(), "somebody has changed and was not weighed");
         let micros = self.host.mono_us().saturating_sub(now.mono_us);
         self.stats.cycles.cron_micros += micros;
@@ -70,7 +69,6 @@ impl Engine {
             || self.is_asked_to_stop()
             || self.config.watchdog_period > 0
             || self.has_too_many_reads()
-            || self.room_is_put_off()
             || self.sessions.iter().any(|session| session.soft_limit_since_us.is_some());
         let peaks_age = self.reply_peaks.resizes && self.reply_peaks.reset_after_us.is_some();
         let ages = |session: &Session| peaks_age && session.reply_peak > 0;

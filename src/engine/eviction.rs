@@ -7,7 +7,8 @@
 //!
 //! Eviction goes on for as long as `maxmemory-eviction-tenacity` allows, and then in slices of its own, between
 //! requests. Meanwhile requests are served, but those that would let the data grow wait when there is too much
-//! already (`SLACK`); so memory stays below the limit, and nobody else waits.
+//! already (`SLACK`); so memory stays below the limit, and nobody else waits. While whole databases are being freed
+//! elsewhere nothing is evicted, since they may make room enough, and what grows waits for them in the same way.
 //!
 //! When nothing may be evicted any more, what grows is refused, and nothing else is: what reads, what removes, what
 //! only moves, and any transaction of such.
@@ -40,12 +41,21 @@ pub struct Room {
     wanted: bool,
     /// Clients wait for that.
     awaited: bool,
-    /// … and it is looked at again when what is on its way may have come back.
-    put_off: bool,
     /// Since when there is too much.
     exceeded_since_us: Option<u64>,
     /// For how long there was, before.
     exceeded_us: u64,
+}
+
+/// What whoever has slices made does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Waits until there is something to evict.
+    Rest,
+    /// Has another made.
+    GoOn,
+    /// Looks again in a moment: what others free may have come back, and nobody says when it has.
+    LookAgain,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +64,9 @@ enum State {
     Fine,
     /// There is not, and there was no time to make more.
     Working,
-    /// There is not, and this is no time to make any: it is on its way, or nothing may change.
+    /// There is not, and memory is on its way back of which nobody knows how much it is.
+    Coming,
+    /// There is not, and this is no time to make any: nothing may change.
     Later,
     /// Nothing may go any more.
     Exhausted,
@@ -108,7 +120,7 @@ impl Engine {
         }
         let state = self.evict_for(tenacity_us(self.config.maxmemory_eviction_tenacity));
         self.room.is_exhausted = state == State::Exhausted;
-        if state == State::Working {
+        if matches!(state, State::Working | State::Coming) {
             self.room.wanted = true;
         }
         self.move_clock_on();
@@ -125,11 +137,15 @@ impl Engine {
         if !self.room.wanted || self.room.limit == 0 {
             return false;
         }
-        let slack = self.room.limit / SLACK;
-        let is_over = self.counted() > self.room.ceiling.max(self.room.limit).saturating_add(slack);
-        let waits = is_over && self.grows(who, command, args);
+        let waits = self.is_far_over() && self.grows(who, command, args);
         self.room.awaited |= waits;
         waits
+    }
+
+    /// Is there so much that growth waits?
+    fn is_far_over(&self) -> bool {
+        let slack = self.room.limit / SLACK;
+        self.counted() > self.room.ceiling.max(self.room.limit).saturating_add(slack)
     }
 
     /// Why a request may not run: it would let the data grow, and there is no room.
@@ -276,13 +292,13 @@ impl Engine {
         !self.is_busy() && (std::mem::take(&mut self.room.wanted) || self.keyspace.counts_rules())
     }
 
-    /// Evicts a slice; says whether there is more to do.
-    pub fn evict_on(&mut self, now: Now) -> bool {
+    /// Evicts a slice.
+    pub fn evict_on(&mut self, now: Now) -> Next {
         self.set_now(now);
         if self.is_busy() {
             // It goes on when the script is over.
             self.room.wanted = true;
-            return false;
+            return Next::Rest;
         }
         // What rules are about is counted anew when they change.
         let counts = self.keyspace.count_rules(COUNTED);
@@ -292,17 +308,24 @@ impl Engine {
             _ => self.evict_for(tenacity_us(STEEP_FROM)),
         };
         self.room.is_exhausted = state == State::Exhausted;
-        self.room.put_off = state == State::Later && self.may_evict();
         self.tell_followers();
-        let goes_on = state == State::Working || counts || is_over;
+        let next = match state {
+            _ if counts || is_over => Next::GoOn,
+            State::Working => Next::GoOn,
+            State::Coming => Next::LookAgain,
+            State::Fine | State::Later | State::Exhausted => Next::Rest,
+        };
+        // Whoever has more to do goes on without being asked.
         self.room.wanted = false;
-        if std::mem::take(&mut self.room.awaited) {
+        // Nobody is roused in vain, however often it is looked at.
+        let comes = state == State::Coming && self.is_far_over();
+        if !comes && std::mem::take(&mut self.room.awaited) {
             // Who still finds no room waits again.
             for session in self.sessions.iter_mut().filter(|session| session.postponed) {
                 session.mailbox.ring();
             }
         }
-        goes_on
+        next
     }
 
     /// The limit or a policy has changed, or eviction may go on after a pause.
@@ -310,18 +333,6 @@ impl Engine {
         if self.room.limit > 0 || self.keyspace.rules().is_some() {
             self.room.wanted = true;
         }
-    }
-
-    /// Called by the clock: nobody says when what others free has come back.
-    pub(super) fn look_at_room_again(&mut self) {
-        if std::mem::take(&mut self.room.put_off) {
-            self.reconsider_room();
-        }
-    }
-
-    /// Does eviction wait for the clock?
-    pub(super) fn room_is_put_off(&self) -> bool {
-        self.room.put_off
     }
 
     /// Takes over what the configuration says.
@@ -443,12 +454,12 @@ impl Engine {
             if counted <= self.room.limit {
                 return State::Fine;
             }
-            // Whole databases are on their way back: nobody knows how much that is, but it may well do.
-            if coming.and_more || self.trash.iter().any(|trash| trash.bytes.is_none()) {
-                return State::Later;
-            }
             if !self.may_evict() {
                 return State::Later;
+            }
+            // Whole databases are on their way back: nobody knows how much that is, but it may well do.
+            if coming.and_more || self.trash.iter().any(|trash| trash.bytes.is_none()) {
+                return State::Coming;
             }
             if self.config.import_mode {
                 return State::Exhausted;

@@ -9,6 +9,7 @@ use super::alarm::Alarm;
 use super::free::Freer;
 use super::left::{Errand, Left};
 use super::scribe::Scribe;
+use crate::engine::eviction::Next;
 use crate::engine::persistence::Order;
 use crate::engine::{Engine, Exit};
 use crate::world::time::Now;
@@ -55,6 +56,10 @@ struct Inside {
     /// An empty list, to be exchanged for the one that errands were left in.
     errands: Vec<Errand>,
 }
+
+/// What is being freed elsewhere is looked at so often, by those who need the room: a large database takes a
+/// second, a small one a few of these.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(1);
 
 /// How often who leaves looks whether something was left meanwhile, before another thread must see
 /// to it: with no bound its own clients could wait for ever, with none at all others would be woken
@@ -284,8 +289,12 @@ impl Door {
     pub async fn make_room(self) {
         loop {
             self.room.room.notified().await;
-            while self.enter(|engine, now| engine.evict_on(now)).await {
-                tokio::task::yield_now().await;
+            loop {
+                match self.enter(|engine, now| engine.evict_on(now)).await {
+                    Next::Rest => break,
+                    Next::GoOn => tokio::task::yield_now().await,
+                    Next::LookAgain => tokio::time::sleep(LOOK_AGAIN).await,
+                }
             }
         }
     }

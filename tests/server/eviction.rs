@@ -173,6 +173,28 @@ fn a_lower_limit_is_reached_behind_what_is_being_freed() {
     listener.read_reply().expect("the key is evicted");
 }
 
+/// A flushed database is being freed: what grows waits for its memory, and neither takes more than the limit nor is
+/// refused.
+#[test]
+fn what_grows_waits_for_what_is_being_freed() {
+    let server = russet(&[]);
+    let mut client = server.connect();
+    client.call(&["DEBUG", "POPULATE", "300000", "key", "10"]);
+    let number =
+        |client: &mut Client, field| -> u64 { info(client, field).parse().expect("a number") };
+    let limit = number(&mut client, "used_memory") + MIB;
+    client.call(&["CONFIG", "SET", "maxmemory", &limit.to_string()]);
+    assert_eq!(client.call(&["FLUSHALL", "ASYNC"]), Value::simple("OK"));
+    let value = "x".repeat(300_000);
+    for at in 0..30 {
+        assert_eq!(client.call(&["SET", &at.to_string(), &value]), Value::simple("OK"), "{at}");
+        // A hundredth, the value, and the request that it came in.
+        let used = number(&mut client, "used_memory");
+        assert!(used <= limit + limit / 100 + MIB, "{used} of {limit} after {at}");
+    }
+    assert_eq!(client.call(&["DBSIZE"]), Value::Int(30));
+}
+
 /// What is evicted is told to the log, so that what is loaded is what was there.
 #[test]
 fn the_log_knows_what_was_evicted() {
