@@ -3,6 +3,10 @@
 //! The engine knows what it has queued for a client. What a socket's owner has taken and not written, and
 //! messages that many clients hold together, come and go without the engine: they are counted here, each byte
 //! once. A message leaves the count when the last who holds it lets go.
+//!
+//! A client that is ended takes nothing any more, though whoever has its socket comes to free it only later. What
+//! is held for it until then is on its way out: of messages that others share as well as much as it holds, so that
+//! nobody else is ended in its stead. If others do hold on to them, they count again as soon as it is gone.
 
 use bytes::Bytes;
 use std::sync::Arc;
@@ -19,6 +23,8 @@ struct Counts {
     messages: AtomicUsize,
     /// Bytes that sockets' owners still hold for clients that are gone.
     leaving: AtomicUsize,
+    /// … and of messages, for each of those clients.
+    let_go: AtomicUsize,
     /// A client that has so many bytes unread is not read from.
     pause_at: AtomicUsize,
 }
@@ -39,7 +45,13 @@ impl Ledger {
     /// All that is counted here.
     #[inline]
     pub fn bytes(&self) -> usize {
-        self.0.in_flight.load(Ordering::Relaxed) + self.0.messages.load(Ordering::Relaxed)
+        let messages = self.0.messages.load(Ordering::Relaxed);
+        self.0.in_flight.load(Ordering::Relaxed) + messages - self.let_go(messages)
+    }
+
+    /// Of so many bytes of messages, those that clients which are gone may be the last to hold.
+    fn let_go(&self, messages: usize) -> usize {
+        self.0.let_go.load(Ordering::Relaxed).min(messages)
     }
 
     /// A socket's owner holds so many bytes now, and held so many before.
@@ -51,12 +63,18 @@ impl Ledger {
     /// What was held for clients that are gone, until whoever holds it has come to free it.
     #[inline]
     pub fn leaving(&self) -> usize {
-        self.0.leaving.load(Ordering::Relaxed)
+        let messages = self.0.messages.load(Ordering::Relaxed);
+        self.0.leaving.load(Ordering::Relaxed) + self.let_go(messages)
     }
 
     /// So many bytes of a client that is gone are held now, and were before.
     pub fn left(&self, before: usize, now: usize) {
         self.0.leaving.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+    }
+
+    /// The same of messages that others may hold as well.
+    pub fn left_messages(&self, before: usize, now: usize) {
+        self.0.let_go.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
     }
 
     pub fn pause_at(&self) -> usize {
@@ -79,6 +97,7 @@ impl Default for Counts {
             in_flight: AtomicUsize::new(0),
             messages: AtomicUsize::new(0),
             leaving: AtomicUsize::new(0),
+            let_go: AtomicUsize::new(0),
             pause_at: AtomicUsize::new(usize::MAX),
         }
     }

@@ -31,6 +31,8 @@ pub struct Outbox {
     queued: usize,
     /// The memory of those that nobody else holds.
     own: usize,
+    /// The memory of messages that others hold as well, all of each until the last byte of it was sent.
+    shared: usize,
     /// Behind all pieces, and still growing.
     tail: BytesMut,
 }
@@ -40,6 +42,8 @@ struct Piece {
     bytes: Bytes,
     /// The memory that goes with it; none if others hold it as well.
     own: usize,
+    /// Or the memory of the message that it is, or is left of.
+    shared: usize,
 }
 
 impl Outbox {
@@ -56,6 +60,11 @@ impl Outbox {
         self.own + self.tail.capacity() + self.pieces.capacity() * size_of::<Piece>()
     }
 
+    /// Bytes of memory that others may hold as well.
+    pub fn shared_memory(&self) -> usize {
+        self.shared
+    }
+
     /// How many pieces wait.
     pub fn pieces(&self) -> usize {
         self.pieces.len() + !self.only.is_empty() as usize + !self.tail.is_empty() as usize
@@ -68,7 +77,7 @@ impl Outbox {
             self.end_tail();
         }
         if bytes.len() > PIECE_BYTES {
-            return self.push(Bytes::copy_from_slice(bytes), bytes.len());
+            return self.push(Bytes::copy_from_slice(bytes), bytes.len(), 0);
         }
         if self.tail.capacity() == 0 {
             self.tail.reserve(TAIL_BYTES.max(bytes.len()));
@@ -88,13 +97,14 @@ impl Outbox {
         let own = buffer.capacity();
         let mut bytes = Bytes::from(std::mem::take(buffer));
         bytes.advance(from);
-        self.push(bytes, own);
+        self.push(bytes, own, 0);
     }
 
     /// Puts a message behind what waits that others get as well.
     pub fn share(&mut self, message: &Bytes) {
         if self.is_empty() {
             self.only = message.clone();
+            self.shared = message.len();
             return;
         }
         self.no_longer_only();
@@ -102,7 +112,7 @@ impl Outbox {
             return self.copy(message);
         }
         self.end_tail();
-        self.push(message.clone(), 0);
+        self.push(message.clone(), 0, message.len());
     }
 
     /// Puts behind what waits all that waits in another.
@@ -116,6 +126,7 @@ impl Outbox {
         self.end_tail();
         self.queued += other.queued;
         self.own += other.own;
+        self.shared += other.shared;
         self.pieces.append(&mut other.pieces);
         self.tail = other.tail;
     }
@@ -160,6 +171,7 @@ impl Outbox {
             self.queued -= sent;
             if first.bytes.is_empty() {
                 self.own -= first.own;
+                self.shared -= first.shared;
                 self.pieces.pop_front();
             }
         }
@@ -169,9 +181,13 @@ impl Outbox {
     /// Something comes behind the only message.
     fn no_longer_only(&mut self) {
         let only = std::mem::take(&mut self.only);
+        if only.is_empty() {
+            return;
+        }
+        let shared = std::mem::take(&mut self.shared);
         if only.len() >= SHARED_FROM {
-            self.push(only, 0);
-        } else if !only.is_empty() {
+            self.push(only, 0, shared);
+        } else {
             self.copy(&only);
         }
     }
@@ -180,14 +196,15 @@ impl Outbox {
         if !self.tail.is_empty() {
             let tail = std::mem::take(&mut self.tail);
             let own = tail.capacity();
-            self.push(tail.freeze(), own);
+            self.push(tail.freeze(), own, 0);
         }
     }
 
-    fn push(&mut self, bytes: Bytes, own: usize) {
+    fn push(&mut self, bytes: Bytes, own: usize, shared: usize) {
         self.queued += bytes.len();
         self.own += own;
-        self.pieces.push_back(Piece { bytes, own });
+        self.shared += shared;
+        self.pieces.push_back(Piece { bytes, own, shared });
     }
 }
 
@@ -273,6 +290,9 @@ mod tests {
                 prop_assert_eq!(outbox.len(), model.len());
                 let pieces = &outbox.pieces;
                 prop_assert_eq!(outbox.own, pieces.iter().map(|piece| piece.own).sum::<usize>());
+                let shared = pieces.iter().map(|piece| piece.shared).sum::<usize>();
+                prop_assert!(outbox.shared == shared || pieces.is_empty() && !outbox.only.is_empty());
+                prop_assert!(outbox.shared >= shared + outbox.only.len());
             }
             let mut rest = Vec::new();
             while !outbox.is_empty() {

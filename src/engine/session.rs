@@ -175,10 +175,14 @@ pub struct Mailbox {
     in_flight: AtomicUsize,
     /// Of that, the memory that is held for this client alone.
     held: AtomicUsize,
+    /// … and that of messages, which others may hold as well.
+    shared: AtomicUsize,
     /// As many bytes as were held when the client was gone; they are freed before this is dropped.
     leaving: AtomicUsize,
     /// When the socket last took something that had to wait or was no answer.
     sent_us: AtomicU64,
+    /// The same of messages.
+    letting_go: AtomicUsize,
     /// The client counts as gone, and so does what is held for it.
     closed: AtomicBool,
     ledger: Ledger,
@@ -191,8 +195,10 @@ impl Mailbox {
             mail: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
+            shared: AtomicUsize::new(0),
             leaving: AtomicUsize::new(0),
             sent_us: AtomicU64::new(0),
+            letting_go: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             ledger,
         }
@@ -225,6 +231,7 @@ impl Mailbox {
     /// before must tell the engine as well, which has bounds on it.
     pub fn set_in_flight(&self, unsent: &Outbox, sealed: usize) {
         self.in_flight.store(unsent.len() + sealed, Ordering::Relaxed);
+        self.shared.store(unsent.shared_memory(), Ordering::SeqCst);
         self.set_held(unsent.own_memory() + sealed);
         // The engine may have written it off in between.
         if self.closed.load(Ordering::SeqCst) {
@@ -250,6 +257,8 @@ impl Mailbox {
             self.ledger.left(self.leaving.swap(held, Ordering::SeqCst), held);
             self.ledger.held(held, 0);
         }
+        let shared = self.shared.load(Ordering::SeqCst);
+        self.ledger.left_messages(self.letting_go.swap(shared, Ordering::SeqCst), shared);
     }
 
     fn set_held(&self, bytes: usize) {
@@ -269,6 +278,7 @@ impl Mailbox {
 impl Drop for Mailbox {
     fn drop(&mut self) {
         self.ledger.left(*self.leaving.get_mut(), 0);
+        self.ledger.left_messages(*self.letting_go.get_mut(), 0);
     }
 }
 
@@ -542,5 +552,23 @@ mod tests {
         assert!(ledger.leaving() >= 55_000);
         drop(mailbox);
         assert_eq!(ledger.leaving(), 0);
+    }
+
+    /// … and so is a message, which counts for others again if they go on holding it.
+    #[test]
+    fn a_message_to_a_client_that_is_gone_is_leaving_with_it() {
+        let ledger = Ledger::default();
+        let message = ledger.message(vec![7; 5000]);
+        let (mailbox, mut unsent) = (Mailbox::new(ledger.clone()), Outbox::default());
+        unsent.share(&message);
+        unsent.advance(1000);
+        mailbox.set_in_flight(&unsent, 0);
+        mailbox.close();
+        assert_eq!((ledger.bytes(), ledger.leaving()), (0, 5000));
+        // Nobody knows of the other one until then.
+        drop((mailbox, unsent));
+        assert_eq!((ledger.bytes(), ledger.leaving()), (5000, 0));
+        drop(message);
+        assert_eq!((ledger.bytes(), ledger.leaving()), (0, 0));
     }
 }

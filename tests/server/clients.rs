@@ -37,6 +37,24 @@ fn the_largest_client_goes_first() {
     drop((small, large, middle));
 }
 
+/// Who does not read messages is ended, and nobody else: what is held for it goes with it, though not at once.
+#[test]
+fn nobody_is_ended_for_what_another_does_not_read() {
+    let server = russet(&[]);
+    let mut control = server.connect();
+    control.call(&["CONFIG", "SET", "client-output-buffer-limit", "pubsub 0 0 0"]);
+    let mut others: Vec<Client> = (0..5).map(|_| server.connect()).collect();
+    let mut deaf = server.connect();
+    deaf.call(&["SUBSCRIBE", "news"]);
+    let message = vec![b'.'; 20 * MIB as usize];
+    assert_eq!(control.call(&[b"PUBLISH", &b"news"[..], &message]), Value::Int(1));
+    control.call(&["CONFIG", "SET", "maxmemory-clients", "5mb"]);
+    for client in &mut others {
+        assert_eq!(client.try_call(&["PING"]).ok(), Some(Value::simple("PONG")));
+    }
+    assert_eq!(stat(&mut control, "evicted_clients"), 1);
+}
+
 #[test]
 fn who_must_not_be_evicted_is_not() {
     let server = russet(&["--maxmemory-clients", "300000"]);
