@@ -2,8 +2,8 @@
 //!
 //! Looked at before each request, which costs a comparison while there is room. What counts is what the allocator has
 //! given out, less what will go by itself: answers that clients have not read yet, what the log has not synced,
-//! what a snapshot has gathered, and what is being freed elsewhere. Else a few slow readers could drive all data out,
-//! and the messages about evicted keys would evict more.
+//! what a snapshot has gathered or keeps from being freed, and what is being freed elsewhere. Else a few slow readers
+//! could drive all data out, and the messages about evicted keys would evict more.
 //!
 //! Eviction goes on for as long as `maxmemory-eviction-tenacity` allows, and then in slices of its own, between
 //! requests. Meanwhile requests are served, but those that would let the data grow wait when there is too much
@@ -382,7 +382,8 @@ impl Engine {
     }
 
     /// Bytes that go by themselves: what clients have not read, up to the share of the limit that it may take, what is
-    /// still held for clients that were ended, what the log takes until it is synced, and what a snapshot has gathered.
+    /// still held for clients that were ended, what the log takes until it is synced, and what a snapshot holds that is
+    /// nobody else's.
     pub fn not_counted(&self) -> u64 {
         let unread = self.outputs_memory() as u64;
         let unread = match self.room.limit {
@@ -390,7 +391,7 @@ impl Engine {
             limit => unread.min(limit / OUTPUTS_SHARE),
         };
         let leaving = self.ledger.leaving() as u64;
-        unread + leaving + self.log_memory() + self.keyspace.gathered() as u64
+        unread + leaving + self.log_memory() + self.keyspace.held_by_walk() as u64
     }
 
     /// Bytes that the log takes in memory: what is not in its file, and what is kept until that was synced.

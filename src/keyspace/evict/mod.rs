@@ -382,7 +382,8 @@ impl Keyspace {
         self.eviction.groups[group].evicted += 1;
         let cause = Cause::Eviction { unlinked: self.eviction.lazy };
         self.changes.note(db, record.key(), Event::EVICTED, cause);
-        // It is left out of a snapshot that has not come to it: handing it over would take what memory it gives.
+        // It is left out of a snapshot that has not come to it: handing it over would take what memory it gives. A long
+        // value that is being handed over stays until it was, and is the walk's, which says so (`held_by_walk`).
         self.goes_by_itself(db, record.key());
         if self.walk.is_some() {
             return self.let_go(db, record);

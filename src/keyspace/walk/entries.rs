@@ -76,6 +76,11 @@ impl Entries {
         self.raw.len() + self.weight
     }
 
+    /// How much memory it takes, with the room that it has for more.
+    pub(super) fn memory(&self) -> usize {
+        self.raw.capacity() + self.weight
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.raw.is_empty()
     }

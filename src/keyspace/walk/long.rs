@@ -23,6 +23,8 @@ pub struct Long {
     age: u32,
     parts: Parts,
     place: Place,
+    /// How much it takes, once it was removed or replaced.
+    kept: usize,
 }
 
 enum Parts {
@@ -61,7 +63,10 @@ impl Long {
         let place = Place::There { db: 0, key: Vec::new() };
         match Long::new(number, &mut record, place, portions) {
             None => Err(record),
-            Some(long) => Ok(Long { place: Place::Here(record), ..long }),
+            Some(mut long) => {
+                long.take(record);
+                Ok(long)
+            }
         }
     }
 
@@ -77,7 +82,7 @@ impl Long {
             }
         };
         let (key, deadline, age) = (record.key().to_vec(), record.deadline(), record.age());
-        Some(Long { db, key, deadline, age, parts, place })
+        Some(Long { db, key, deadline, age, parts, place, kept: 0 })
     }
 
     pub fn is_text(&self) -> bool {
@@ -106,9 +111,16 @@ impl Long {
         }
     }
 
-    /// The record was removed.
-    pub fn take(&mut self, record: Record) {
+    /// The record was removed. Says how much that keeps.
+    pub fn take(&mut self, record: Record) -> usize {
+        self.kept = record.memory();
         self.place = Place::Here(record);
+        self.kept
+    }
+
+    /// What it keeps that is nobody else's any more.
+    pub fn kept(&self) -> usize {
+        self.kept
     }
 
     /// What comes before the parts.

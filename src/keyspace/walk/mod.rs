@@ -172,6 +172,12 @@ impl Keyspace {
         self.walk.as_ref().map_or(0, |walk| walk.gathered())
     }
 
+    /// Bytes that the walk holds and that go with it: what it copied, and values that were removed before it had handed
+    /// them over.
+    pub fn held_by_walk(&self) -> usize {
+        self.walk.as_ref().map_or(0, |walk| walk.memory())
+    }
+
     /// Gives the walk up. What it held is handed over, to be freed where it holds nobody up.
     pub fn end_walk(&mut self) -> Option<impl Any + Send + use<>> {
         let mut walk = self.forget()?;

@@ -35,6 +35,8 @@ pub struct Walk {
     long: VecDeque<Long>,
     /// How many of them all are strings.
     texts: usize,
+    /// Bytes of those that were removed or replaced.
+    kept: usize,
     /// Bytes that were copied because they were about to be changed, and not since it was their turn.
     copied: u64,
     /// Keys that a step leaves for its end.
@@ -109,6 +111,7 @@ impl Walk {
             open: None,
             long: VecDeque::new(),
             texts: 0,
+            kept: 0,
             special: Vec::new(),
             copied: 0,
         }
@@ -133,6 +136,12 @@ impl Walk {
     /// Was everything handed over?
     pub fn is_over(&self) -> bool {
         self.at == self.sources.len() && self.open.is_none() && self.long.is_empty()
+    }
+
+    /// Bytes that are held until they are taken or handed over, and then go: also what cannot be taken yet, and long
+    /// values that are nobody else's any more.
+    pub fn memory(&self) -> usize {
+        self.ready_bytes + self.entries.memory() + self.kept
     }
 
     /// Bytes that wait to be taken.
@@ -193,6 +202,7 @@ impl Walk {
             }
             None => {
                 self.texts -= usize::from(long.is_text());
+                self.kept -= long.kept();
                 long.into_record().into_iter().for_each(|record| free(record, trash));
             }
         }
@@ -267,6 +277,7 @@ impl Walk {
                 match Long::here(*number, record, self.portions) {
                     Ok(long) => {
                         self.texts += usize::from(long.is_text());
+                        self.kept += long.kept();
                         self.long.push_back(long);
                         continue;
                     }
@@ -338,7 +349,8 @@ impl Walk {
         match self.long_at(db, record.key()) {
             None => Some(record),
             Some(long) => {
-                long.take(record);
+                let kept = long.take(record);
+                self.kept += kept;
                 None
             }
         }
@@ -355,7 +367,8 @@ impl Walk {
             return;
         }
         if let Some(long) = self.long_at(db, record.key()) {
-            long.take(Record::long(b"", record.take_text()));
+            let kept = long.take(Record::long(b"", record.take_text()));
+            self.kept += kept;
         }
     }
 
@@ -391,12 +404,14 @@ impl Walk {
 
     /// A database was emptied.
     pub fn emptied(&mut self, db: usize, old: &mut Db) {
+        let mut kept = 0;
         for long in self.all_long() {
             let key = long.home().filter(|(home, _)| *home == db).map(|(_, key)| key);
             if let Some(record) = key.and_then(|key| old.take_off(key)) {
-                long.take(record);
+                kept += long.take(record);
             }
         }
+        self.kept += kept;
         let Some(source) = self.homes[db].take() else { return };
         let seed = old.table.seed();
         let table = std::mem::replace(&mut old.table, table::Table::new(seed));

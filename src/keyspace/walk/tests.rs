@@ -11,6 +11,7 @@ use crate::data::stream::Stream;
 use crate::data::string::Text;
 use crate::data::zset::ZSet;
 use crate::data::{Collection, Mortal, Type};
+use crate::keyspace::evict::{Evicted, Policy, Whose};
 use crate::keyspace::{Event, Life, Str};
 use proptest::prelude::*;
 use rand::rngs::SmallRng;
@@ -441,4 +442,33 @@ fn copies_of_what_changes_are_counted() {
     drop(keyspace.take_pieces());
     assert!(!keyspace.is_walking());
     assert_eq!(keyspace.copied_for_walk(), short + portions.line as u64);
+}
+
+/// What goes with the walk is known, also what cannot be taken while the parts of a long value are, and that value
+/// itself when it is nobody else's any more.
+#[test]
+fn all_that_is_held_for_the_walk_is_counted() {
+    let mut keyspace = Keyspace::new(1, 7);
+    keyspace.begin(Millis(1));
+    let set = |keyspace: &mut Keyspace, key: &str, text: &[u8]| {
+        keyspace.put_text(0, key.as_bytes(), text, Life::Forever, Event::string("set"));
+    };
+    (0..100).for_each(|number| set(&mut keyspace, &format!("key:{number}"), &[b'v'; 500]));
+    set(&mut keyspace, "long", &vec![b'l'; 2 << 20]);
+    keyspace.begin_walk();
+    keyspace.before_change(0, b"long");
+    assert!(keyspace.walk(1) && keyspace.walks_in_text());
+    drop(keyspace.take_pieces());
+    assert_eq!(keyspace.gathered(), 0);
+    (0..50).for_each(|number| set(&mut keyspace, &format!("key:{number}"), b"other"));
+    let held = keyspace.held_by_walk();
+    assert!(keyspace.gathered() == 0 && held >= 50 * 500, "{held} bytes");
+    let policy = Policy::from(MaxmemoryPolicy::AllkeysRandom);
+    keyspace.eviction.configure(policy, 5, true, &[]);
+    while keyspace.evict(Whose::All) == Evicted::One {}
+    let held = keyspace.held_by_walk();
+    assert!(held >= (2 << 20) + 50 * 500, "{held} bytes");
+    while keyspace.walk(usize::MAX) {}
+    drop(keyspace.take_pieces());
+    assert_eq!(keyspace.held_by_walk(), 0);
 }
