@@ -81,10 +81,10 @@ impl Unpacker {
                 if !self.lines.is_empty() {
                     self.flush(loads);
                 }
-                let age = self.forge.aging.restored(entry.idle_seconds, entry.frequency);
-                let Entry { key, value, deadline, .. } = entry;
+                let Entry { key, value, deadline, idle_seconds: idle, frequency, .. } = entry;
                 self.bytes += key.len() + value.view().weight();
-                self.arrivals.push(self.forge.arrival(db, &key, value, deadline, age));
+                let arrival = self.forge.arrival(db, &key, value, deadline, idle, frequency);
+                self.arrivals.push(arrival);
                 self.flush_if_full(loads);
             }
             Loaded::Command(line) => {

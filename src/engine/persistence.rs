@@ -8,12 +8,13 @@
 use super::Engine;
 use crate::config::{AppendFsync, RdbVersion, SavePoint};
 use crate::error::Error;
+use crate::keyspace::evict::Ages;
 use crate::keyspace::walk::{Piece, Saved};
 use crate::persist::files::{Names, said};
 use crate::persist::load::set_log_aside;
 use crate::persist::log::{Event, Log, Options, Policy};
 use crate::persist::permit::Permit;
-use crate::persist::snapshot::{Ages, Format, Request, SnapshotFile};
+use crate::persist::snapshot::{Format, Request, SnapshotFile};
 use crate::rdb::codes::Family;
 use crate::rdb::write as rdb;
 use crate::world::Disk;
@@ -128,7 +129,7 @@ impl Head {
             aux: &aux,
             functions: &self.functions,
             databases: &self.databases,
-            ages: self.ages,
+            ages: self.ages.clone(),
             write_back: self.write_back,
         };
         Ok(SnapshotFile::create(disk, path, request)?.permitted_by(self.permit.clone()))
@@ -570,11 +571,7 @@ impl Engine {
             ],
             functions: self.functions.codes().map(|(_, code)| code.to_vec()).collect(),
             databases,
-            ages: match config.maxmemory_policy.name() {
-                name if name.ends_with("-lfu") => Ages::Frequency(self.keyspace.aging),
-                name if name.ends_with("-lru") => Ages::Idle(seconds as u32),
-                _ => Ages::Nothing,
-            },
+            ages: self.keyspace.ages(),
             permit,
         }
     }

@@ -1,8 +1,8 @@
 //! How long a key has not been used, or how often it has: 24 bits in each record.
 //!
-//! Under an LRU policy they are the second of the last use, under an LRM policy that of the last change. Under an LFU policy the upper 16 are
-//! the minute of the last decay and the lower 8 a logarithmic counter, as Redis describes it:
-//! <https://redis.io/docs/latest/develop/reference/eviction/#lfu-eviction>
+//! Under an LRU policy they are the second of the last use, under an LRM policy that of the last change. Under an
+//! LFU policy the upper 16 are the minute of the last decay and the lower 8 a logarithmic counter, as Redis
+//! describes it: <https://redis.io/docs/latest/develop/reference/eviction/#lfu-eviction>
 
 use super::record::Record;
 use rand::Rng;
@@ -16,12 +16,14 @@ pub struct Aging {
     pub log_factor: u32,
     /// Minutes after which the counter is lowered by one; 0 never lowers it.
     pub decay_minutes: u32,
-    /// The wall clock.
+    /// The clock that nobody sets, which began at the wall's.
     pub(super) seconds: u32,
 }
 
 const LRU_MASK: u32 = (1 << 24) - 1;
 const MINUTES_MASK: u32 = (1 << 16) - 1;
+/// A snapshot takes no longer than this, in seconds.
+const SNAPSHOT_MAX: u32 = 24 * 3600;
 /// New keys start here, so that they are not the first to go.
 const LFU_START: u32 = 5;
 
@@ -79,6 +81,24 @@ impl Aging {
     /// Seconds since the last use.
     pub fn idle_seconds(&self, record: &Record) -> u32 {
         self.seconds.wrapping_sub(record.age()) & LRU_MASK
+    }
+
+    /// Seconds from the last use to this moment, which may be the one before: a key may be used between the
+    /// beginning of a snapshot and its turn.
+    pub fn idle_before(&self, age: u32) -> u32 {
+        match age.wrapping_sub(self.seconds) & LRU_MASK {
+            ..SNAPSHOT_MAX => 0,
+            _ => self.seconds.wrapping_sub(age) & LRU_MASK,
+        }
+    }
+
+    /// The logarithmic counter, of such a key.
+    pub fn frequency_before(&self, age: u32) -> u8 {
+        const MINUTES_MAX: u32 = SNAPSHOT_MAX / 60;
+        match (age >> 8).wrapping_sub(self.minutes()) & MINUTES_MASK {
+            ..MINUTES_MAX => age as u8,
+            _ => self.decayed(age),
+        }
     }
 
     /// The logarithmic counter, decayed to this moment.

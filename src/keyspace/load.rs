@@ -1,5 +1,6 @@
 //! Taking in what was saved: whole records, many at a time, which nobody is told of.
 
+use super::evict::Ages;
 use super::{Keyspace, Record};
 use crate::base::table::{self, Table};
 use crate::data::Value;
@@ -13,21 +14,23 @@ pub struct Arrival {
 }
 
 /// What is made of records for one keyspace.
-#[derive(Clone, Copy)]
 pub struct Forge {
-    pub seed: u64,
-    pub aging: super::Aging,
+    seed: u64,
+    ages: Ages,
 }
 
 impl Forge {
+    /// The last two say how long the key had not been used when it was saved, or how often it had.
     pub fn arrival(
         &self,
         db: usize,
         key: &[u8],
         value: Value,
         deadline: Option<Millis>,
-        age: u32,
+        idle_seconds: Option<u64>,
+        frequency: Option<u8>,
     ) -> Arrival {
+        let age = self.ages.restored(db, key, idle_seconds, frequency);
         let record = Record::restored(key, value, deadline, age);
         Arrival { db, hash: table::hash(self.seed, key), record }
     }
@@ -50,7 +53,7 @@ impl Arrival {
 impl Keyspace {
     /// What makes records for this keyspace.
     pub fn forge(&self) -> Forge {
-        Forge { seed: self.seed, aging: self.aging }
+        Forge { seed: self.seed, ages: self.ages() }
     }
 
     /// A database that is empty will get about so many keys: its table is made for them.

@@ -86,6 +86,26 @@ impl Rules {
         limit > 0 && self.totals[rule].bytes.load(Ordering::Relaxed) > limit
     }
 
+    /// The rules that keys of a database may belong to, in the order in which they are looked at.
+    pub(super) fn order(&self, db: usize) -> Vec<u16> {
+        let here = |rule: &MemoryRule| rule.db.is_none_or(|own| own as usize == db);
+        let list = &self.list;
+        let mut order: Vec<u16> =
+            (0..list.len()).filter(|at| here(&list[*at])).map(|at| at as u16).collect();
+        order.sort_by_key(|at| {
+            let rule = &list[*at as usize];
+            (std::cmp::Reverse(rule.prefix.len()), rule.db.is_none())
+        });
+        order
+    }
+
+    /// The first of them that is about a key.
+    #[inline]
+    pub(super) fn first_about(&self, order: &[u16], key: &[u8]) -> Option<u16> {
+        let is_about = |at: &u16| key.starts_with(&self.list[*at as usize].prefix);
+        order.iter().copied().find(is_about)
+    }
+
     fn change(&self, rule: u16, by: Sum, comes: bool) {
         let total = &self.totals[rule as usize];
         for (total, by) in
@@ -134,22 +154,14 @@ impl Sum {
 
 impl Accounts {
     fn new(rules: &Arc<Rules>, db: usize, counted_to: u64) -> Accounts {
-        let here = |rule: &MemoryRule| rule.db.is_none_or(|own| own as usize == db);
-        let list = &rules.list;
-        let mut order: Vec<u16> =
-            (0..list.len()).filter(|at| here(&list[*at])).map(|at| at as u16).collect();
-        order.sort_by_key(|at| {
-            let rule = &list[*at as usize];
-            (std::cmp::Reverse(rule.prefix.len()), rule.db.is_none())
-        });
-        Accounts { rules: rules.clone(), order, sums: vec![Sum::default(); list.len()], counted_to }
+        let sums = vec![Sum::default(); rules.list.len()];
+        Accounts { rules: rules.clone(), order: rules.order(db), sums, counted_to }
     }
 
     /// The rule that a key belongs to.
     #[inline]
     fn rule_of(&self, key: &[u8]) -> Option<u16> {
-        let is_about = |at: &u16| key.starts_with(&self.rules.list[*at as usize].prefix);
-        self.order.iter().copied().find(is_about)
+        self.rules.first_about(&self.order, key)
     }
 
     fn weigh(&self, record: &Record, hash: u64) -> Weight {

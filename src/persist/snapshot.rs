@@ -10,7 +10,7 @@ use super::files::or_here;
 use super::permit::{GIVEN_UP, Permit};
 use crate::data::string::Text;
 use crate::data::zset::ScoreBatch;
-use crate::keyspace::Aging;
+use crate::keyspace::evict::Ages;
 use crate::keyspace::walk::{Piece, Saved};
 use crate::rdb::write::{Degraded, Life, Options, Writer};
 use crate::world::disk::{Disk, File};
@@ -51,6 +51,7 @@ pub struct Request<'a> {
     pub functions: &'a [Vec<u8>],
     /// Numbers of databases, of their keys, and of those with deadlines.
     pub databases: &'a [(usize, u64, u64)],
+    /// What is told of how keys were used: what their eviction policies know.
     pub ages: Ages,
     /// `rdb-save-incremental-fsync` or `aof-rewrite-incremental-fsync`
     pub write_back: bool,
@@ -61,16 +62,6 @@ pub enum Format {
     Dump(Options),
     /// With a time in the beginning, if there is one: seconds since 1970.
     Commands(Option<i64>),
-}
-
-/// What is told of how keys were used: what the eviction policy knows.
-#[derive(Clone, Copy, Debug)]
-pub enum Ages {
-    Nothing,
-    /// The ages are seconds of the last use; this is the second of now.
-    Idle(u32),
-    /// They are counters, and these are the clock and the rate by which they decay.
-    Frequency(Aging),
 }
 
 /// What was written.
@@ -100,7 +91,6 @@ struct Output {
 /// The disk is kept busy with portions of this size, one being written while the next is made.
 const PORTION: u64 = 4 << 20;
 const BUFFER: usize = 256 << 10;
-const AGE_MASK: u32 = (1 << 24) - 1;
 
 impl SnapshotFile {
     /// The path is that of the temporary file.
@@ -156,7 +146,7 @@ impl SnapshotFile {
                 match &mut self.encoder {
                     Encoder::Dump(writer) => {
                         writer.select(*db);
-                        writer.begin_text(key, self.ages.life(*deadline, *age), *len);
+                        writer.begin_text(key, life(&self.ages, *db, key, *deadline, *age), *len);
                     }
                     Encoder::Commands(writer) => {
                         writer.select(*db);
@@ -172,7 +162,7 @@ impl SnapshotFile {
                 match &mut self.encoder {
                     Encoder::Dump(writer) => {
                         writer.select(*db);
-                        writer.begin_scores(key, self.ages.life(*deadline, *age), *len);
+                        writer.begin_scores(key, life(&self.ages, *db, key, *deadline, *age), *len);
                     }
                     Encoder::Commands(writer) => writer.select(*db),
                 }
@@ -191,7 +181,8 @@ impl SnapshotFile {
         match &mut self.encoder {
             Encoder::Dump(writer) => {
                 writer.select(saved.db);
-                let life = self.ages.life(saved.deadline, saved.age);
+                let Saved { db, key, deadline, age, .. } = saved;
+                let life = life(&self.ages, db, key, deadline, age);
                 writer.entry(saved.key, life, saved.value, flush)?;
                 writer.spill(flush)
             }
@@ -317,18 +308,10 @@ impl Drop for SnapshotFile {
     }
 }
 
-impl Ages {
-    fn life(self, deadline: Option<Millis>, age: u32) -> Life {
-        let mut life = Life { deadline, ..Life::default() };
-        match self {
-            Ages::Nothing => (),
-            Ages::Idle(now) => {
-                life.idle_seconds = Some(u64::from(now.wrapping_sub(age) & AGE_MASK));
-            }
-            Ages::Frequency(aging) => life.frequency = Some(aging.decayed(age)),
-        }
-        life
-    }
+/// What a dump says of a key besides its value.
+fn life(ages: &Ages, db: usize, key: &[u8], deadline: Option<Millis>, age: u32) -> Life {
+    let (idle_seconds, frequency) = ages.saved(db, key, age);
+    Life { deadline, idle_seconds, frequency }
 }
 
 impl Output {

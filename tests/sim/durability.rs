@@ -16,11 +16,12 @@ use russet::config::Config;
 use russet::engine::{Engine, Peer, SessionKey};
 use russet::keyspace::Record;
 use russet::keyspace::event::Event;
+use russet::keyspace::evict::Ages;
 use russet::persist::Names;
 use russet::persist::load::{self, Commands, Found, Loaded, Loader, Source};
 use russet::persist::log::{self, Job, Log, Policy};
 use russet::persist::permit::Permit;
-use russet::persist::snapshot::{Ages, Format, Request, SnapshotFile};
+use russet::persist::snapshot::{Format, Request, SnapshotFile};
 use russet::resp::ArgsBuf;
 use russet::world::time::Now;
 use std::collections::{BTreeSet, VecDeque};
@@ -332,7 +333,7 @@ impl World {
                 aux: &[("redis-ver", b"7.2.0")],
                 functions: &[],
                 databases: &databases,
-                ages: Ages::Nothing,
+                ages: Ages::default(),
                 write_back: true,
             };
             let file = SnapshotFile::create(Arc::new(self.disk.clone()), path, request);
@@ -881,7 +882,7 @@ pub fn play_snapshots(dice: &mut Dice) -> Result<(), String> {
             aux: &[],
             functions: &[],
             databases: &databases,
-            ages: Ages::Idle(0),
+            ages: engine.keyspace.ages(),
             write_back: true,
         };
         let path = names.temporary_snapshot_path();

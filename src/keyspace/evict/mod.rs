@@ -9,6 +9,7 @@
 //! they are drawn from the index of deadlines instead, however few they are; and under `volatile-ttl` nothing is
 //! drawn, because the index knows which is next. The best of what was seen is remembered (`pool.rs`).
 
+mod ages;
 mod pool;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use super::{Aging, Cause, Db, Event, Keyspace, Record, free};
 use crate::base::table::{self, Handful, Place};
 use crate::config::{MaxmemoryPolicy, MemoryRule};
 use crate::world::Millis;
+pub use ages::Ages;
 use pool::{Candidate, Pool};
 use rand::Rng;
 
