@@ -97,8 +97,8 @@ const HANDFULS_WITH_RULES: usize = 256;
 const VOLATILE_SHARE: usize = 4;
 /// So many entries of the index of deadlines are looked at side by side.
 const TOGETHER: usize = 8;
-/// So many buckets are searched at a time when none was drawn that may go.
-const SEARCHED: usize = 2048;
+/// So many buckets are searched at a time when none was drawn that may go, and then others have their turn.
+const SEARCHED: usize = 512;
 /// So often the next to expire is looked for, if those that seemed so were put off.
 const LOOKS_MAX: usize = 8;
 
@@ -279,11 +279,15 @@ impl Keyspace {
             }
         };
         match found {
-            None => Evicted::Nothing,
             Some((db, place)) => {
                 self.evict_at(db, place, 0);
                 Evicted::One
             }
+            // They are few among very many whose elements have deadlines, or could not be filed.
+            None if policy.volatile && self.dbs.iter().any(|db| db.expires() > 0) => {
+                self.search(&[true])
+            }
+            None => Evicted::Nothing,
         }
     }
 
@@ -540,12 +544,7 @@ impl Keyspace {
                 return Some((db, place));
             }
         }
-        // They are few among very many whose elements have deadlines, or could not be filed.
-        let db = self.any_db(true)?;
-        let home = &self.dbs[db];
-        let key = home.records().find(|record| record.deadline().is_some())?.key();
-        let place = home.table.locate(self.hash(key), |record| record.key() == key)?;
-        Some((db, place))
+        None
     }
 
     /// The key that expires next, or nearly: of keys that are far from it, one of the first.

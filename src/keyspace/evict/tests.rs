@@ -1,6 +1,9 @@
 //! Who goes, under every policy: never a key that may not, mostly the right one, and in the end all.
 
 use super::*;
+use crate::data::Mortal;
+use crate::data::hash::Hash;
+use crate::data::limits::PackedLimits;
 use crate::keyspace::Life;
 use proptest::prelude::*;
 use rand::rngs::SmallRng;
@@ -216,6 +219,31 @@ fn a_policy_can_be_changed_at_any_time() {
             assert_eq!(keyspace.evict(Whose::All), Evicted::One);
         }
         assert_eq!(keyspace.db(0).len(), left);
+    }
+}
+
+/// A key that may go is found among very many that only their elements' deadlines are filed of, and nobody waits
+/// for that long.
+#[test]
+fn few_that_may_go_are_found_a_few_buckets_at_a_time() {
+    use MaxmemoryPolicy::*;
+    for policy in [VolatileTtl, VolatileRandom, VolatileLru] {
+        let mut keyspace = keyspace(policy, 5);
+        for number in 0..20_000 {
+            let key = format!("hash:{number}");
+            let mut hash = keyspace.edit_or_new::<Hash>(0, key.as_bytes()).expect("it is new");
+            hash.set(b"field", b"value", PackedLimits { entries: 9, value: 64, seed: 3 });
+            hash.set_deadline(b"field", Some(Millis(9_000_000_000)), 3);
+            hash.done(Event::hash("hset"));
+        }
+        put(&mut keyspace, 0, "mortal", Life::Until(Millis(9_000_000_000)));
+        let mut slices = 1;
+        while keyspace.evict(Whose::All) == Evicted::NotYet {
+            slices += 1;
+        }
+        assert!(!keyspace.contains(0, b"mortal") && slices < 40, "{policy:?}: {slices}");
+        assert_eq!(keyspace.db(0).len(), 20_000);
+        assert_eq!(keyspace.evict(Whose::All), Evicted::Nothing);
     }
 }
 
