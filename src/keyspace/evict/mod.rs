@@ -6,8 +6,9 @@
 //! A few keys are looked at for each one that goes: a bucket of the table, whose entries are as good as drawn by
 //! lot, since the table lies in the order of hashes. It was chosen, and asked for, when the key before was
 //! removed, so that nobody waits for it. Where only keys with a deadline may go, and they are few among the others,
-//! they are drawn from the index of deadlines instead, however few they are; and under `volatile-ttl` nothing is
-//! drawn, because the index knows which is next. The best of what was seen is remembered (`pool.rs`).
+//! they are drawn from the index of deadlines instead, however few they are; and under `volatile-ttl` the index is
+//! asked which is next, and keys are drawn only where it is another group's. The best of what was seen is
+//! remembered (`pool.rs`).
 
 mod ages;
 mod pool;
@@ -266,7 +267,7 @@ impl Keyspace {
         let policy = self.eviction.groups[0].policy;
         let found = match policy.by {
             By::Nothing => None,
-            By::Ttl => self.next_to_expire().or_else(|| self.any_of(policy)),
+            By::Ttl => self.next_to_expire(0).or_else(|| self.any_of(policy)),
             By::Random => self.any_of(policy),
             By::Lru | By::Lfu | By::Lrm => {
                 if policy.volatile && self.are_volatile_few() {
@@ -303,6 +304,13 @@ impl Keyspace {
         if !open.contains(&true) {
             return Evicted::Nothing;
         }
+        if let Whose::Rule(rule) = whose
+            && self.eviction.groups[rule + 1].policy.by == By::Ttl
+            && let Some((db, place)) = self.next_to_expire(rule + 1)
+        {
+            self.evict_at(db, place, rule + 1);
+            return Evicted::One;
+        }
         let groups = self.eviction.groups.iter().zip(&open);
         let volatile = groups.filter(|(_, open)| **open).all(|(group, _)| group.policy.volatile);
         let drawn = match volatile {
@@ -313,12 +321,21 @@ impl Keyspace {
             (0..open.len()).find(|at| open[*at] && self.eviction.groups[*at].pool.best().is_some())
         };
         if let Some(group) = drawn.or_else(with_pool)
-            && let Some((db, place)) = self.best_of(group)
+            && let Some((db, place)) = self.first_of(group)
         {
             self.evict_at(db, place, group);
             return Evicted::One;
         }
         self.search(&open)
+    }
+
+    /// The key of a group that goes first, as far as that is known.
+    fn first_of(&mut self, group: usize) -> Option<(usize, Place)> {
+        let next = match self.eviction.groups[group].policy.by {
+            By::Ttl => self.next_to_expire(group),
+            _ => None,
+        };
+        next.or_else(|| self.best_of(group))
     }
 
     /// Could there be a key in a group that may go?
@@ -547,14 +564,15 @@ impl Keyspace {
         None
     }
 
-    /// The key that expires next, or nearly: of keys that are far from it, one of the first.
-    fn next_to_expire(&mut self) -> Option<(usize, Place)> {
+    /// The key of a group that expires next, or nearly: of keys that are far from it, one of the first. There is none
+    /// if the next ones of all are of other groups.
+    fn next_to_expire(&mut self, group: usize) -> Option<(usize, Place)> {
         let mut first: Option<(Millis, usize, u64)> = None;
         for db in 0..self.dbs.len() {
             if self.dbs[db].expires() == 0 {
                 continue;
             }
-            if let Some((at, hash)) = self.next_in(db)
+            if let Some((at, hash)) = self.next_in(db, group)
                 && first.is_none_or(|(best, ..)| at < best)
             {
                 first = Some((at, db, hash));
@@ -567,7 +585,7 @@ impl Keyspace {
         Some((db, self.dbs[db].table.locate(hash, is_it)?))
     }
 
-    fn next_in(&mut self, db: usize) -> Option<(Millis, u64)> {
+    fn next_in(&mut self, db: usize, group: usize) -> Option<(Millis, u64)> {
         for _ in 0..LOOKS_MAX {
             let home = &self.dbs[db];
             let mut first: Option<(Millis, u64)> = None;
@@ -579,7 +597,9 @@ impl Keyspace {
                     if wakes >= end {
                         put_off.push((hash, ticket));
                     }
-                    let deadline = home.table.at(place).and_then(Record::deadline);
+                    let record = home.table.at(place);
+                    let record = record.filter(|record| home.group_of(record.key()) == group);
+                    let deadline = record.and_then(Record::deadline);
                     if let Some(at) = deadline.filter(|at| first.is_none_or(|(best, _)| *at < best))
                     {
                         first = Some((at, hash));
@@ -595,7 +615,8 @@ impl Keyspace {
                     home.file_anew(place, hash, wakes, now);
                 }
             }
-            if is_sure && first.is_some() {
+            // What is another group's now stays where it is.
+            if is_sure {
                 return first;
             }
         }

@@ -86,14 +86,22 @@ proptest! {
         prop_assert_eq!(keyspace.counters.evicted as usize, keys.len() - stays);
     }
 
-    /// Under `volatile-ttl` what goes is the next to expire, or as near to it as half of the time that is left.
+    /// Under `volatile-ttl` what goes is the next to expire, or as near to it as half of the time that is left; of a
+    /// rule as well.
     #[test]
     fn the_next_to_expire_goes_first(
         spans in prop::collection::vec(prop_oneof![1..500i64, 1..100_000_000i64], 1..200),
         put_off in prop::collection::vec((any::<prop::sample::Index>(), 1..100_000_000i64), 0..50),
+        whose in prop::sample::select(vec![None, Some(Whose::All), Some(Whose::Rule(0))]),
         seed in any::<u64>(),
     ) {
-        let mut keyspace = keyspace(MaxmemoryPolicy::VolatileTtl, seed);
+        use MaxmemoryPolicy::{Noeviction, VolatileTtl};
+        let mut keyspace = match whose {
+            None => keyspace(VolatileTtl, seed),
+            Some(Whose::All) => with_rules(VolatileTtl, vec![rule(None, "x", Noeviction, 0)], seed),
+            Some(_) => with_rules(Noeviction, vec![rule(None, "", VolatileTtl, 0)], seed),
+        };
+        let whose = whose.unwrap_or(Whose::All);
         let now = keyspace.now().0;
         let mut model = BTreeMap::new();
         for (number, span) in spans.iter().enumerate() {
@@ -109,7 +117,7 @@ proptest! {
             model.insert(number, span);
         }
         while !model.is_empty() {
-            prop_assert_eq!(keyspace.evict(Whose::All), Evicted::One);
+            prop_assert_eq!(keyspace.evict(whose), Evicted::One);
             let gone: Vec<usize> = model
                 .keys()
                 .copied()
