@@ -286,6 +286,7 @@ fn a_full_rule_refuses_what_lets_its_keys_grow() {
         (&["SORT", "bull:q", "STORE", "sorted"], false),
         (&["SUNIONSTORE", "union", "bull:s"], false),
         (&["SUNIONSTORE", "bull:union", "union"], true),
+        (&["PFMERGE", "bull:union"], true),
     ] {
         let answer = client.call(line);
         assert_eq!(is_oom(&answer), is_refused, "{line:?}: {answer}");
