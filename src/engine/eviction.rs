@@ -220,11 +220,12 @@ impl Engine {
         acl::check::database(number, self.keyspace.databases())
     }
 
-    /// May none of the keys of a rule go, or none any more?
+    /// May none of the keys of a rule go, or none any more? In import-mode no key does.
     fn may_not_go(&self, rule: usize) -> bool {
         let keeps = |rules: &Rules| rules.list[rule].policy == MaxmemoryPolicy::Noeviction;
         self.keyspace.rules().is_some_and(|rules| keeps(rules))
             || self.room.exhausted_rules & 1 << rule != 0
+            || self.config.import_mode
     }
 
     /// Would the request let the data grow?
