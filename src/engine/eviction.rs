@@ -91,7 +91,8 @@ const OOM: Error = Error::Say("OOM command not allowed when used memory > 'maxme
 
 /// Commands that would let the data grow by their flags, but only take what there is to another place. Who empties a
 /// queue must be able to when it is full.
-const MOVES: [&str; 5] = ["LMOVE", "BLMOVE", "RPOPLPUSH", "BRPOPLPUSH", "SMOVE"];
+const MOVES: [&str; 7] =
+    ["LMOVE", "BLMOVE", "LMOVEM", "BLMOVEM", "RPOPLPUSH", "BRPOPLPUSH", "SMOVE"];
 
 impl Engine {
     // ── before each request ─────────────────────────────────────────────────────────────────
