@@ -46,6 +46,8 @@ pub struct Eviction {
 /// Keys that have a policy in common.
 #[derive(Debug)]
 struct Group {
+    /// The database and prefix that its rule names; none of keys that no rule is about.
+    about: Option<(Option<u32>, Vec<u8>)>,
     policy: Policy,
     pool: Pool,
     /// How many keys of it went.
@@ -154,7 +156,7 @@ impl Policy {
 impl Default for Eviction {
     fn default() -> Eviction {
         Eviction {
-            groups: vec![Group::new(Policy::NOTHING)],
+            groups: vec![Group::new(None, Policy::NOTHING)],
             mixed: false,
             hand: (0, 0),
             samples: 5,
@@ -169,18 +171,23 @@ impl Eviction {
     /// Takes over what the configuration says.
     pub fn configure(&mut self, policy: Policy, samples: usize, lazy: bool, rules: &[MemoryRule]) {
         (self.samples, self.lazy) = (samples, lazy);
-        let own = rules.iter().map(|rule| Policy::from(rule.policy));
-        let policies: Vec<Policy> = std::iter::once(policy).chain(own).collect();
-        let ages = |policy: &Policy| (policy.by == By::Lfu, policy.by == By::Lrm);
-        self.mixed = policies.iter().any(|other| ages(other) != ages(&policy));
-        self.groups.truncate(policies.len());
-        for (at, policy) in policies.into_iter().enumerate() {
-            match self.groups.get_mut(at) {
-                None => self.groups.push(Group::new(policy)),
-                Some(group) if group.policy != policy => *group = Group::new(policy),
-                Some(_) => (),
+        let own = |rule: &MemoryRule| {
+            Group::new(Some((rule.db, rule.prefix.clone())), Policy::from(rule.policy))
+        };
+        let mut before = std::mem::take(&mut self.groups);
+        self.groups.push(Group::new(None, policy));
+        self.groups.extend(rules.iter().map(own));
+        // A rule is the same one wherever it stands, and whatever its policy is now.
+        for group in &mut self.groups {
+            let Some(at) = before.iter().position(|it| it.about == group.about) else { continue };
+            let known = before.swap_remove(at);
+            group.evicted = known.evicted;
+            if known.policy == group.policy {
+                group.pool = known.pool;
             }
         }
+        let ages = |policy: &Policy| (policy.by == By::Lfu, policy.by == By::Lrm);
+        self.mixed = self.groups.iter().any(|group| ages(&group.policy) != ages(&policy));
     }
 
     /// Other keys belong to each rule from here on.
@@ -226,8 +233,8 @@ impl Eviction {
 }
 
 impl Group {
-    fn new(policy: Policy) -> Group {
-        Group { policy, pool: Pool::default(), evicted: 0 }
+    fn new(about: Option<(Option<u32>, Vec<u8>)>, policy: Policy) -> Group {
+        Group { about, policy, pool: Pool::default(), evicted: 0 }
     }
 }
 

@@ -323,6 +323,29 @@ proptest! {
     }
 }
 
+/// How many keys of a rule went is known wherever the rule stands and whatever becomes of it, and of no other one.
+#[test]
+fn what_went_is_told_of_the_rule_that_it_was_under() {
+    use MaxmemoryPolicy::*;
+    let (one, two) = (rule(None, "a:", AllkeysRandom, 0), rule(Some(0), "a:", AllkeysLru, 0));
+    let mut keyspace = with_rules(Noeviction, vec![one.clone(), two], 1);
+    for key in ["a:1", "a:2", "a:3"] {
+        put(&mut keyspace, 1, key, Life::Forever);
+    }
+    put(&mut keyspace, 0, "a:1", Life::Forever);
+    for (rule, times) in [(0, 3), (1, 1)] {
+        (0..times).for_each(|_| assert_eq!(keyspace.evict(Whose::Rule(rule)), Evicted::One));
+    }
+    let mut went = |rules: Vec<MemoryRule>| -> Vec<u64> {
+        keyspace.eviction.configure(Policy::from(Noeviction), 5, true, &rules);
+        (0..rules.len()).map(|rule| keyspace.eviction.evicted_of(rule)).collect()
+    };
+    let changed = rule(Some(0), "a:", AllkeysLfu, 100);
+    assert_eq!(went(vec![changed.clone(), one.clone()]), [1, 3]);
+    assert_eq!(went(vec![one.clone()]), [3]);
+    assert_eq!(went(vec![changed, one]), [0, 3]);
+}
+
 /// What the ages say depends on the rule, so a rule that counts uses does so under a server that looks at times.
 #[test]
 fn ages_are_of_the_kind_that_the_rule_needs() {
