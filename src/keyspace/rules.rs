@@ -111,10 +111,12 @@ impl Rules {
         for (total, by) in
             [(&total.bytes, by.bytes), (&total.keys, by.keys), (&total.volatile, by.volatile)]
         {
-            match comes {
-                true => total.fetch_add(by, Ordering::Relaxed),
-                false => total.fetch_sub(by, Ordering::Relaxed),
+            // As `Sum::change`: what would be below nothing is nothing, and not a rule that is over for ever.
+            let changed = |before: u64| match comes {
+                true => before.checked_add(by),
+                false => Some(before.saturating_sub(by)),
             };
+            let _ = total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, changed);
         }
     }
 }

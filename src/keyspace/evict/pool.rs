@@ -53,7 +53,7 @@ impl Pool {
         self.candidates.last()
     }
 
-    /// Policies or clocks have changed.
+    /// What they were chosen for is over: other keys are meant from here on.
     pub fn clear(&mut self) {
         self.candidates.clear();
     }
