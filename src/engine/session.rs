@@ -179,10 +179,10 @@ pub struct Mailbox {
     shared: AtomicUsize,
     /// As many bytes as were held when the client was gone; they are freed before this is dropped.
     leaving: AtomicUsize,
-    /// When the socket last took something that had to wait or was no answer.
-    sent_us: AtomicU64,
     /// The same of messages.
     letting_go: AtomicUsize,
+    /// When the socket last took something that had to wait or was no answer.
+    sent_us: AtomicU64,
     /// The client counts as gone, and so does what is held for it.
     closed: AtomicBool,
     ledger: Ledger,
@@ -197,8 +197,8 @@ impl Mailbox {
             held: AtomicUsize::new(0),
             shared: AtomicUsize::new(0),
             leaving: AtomicUsize::new(0),
-            sent_us: AtomicU64::new(0),
             letting_go: AtomicUsize::new(0),
+            sent_us: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             ledger,
         }
