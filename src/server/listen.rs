@@ -188,7 +188,10 @@ pub async fn accept_tcp(
                 let most = welcome_tcp(stream, addr, tls.as_ref(), &crew).await;
                 pace.keep(most).await;
             }
-            Err(error) => spare.not_accepted(&listener, error).await,
+            Err(error) => {
+                let hears = tls.is_none();
+                spare.not_accepted(&listener, error, hears, &crew).await
+            }
         }
     }
 }
@@ -206,7 +209,7 @@ pub async fn accept_unix(listener: std::os::unix::net::UnixListener, path: Strin
                 let most = welcome_unix(stream, &path, &crew).await;
                 pace.keep(most).await;
             }
-            Err(error) => spare.not_accepted(&listener, error).await,
+            Err(error) => spare.not_accepted(&listener, error, true, &crew).await,
         }
     }
 }
@@ -241,8 +244,14 @@ impl Spare {
         Spare { file: std::fs::File::open("/dev/null").ok(), clock: Clock::start(), told_us: None }
     }
 
-    /// Nobody could be accepted.
-    async fn not_accepted(&mut self, listener: &impl AsRawFd, error: io::Error) {
+    /// Nobody could be accepted. Who speaks TLS `hears` nothing before the handshake.
+    async fn not_accepted(
+        &mut self,
+        listener: &impl AsRawFd,
+        error: io::Error,
+        hears: bool,
+        crew: &Crew,
+    ) {
         let is_full = matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
         if !is_full && is_of_one_client(&error) {
             return;
@@ -253,9 +262,10 @@ impl Spare {
             self.told_us = Some(now_us);
         }
         if is_full && self.file.take().is_some() {
-            let refused = refuse_one(listener.as_raw_fd());
+            let refused = refuse_one(listener.as_raw_fd(), hears);
             self.file = std::fs::File::open("/dev/null").ok();
             if refused {
+                crew.door().soon(|engine, _| engine.stats.rejected_connections += 1);
                 return tokio::task::yield_now().await;
             }
         }
@@ -465,7 +475,7 @@ fn is_of_one_client(error: &io::Error) -> bool {
 }
 
 /// Accepts a client with the descriptor that was kept for this, to tell it that there is no room.
-fn refuse_one(listener: RawFd) -> bool {
+fn refuse_one(listener: RawFd, hears: bool) -> bool {
     #[expect(unsafe_code, reason = "std accepts only through listeners of its own types")]
     // SAFETY: the listener is open as long as its owner, who calls this; no address is asked for. What comes of
     // accept4 is a new descriptor that nobody else owns.
@@ -476,12 +486,14 @@ fn refuse_one(listener: RawFd) -> bool {
             descriptor => Socket::from_raw_fd(descriptor),
         }
     };
-    let _ = client.send(FULL);
+    if hears {
+        let _ = client.send(FULL);
+    }
     true
 }
 
-/// What the accounts of the kernel's own patience are: a peer that does not take what is sent is given up when
-/// one that is silent would be.
+/// The kernel asks a silent peer whether it is there, and gives it up if it does not answer. It asks nothing while
+/// data waits to be taken, for which it would have a quarter of an hour of patience; the same time must do then.
 fn keep_alive(socket: &SockRef, seconds: u32) {
     if seconds == 0 {
         return;

@@ -149,12 +149,17 @@ fn without_descriptors_those_who_are_here_are_served() {
     limit_descriptors(server.pid(), before);
     // They were told so with the descriptor that is kept for this; where the new limit left not even that, they
     // have waited and are let in.
+    let mut refused = 0;
     for client in &mut outside {
         client.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket has time-outs");
         let mut heard = [0; 7];
         client.read_exact(&mut heard).expect("it is told, or let in");
         assert!(heard == *b"+PONG\r\n" || heard == FULL[..7], "{heard:?}");
+        refused += usize::from(heard == FULL[..7]);
     }
+    let stats = other.call(&["INFO", "stats"]);
+    let stats = String::from_utf8_lossy(stats.text().unwrap_or_default()).into_owned();
+    assert!(stats.contains(&format!("rejected_connections:{refused}\r\n")), "{refused}: {stats}");
     work(&mut worker, 10);
 }
 
