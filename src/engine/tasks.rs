@@ -48,7 +48,7 @@ pub struct Migration {
     pub rounds: u32,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Credentials {
     pub user: Option<Vec<u8>>,
     pub password: Vec<u8>,

@@ -29,8 +29,15 @@ const KEPT_FOR: Duration = Duration::from_secs(10);
 /// No answer is longer that is of any interest.
 const ANSWER_MAX: u64 = 64 << 10;
 
-/// Connections to other servers, by host and port.
-type Connections = HashMap<(Vec<u8>, u16), Connection>;
+/// Where a connection goes, and as whom: nobody sends keys with a login that another one gave.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Address {
+    host: Vec<u8>,
+    port: u16,
+    credentials: Option<Credentials>,
+}
+
+type Connections = HashMap<Address, Connection>;
 
 /// Those that are kept, and whoever waits for one to be.
 #[derive(Clone, Default)]
@@ -136,7 +143,11 @@ async fn migrate(kept: &Kept, tls: &Tls, migration: Migration) -> Migrated {
         rounds: migration.rounds,
         keys: Vec::new(),
     };
-    let address = (migration.host.clone(), migration.port);
+    let address = Address {
+        host: migration.host.clone(),
+        port: migration.port,
+        credentials: migration.credentials.clone(),
+    };
     let limit = Duration::from_millis(migration.timeout_ms);
     let secured = if migration.tls { tls.client_config() } else { None };
     let known = kept.connections.borrow_mut().remove(&address);
@@ -152,25 +163,26 @@ async fn migrate(kept: &Kept, tls: &Tls, migration: Migration) -> Migrated {
             migrated.failure = Some(Failure::Connecting);
             break;
         };
-        let failure = exchange(&mut connection, &migration, limit, &mut migrated).await.err();
-        match failure {
-            Some((_, false))
+        match exchange(&mut connection, &migration, limit, &mut migrated).await {
+            Err((_, false))
                 if was_kept && migrated.taken.is_empty() && migrated.refusal.is_none() => {}
-            Some((failure, _)) => {
+            Err((failure, _)) => {
                 migrated.failure = Some(failure);
                 break;
             }
-            None => {
+            Ok(Is::Open) => {
                 keep(kept, address, connection);
                 break;
             }
+            // It may still be logged in, with a password that is none any more.
+            Ok(Is::Refused) => break,
         }
     }
     migrated.keys = migration.keys;
     migrated
 }
 
-fn keep(kept: &Kept, address: (Vec<u8>, u16), mut connection: Connection) {
+fn keep(kept: &Kept, address: Address, mut connection: Connection) {
     let mut all = kept.connections.borrow_mut();
     if all.len() >= KEPT_MAX {
         let oldest = all.iter().min_by_key(|(_, other)| other.used).map(|(key, _)| key.clone());
@@ -211,13 +223,52 @@ async fn open(migration: &Migration, secured: &Secured) -> io::Result<Box<dyn St
     Ok(Box::new(TlsConnector::from(config).connect(name, socket).await?))
 }
 
+/// How the other side takes us.
+enum Is {
+    Open,
+    /// Not as this user, or not into this database.
+    Refused,
+}
+
 /// Sends all and reads all answers. What went wrong, and whether because of time.
 async fn exchange(
     connection: &mut Connection,
     migration: &Migration,
     limit: Duration,
     migrated: &mut Migrated,
-) -> Result<(), (Failure, bool)> {
+) -> Result<Is, (Failure, bool)> {
+    if let Some(refusal) = enter(connection, migration, limit).await? {
+        migrated.refusal = Some(refusal);
+        return Ok(Is::Refused);
+    }
+    let mut line = Vec::new();
+    for moving in &migration.keys {
+        put(moving, migration.replace, &mut line);
+        if line.len() >= SENT_BYTES {
+            send(connection, &mut line, limit).await?;
+        }
+    }
+    send(connection, &mut line, limit).await?;
+
+    for _ in &migration.keys {
+        let refusal = answer(connection, limit).await?;
+        migrated.taken.push(refusal.is_none());
+        migrated.refusal = migrated.refusal.take().or(refusal);
+    }
+    if migrated.refusal.is_some() {
+        // Whatever the connection is in now, the next one shall not rely on it.
+        connection.db = None;
+    }
+    Ok(Is::Open)
+}
+
+/// Logs in and selects the database, where that is not done yet; says why not. Keys are sent when it has succeeded,
+/// or they would be written by somebody else, or to another place.
+async fn enter(
+    connection: &mut Connection,
+    migration: &Migration,
+    limit: Duration,
+) -> Result<Option<Vec<u8>>, (Failure, bool)> {
     let mut line = Vec::new();
     if let Some(Credentials { user, password }) = &migration.credentials {
         let mut words: Vec<&[u8]> = vec![b"AUTH"];
@@ -229,36 +280,19 @@ async fn exchange(
     if selects {
         request(&[b"SELECT".as_slice(), migration.db.to_string().as_bytes()], &mut line);
     }
-    for moving in &migration.keys {
-        put(moving, migration.replace, &mut line);
-        if line.len() >= SENT_BYTES {
-            send(connection, &mut line, limit).await?;
-        }
+    if line.is_empty() {
+        return Ok(None);
     }
     send(connection, &mut line, limit).await?;
-
     let mut refused = None;
     if migration.credentials.is_some() {
-        refused = refused.or(answer(connection, limit).await?);
+        refused = answer(connection, limit).await?;
     }
     if selects {
-        let refusal = answer(connection, limit).await?;
-        connection.db = refusal.is_none().then_some(migration.db);
-        refused = refused.or(refusal);
+        refused = refused.or(answer(connection, limit).await?);
+        connection.db = refused.is_none().then_some(migration.db);
     }
-    // Where that was refused, keys are in the wrong place, and nothing is removed.
-    let is_in_place = refused.is_none();
-    for _ in &migration.keys {
-        let refusal = answer(connection, limit).await?;
-        migrated.taken.push(is_in_place && refusal.is_none());
-        refused = refused.or(refusal);
-    }
-    if refused.is_some() {
-        // Whatever the connection is in now, the next one shall not rely on it.
-        connection.db = None;
-    }
-    migrated.refusal = refused;
-    Ok(())
+    Ok(refused)
 }
 
 /// More than this is not gathered before it is sent.

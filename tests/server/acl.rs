@@ -141,6 +141,37 @@ fn users_of_the_configuration_come_back_after_a_rewrite() {
     assert_eq!(texts(&client.call(&["ACL", "LIST"])), list);
 }
 
+/// Keys go to another server as whom their command says, and nowhere if that is refused.
+#[test]
+fn nobody_migrates_with_the_login_of_another() {
+    let begin = || Server::start(Program::Russet, &[]).expect("it starts");
+    let (here, there) = (begin(), begin());
+    let (mut client, mut target) = (here.connect(), there.connect());
+    assert_eq!(target.call(&["CONFIG", "SET", "requirepass", "secret"]), ok());
+    let address = there.address().to_string();
+    let port = address.rsplit(':').next().expect("a port");
+    let mut migrate = |key: &str, more: &[&str]| {
+        assert_eq!(client.call(&["SET", key, "value"]), ok());
+        client.call(&[&["MIGRATE", "127.0.0.1", port, key, "0", "5000"][..], more].concat())
+    };
+    let refusal =
+        |why: &str| Value::error(&format!("ERR Target instance replied with error: {why}"));
+    let no_auth = refusal("NOAUTH Authentication required.");
+    let wrong = refusal("WRONGPASS invalid username-password pair or user is disabled.");
+    assert_eq!(migrate("a", &["AUTH", "secret"]), ok());
+    assert_eq!(migrate("b", &[]), no_auth);
+    assert_eq!(migrate("c", &["AUTH", "secret2"]), wrong);
+    assert_eq!(migrate("d", &["AUTH2", "default", "secret"]), ok());
+    // The connection is still logged in, but not its password.
+    assert_eq!(target.call(&["CONFIG", "SET", "requirepass", "other"]), ok());
+    assert_eq!(migrate("e", &["AUTH", "secret"]), wrong);
+    assert_eq!(migrate("f", &["AUTH", "other"]), ok());
+    assert_eq!(target.call(&["EXISTS", "a", "d", "f"]), Value::Int(3));
+    assert_eq!(target.call(&["DBSIZE"]), Value::Int(3));
+    assert_eq!(client.call(&["EXISTS", "b", "c", "e"]), Value::Int(3));
+    assert_eq!(client.call(&["DBSIZE"]), Value::Int(3));
+}
+
 #[test]
 fn users_in_two_places_are_fatal() {
     let port = free_port().to_string();
