@@ -172,8 +172,10 @@ impl Engine {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(failed(error)),
         };
-        let options = Rewrite { users: Some(self.user_lines()), all };
-        let new = rewrite(&old, &self.config, &options);
+        let options = Rewrite { users: Some(self.user_lines()?), all };
+        let mut config = self.config.clone();
+        config.requirepass = self.requirepass_line().to_vec();
+        let new = rewrite(&old, &config, &options);
         self.host.replace_file(path, &new).map_err(failed)?;
         self.host.log(Level::Notice, "CONFIG REWRITE executed with success.");
         Ok(())

@@ -172,6 +172,66 @@ fn nobody_migrates_with_the_login_of_another() {
     assert_eq!(client.call(&["DBSIZE"]), Value::Int(3));
 }
 
+/// Where the file of users says nothing of the default user, what was given as its password stays, whatever it had
+/// in between.
+#[test]
+fn a_password_that_no_file_has_leaves_the_one_that_was_given() {
+    let conf = "requirepass foo\naclfile {dir}/users.acl\n";
+    let files = [("users.acl", "user ann on >x ~* +@all\n"), ("r.conf", conf)];
+    let (server, mut client) = start(&files, &["{dir}/r.conf"]);
+    let shown = |client: &mut Client| texts(&client.call(&["CONFIG", "GET", "requirepass"]));
+    assert_eq!(client.call(&["AUTH", "foo"]), ok());
+    assert_eq!(client.call(&["ACL", "SETUSER", "default", ">bar", "<foo"]), ok());
+    assert_eq!(shown(&mut client), ["requirepass", ""]);
+    assert_eq!(client.call(&["CONFIG", "REWRITE"]), ok());
+    let text = server.read("r.conf");
+    assert!(text.contains("requirepass foo\n") && !text.contains("user default"), "{text}");
+    assert_eq!(client.call(&["ACL", "LOAD"]), ok());
+    assert_eq!(shown(&mut client), ["requirepass", "foo"]);
+    assert!(client.call(&["AUTH", "bar"]).is_error());
+    assert!(client.call(&["AUTH", "default", ""]).is_error());
+    assert_eq!(client.call(&["AUTH", "foo"]), ok());
+    // What is given later counts.
+    assert_eq!(client.call(&["CONFIG", "SET", "requirepass", "new"]), ok());
+    assert_eq!(client.call(&["ACL", "SETUSER", "default", "nopass"]), ok());
+    assert_eq!(client.call(&["ACL", "LOAD"]), ok());
+    assert_eq!(shown(&mut client), ["requirepass", "new"]);
+}
+
+/// A server starts only if each user is told of once.
+#[test]
+fn a_rewrite_leaves_users_to_the_file_that_has_them() {
+    let files = [
+        ("users.conf", "user ann on >pw ~a* +@all\n"),
+        ("r.conf", "include {dir}/users.conf\nuser bob on\n"),
+    ];
+    let (server, mut client) = start(&files, &["{dir}/r.conf"]);
+    assert_eq!(client.call(&["ACL", "SETUSER", "cid", "on", "+get"]), ok());
+    assert_eq!(client.call(&["CONFIG", "REWRITE"]), ok());
+    let text = server.read("r.conf");
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("user ")).collect();
+    assert!(lines.len() == 2 && !text.contains("user ann"), "{text}");
+
+    // What has changed of them cannot be written, and nothing is.
+    let dir = server.path("users.conf").display().to_string();
+    let refusal = format!(
+        "ERR Rewriting config file: user 'ann' is not any more as the included file '{dir}' says"
+    );
+    assert_eq!(client.call(&["ACL", "SETUSER", "ann", "+get", "-set"]), ok());
+    assert_eq!(client.call(&["CONFIG", "REWRITE"]), Value::error(&refusal));
+    assert_eq!(client.call(&["ACL", "DELUSER", "ann"]), Value::Int(1));
+    assert_eq!(client.call(&["CONFIG", "REWRITE"]), Value::error(&refusal));
+    assert_eq!(server.read("r.conf"), text);
+    assert_eq!(client.call(&["ACL", "SETUSER", "ann", "on", ">pw", "~a*", "+@all"]), ok());
+    assert_eq!(client.call(&["CONFIG", "REWRITE"]), ok());
+
+    // The file that is included is still where it was.
+    let of_users = |line: &&str| line.starts_with("user") || line.starts_with("include");
+    let lines: Vec<&str> = text.lines().filter(of_users).collect();
+    let (_again, mut client) = start(&[("r.conf", &lines.join("\n"))], &["{dir}/r.conf"]);
+    assert_eq!(texts(&client.call(&["ACL", "USERS"])), ["ann", "bob", "cid", "default"]);
+}
+
 #[test]
 fn users_in_two_places_are_fatal() {
     let port = free_port().to_string();

@@ -14,7 +14,7 @@ mod store;
 pub mod user;
 
 use super::{Closing, Command, Engine, Session, SessionKey};
-use crate::config::{PubSubDefault, Statement};
+use crate::config::{Origin, PubSubDefault, Statement};
 use crate::engine::pubsub::Space;
 use crate::error::Error;
 use crate::persist::files::said;
@@ -40,6 +40,11 @@ pub struct Acl {
     pub log: AclLog,
     /// Whoever comes must log in: the default user has a password, or is disabled.
     locked: bool,
+    /// `requirepass` as it was given last, though the default user may have another password by now: a file of users
+    /// that does not mention that user is read with it.
+    given_password: Vec<u8>,
+    /// The users that the configuration tells of elsewhere than in its own file, and where.
+    elsewhere: BTreeMap<Box<[u8]>, (Arc<User>, String)>,
 }
 
 /// Where a command was refused.
@@ -87,7 +92,8 @@ impl Engine {
 
     /// A server begins with its default user, whose password is `requirepass`.
     pub(super) fn begin_acl(&mut self) {
-        let default = self.fresh_default_user();
+        self.acl.given_password = self.config.requirepass.clone();
+        let default = self.default_user_with(&self.config.requirepass);
         self.replace_user(default, None);
     }
 
@@ -110,7 +116,16 @@ impl Engine {
                     ),
                 );
             }
-            self.acl.users.insert(user.name.clone(), Arc::new(user));
+            let user = Arc::new(user);
+            let elsewhere = match &statement.place.origin {
+                Origin::Main => None,
+                Origin::Included(file) => Some(format!("included file '{file}'")),
+                Origin::Given(giver) => Some(giver.to_string()),
+            };
+            if let Some(elsewhere) = elsewhere {
+                self.acl.elsewhere.insert(user.name.clone(), (user.clone(), elsewhere));
+            }
+            self.acl.users.insert(user.name.clone(), user);
         }
         if !self.config.aclfile.is_empty() {
             self.acl.users = self.read_users().map_err(UsersError::File)?;
@@ -184,24 +199,39 @@ impl Engine {
     }
 
     /// The `user` lines that CONFIG REWRITE writes. The default user has none while `requirepass` says all of
-    /// it; users that have a file of their own have none at all.
-    pub(super) fn user_lines(&self) -> Vec<Vec<u8>> {
+    /// it; users that have a file of their own have none at all. Those that are told of elsewhere are left to that,
+    /// since a server starts only if each is told of once; and what has changed of them cannot be written.
+    pub(super) fn user_lines(&self) -> Result<Vec<Vec<u8>>, Error> {
         if !self.config.aclfile.is_empty() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let usual = self.fresh_default_user();
-        self.acl
-            .users()
-            .filter(|user| ***user != usual)
-            .map(|user| store::config_line(user))
-            .collect()
+        let elsewhere = &self.acl.elsewhere;
+        for (name, (user, place)) in elsewhere {
+            if self.acl.user(name) != Some(user) {
+                let after = format!("' is not any more as the {place} says");
+                return Err(Error::quote("ERR Rewriting config file: user '", name, &after));
+            }
+        }
+        let usual = self.default_user_with(&self.config.requirepass);
+        let is_told = |user: &&Arc<User>| ***user != usual && !elsewhere.contains_key(&user.name);
+        Ok(self.acl.users().filter(is_told).map(|user| store::config_line(user)).collect())
+    }
+
+    /// What CONFIG REWRITE writes as `requirepass`. Where users have a file of their own, the default user's password
+    /// may stand in neither file yet: then what was given stays, so that it does not come back without any.
+    pub(super) fn requirepass_line(&self) -> &[u8] {
+        match self.config.aclfile.is_empty() {
+            true => &self.config.requirepass,
+            false => &self.acl.given_password,
+        }
     }
 
     /// CONFIG SET requirepass: the default user's password.
     pub(super) fn adopt_requirepass(&mut self) {
+        self.acl.given_password = self.config.requirepass.clone();
         let Some(default) = self.acl.default_user() else { return };
         let mut default = (**default).clone();
-        self.give_password(&mut default);
+        self.give_password(&mut default, &self.config.requirepass);
         self.replace_user(default, None);
     }
 
@@ -350,17 +380,17 @@ impl Engine {
         self.acl.log.add(entry, self.config.acllog_max_len);
     }
 
-    fn fresh_default_user(&self) -> User {
+    /// The default user as it is while nothing but a password is said of it.
+    fn default_user_with(&self, password: &[u8]) -> User {
         let mut user = User::unlimited(DEFAULT_USER.as_bytes(), self.grammar());
-        self.give_password(&mut user);
+        self.give_password(&mut user, password);
         user
     }
 
-    fn give_password(&self, user: &mut User) {
-        let password = &self.config.requirepass;
+    fn give_password(&self, user: &mut User, password: &[u8]) {
         let rules = match password.is_empty() {
             true => [&b"nopass"[..], b""].map(<[u8]>::to_vec),
-            false => [b"resetpass".to_vec(), [b">", &**password].concat()],
+            false => [b"resetpass".to_vec(), [b">", password].concat()],
         };
         for rule in rules {
             user.apply(&rule, self.grammar()).expect("these are rules");
@@ -373,7 +403,8 @@ impl Engine {
             .host
             .read_file(path)
             .map_err(|why| format!("Error loading ACLs, opening file '{path}': {}", said(&why)))?;
-        store::read(&text, path, self.fresh_default_user(), self.grammar())
+        let default = self.default_user_with(&self.acl.given_password);
+        store::read(&text, path, default, self.grammar())
     }
 
     fn replace_user(&mut self, user: User, who: Option<SessionKey>) {
@@ -386,7 +417,7 @@ impl Engine {
     fn users_changed(&mut self, asking: Option<SessionKey>) {
         let default = self.acl.default_user().expect("nothing removes it").clone();
         self.acl.locked = !default.no_password || !default.enabled;
-        self.forget_requirepass(&default);
+        self.show_requirepass(&default);
         let mut doomed = Vec::new();
         for session in self.sessions.iter_mut().filter(|session| !session.replays) {
             let old = session.user.clone();
@@ -428,12 +459,12 @@ impl Engine {
         }
     }
 
-    /// A password that the default user does not have any more is not shown, and not written down again.
-    fn forget_requirepass(&mut self, default: &User) {
-        let password = &self.config.requirepass;
-        if !password.is_empty() && !Digest::of(password).is_among(&default.passwords) {
-            self.config.requirepass.clear();
-        }
+    /// A password that the default user does not have is not shown, and not written down again where users are
+    /// written down too.
+    fn show_requirepass(&mut self, default: &User) {
+        let given = &self.acl.given_password;
+        let is_shown = !given.is_empty() && Digest::of(given).is_among(&default.passwords);
+        self.config.requirepass = if is_shown { given.clone() } else { Vec::new() };
     }
 }
 
