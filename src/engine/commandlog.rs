@@ -1,6 +1,7 @@
 //! The logs of remarkable commands: slow ones (SLOWLOG), and those with a large request or a
 //! large reply (COMMANDLOG, as Valkey has it).
 
+use super::describe::{NAME_BYTES_KEPT, first};
 use crate::resp::Args;
 use std::collections::VecDeque;
 
@@ -54,7 +55,7 @@ impl Log {
             amount,
             words,
             addr: origin.addr.to_string(),
-            name: origin.name.to_vec(),
+            name: first(origin.name, NAME_BYTES_KEPT).to_vec(),
         };
         self.next_id += 1;
         self.entries.push_front(entry);
@@ -93,4 +94,17 @@ pub fn shortened(args: Args, kept: Kept) -> Vec<Vec<u8>> {
         words.push(format!("... ({more} more arguments)").into_bytes());
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_name_that_never_ends_the_beginning_is_kept() {
+        let mut log = Log::default();
+        let name = vec![b'n'; 1 << 20];
+        log.push(1, Vec::new(), &Origin { time: 0, addr: "", name: &name }, 9);
+        assert_eq!(log.entries[0].name.len(), NAME_BYTES_KEPT);
+    }
 }

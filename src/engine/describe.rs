@@ -9,32 +9,44 @@ use crate::resp::Proto;
 /// Every letter that `flags=` may hold, here or on a server that replicates or is a cluster.
 pub const ALL_FLAGS: &str = "OSMPxbtRBdcuAUreTIiEN";
 
+/// So much is kept of a name that a client gave itself, which could be as long as it likes.
+pub const NAME_BYTES_KEPT: usize = 256;
+
+/// What is kept of such a name.
+pub fn first(name: &[u8], most: usize) -> &[u8] {
+    &name[..name.len().min(most)]
+}
+
 impl Engine {
     pub fn describe(&self, who: SessionKey) -> String {
         self.sessions.get(who).map_or_else(String::new, |session| self.line_of(session))
+    }
+
+    /// The same to be kept for long. Names have no length that they may not have, and each entry holds them anew.
+    pub fn describe_to_keep(&self, who: SessionKey) -> String {
+        let session = self.sessions.get(who);
+        session.map_or_else(String::new, |session| self.line_with(session, false, NAME_BYTES_KEPT))
     }
 
     /// The same for the log, without the names that people gave, if those are to be hidden.
     pub fn describe_for_log(&self, who: SessionKey) -> String {
         let hides = self.config.hide_user_data_from_log;
         let session = self.sessions.get(who);
-        session.map_or_else(String::new, |session| self.line_with(session, hides))
+        session.map_or_else(String::new, |session| self.line_with(session, hides, usize::MAX))
     }
 
     pub fn line_of(&self, session: &Session) -> String {
-        self.line_with(session, false)
+        self.line_with(session, false, usize::MAX)
     }
 
-    fn line_with(&self, session: &Session, hides: bool) -> String {
+    fn line_with(&self, session: &Session, hides: bool, most: usize) -> String {
+        let cut = |name: &[u8]| String::from_utf8_lossy(first(name, most)).into_owned();
         let shown = |name: &[u8]| match hides && !name.is_empty() {
             true => "*redacted*".to_string(),
-            false => String::from_utf8_lossy(name).into_owned(),
+            false => cut(name),
         };
-        let (name, lib_name, lib_ver) = (
-            shown(&session.name),
-            String::from_utf8_lossy(&session.lib_name),
-            String::from_utf8_lossy(&session.lib_ver),
-        );
+        let (name, lib_name, lib_ver) =
+            (shown(&session.name), cut(&session.lib_name), cut(&session.lib_ver));
         let multi = session.multi.as_ref();
         let multi_memory = multi.map_or(0, |transaction| transaction.memory());
         let input = &session.input;

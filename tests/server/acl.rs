@@ -232,6 +232,28 @@ fn a_rewrite_leaves_users_to_the_file_that_has_them() {
     assert_eq!(texts(&client.call(&["ACL", "USERS"])), ["ann", "bob", "cid", "default"]);
 }
 
+/// Whoever may do nothing names itself as it likes, and is logged.
+#[test]
+fn a_long_name_is_not_kept_with_each_refusal() {
+    let server = Server::start(Program::Russet, &["--slowlog-log-slower-than", "0"]);
+    let server = server.unwrap_or_else(|why| panic!("{why}"));
+    let mut admin = server.connect();
+    assert_eq!(admin.call(&["ACL", "SETUSER", "ann", "on", "nopass", "+client"]), ok());
+    let mut ann = server.connect();
+    let name = "n".repeat(100_000);
+    ann.call(&["HELLO", "2", "AUTH", "ann", "x", "SETNAME", &name]);
+    assert_eq!(ann.call(&["CLIENT", "SETINFO", "LIB-NAME", &name]), ok());
+    assert_eq!(ann.call(&["CLIENT", "SETINFO", "LIB-VER", &name]), ok());
+    assert!(ann.call(&["GET", "key"]).is_error());
+    for command in [&["ACL", "LOG"][..], &["SLOWLOG", "GET", "-1"]] {
+        let log = admin.call(command).to_string();
+        assert!(log.contains(&name[..256]), "{log}");
+        assert!(!log.contains(&name[..257]), "{} bytes", log.len());
+    }
+    // The name itself is as it was given.
+    assert_eq!(ann.call(&["CLIENT", "GETNAME"]), Value::bulk(name.as_bytes()));
+}
+
 #[test]
 fn users_in_two_places_are_fatal() {
     let port = free_port().to_string();

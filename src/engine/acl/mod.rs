@@ -371,7 +371,7 @@ impl Engine {
         user: &[u8],
     ) {
         let now = self.now.wall().0;
-        let client = self.describe(who);
+        let client = self.describe_to_keep(who);
         let context = context.name();
         let (id, count) = (0, 0);
         let (object, user) = (kept(object), kept(user));
