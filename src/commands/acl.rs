@@ -350,9 +350,43 @@ fn help(_: &mut Engine, _: SessionKey, _: Args, out: Reply) -> Done {
 #[cfg(test)]
 mod tests {
     use crate::commands::TABLE;
+    use crate::engine::acl::check::channels_of;
     use crate::engine::acl::rule::{RuleError, join};
     use crate::engine::acl::user::{Grammar, User};
+    use crate::resp::ArgsBuf;
+    use crate::spec::{Arg, C_PUBSUB, Shape};
     use proptest::prelude::*;
+
+    /// Rights to channels are asked for by name, so a new row must not be forgotten there.
+    #[test]
+    fn whoever_speaks_or_listens_needs_a_right_to_the_channel() {
+        let line = ArgsBuf::of(&[b"command", b"channel", b"more"]);
+        let all = TABLE.all.iter().filter(|command| command.spec.all_categories() & C_PUBSUB != 0);
+        let free = all.filter(|command| channels_of(command, line.args()).is_none());
+        let names: Vec<&str> =
+            free.map(|command| command.spec.name).filter(|name| !name.contains("PUBSUB")).collect();
+        assert_eq!(names, ["UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"]);
+    }
+
+    /// So are rights to databases that a line names. The database of MIGRATE is another server's, and CLIENT only
+    /// shows who is in one.
+    #[test]
+    fn rights_to_databases_are_asked_for_wherever_one_is_named() {
+        fn names_one(arg: &Arg) -> bool {
+            let parts: &[Arg] = match arg.shape {
+                Shape::OneOf(parts) | Shape::Block(parts) => parts,
+                _ => &[],
+            };
+            let is_one = arg.name.ends_with("db") || arg.name.starts_with("index");
+            is_one || parts.iter().any(names_one)
+        }
+        let named = TABLE.all.iter().filter(|command| command.spec.args.iter().any(names_one));
+        let mut names: Vec<&str> = named.map(|command| command.spec.name).collect();
+        names.retain(|name| !matches!(*name, "LINDEX" | "LSET" | "MIGRATE"));
+        names.retain(|name| !name.starts_with("CLIENT|"));
+        names.sort_unstable();
+        assert_eq!(names, ["COPY", "MOVE", "SELECT", "SWAPDB"]);
+    }
 
     fn grammar() -> Grammar<'static> {
         Grammar { table: &TABLE, all_channels: false }

@@ -110,6 +110,8 @@ impl Engine {
         self.sessions[who].last_command = Some(command);
         let error = match self.is_in_order(who, command, head, count) {
             Err(error) => error,
+            // Half a line will do: every selector refuses the command itself, before it looks for keys among words
+            // that may be missing.
             Ok(()) => self.is_permitted(who, command, head).err()?,
         };
         let start = out.len();

@@ -91,7 +91,7 @@ fn allows(selector: &Selector, line: Line, found: &mut Option<Keys>) -> Result<(
 
 /// Where the channels of a line are that it speaks or listens to, and whether they are patterns. Whoever
 /// stops listening needs no right to.
-fn channels_of(command: &Command, args: Args) -> Option<(std::ops::Range<usize>, bool)> {
+pub fn channels_of(command: &Command, args: Args) -> Option<(std::ops::Range<usize>, bool)> {
     match command.spec.name {
         "PUBLISH" | "SPUBLISH" => Some((1..args.len().min(2), false)),
         "SUBSCRIBE" | "SSUBSCRIBE" => Some((1..args.len(), false)),

@@ -314,7 +314,8 @@ impl Engine {
         Line { command: self.known(command), args, db, databases: self.keyspace.databases() }
     }
 
-    /// May the client, who may not do everything, read keys that its line does not name?
+    /// May the client, who may not do everything, read keys that its line does not name? Only SORT does, so of others
+    /// nothing is asked, and the answer is no.
     #[cold]
     pub(super) fn reads_all_keys(
         &self,
@@ -323,7 +324,7 @@ impl Engine {
         args: Args,
         db: usize,
     ) -> bool {
-        !matches!(command.spec.name, "SORT" | "SORT_RO") || {
+        matches!(command.spec.name, "SORT" | "SORT_RO") && {
             let line = self.acl_line(command, args, db);
             check::check_reading_all(&self.sessions[who].user, line)
         }
@@ -419,14 +420,21 @@ impl Engine {
         self.acl.locked = !default.no_password || !default.enabled;
         self.show_requirepass(&default);
         let mut doomed = Vec::new();
+        // What was found of a user before, and the user, so that no other one has its place meanwhile.
+        let mut compared: BTreeMap<*const User, (Arc<User>, bool)> = BTreeMap::new();
         for session in self.sessions.iter_mut().filter(|session| !session.replays) {
             let old = session.user.clone();
+            // Whoever had a user that is gone is nobody, and takes no rights from a user without a name.
+            if !session.authenticated && *old.name != *DEFAULT_USER.as_bytes() {
+                continue;
+            }
             match self.acl.users.get(&old.name) {
                 Some(user) => {
                     session.user = user.clone();
+                    let compare = || (old.clone(), !user.hears_as_much_as(&old));
                     if !Arc::ptr_eq(&old, user)
                         && session.subscriptions.is_some()
-                        && !user.hears_as_much_as(&old)
+                        && compared.entry(Arc::as_ptr(&old)).or_insert_with(compare).1
                     {
                         doomed.push((session.key, Some(user.clone())));
                     }

@@ -4,6 +4,7 @@ use super::password::Digest;
 use super::rule::{RuleError, join};
 use super::selector::{Channels, Selector};
 use crate::engine::Table;
+use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -124,16 +125,18 @@ impl User {
         self.selectors.iter().any(|selector| selector.channels.allow(name, is_pattern))
     }
 
-    /// May it use every channel that the other one may?
+    /// May it use every channel that the other one may? Of hundreds of patterns each is looked for in a set.
     pub fn hears_as_much_as(&self, other: &User) -> bool {
-        if self.selectors.iter().any(|selector| selector.channels == Channels::All) {
-            return true;
+        let mut mine = BTreeSet::new();
+        for selector in &self.selectors {
+            match &selector.channels {
+                Channels::All => return true,
+                Channels::Matching(patterns) => mine.extend(patterns),
+            }
         }
         other.selectors.iter().all(|selector| match &selector.channels {
             Channels::All => false,
-            Channels::Matching(patterns) => {
-                patterns.iter().all(|pattern| self.may_listen(pattern, true))
-            }
+            Channels::Matching(patterns) => patterns.iter().all(|pattern| mine.contains(pattern)),
         })
     }
 
@@ -189,4 +192,44 @@ fn selector(rules: &[u8], grammar: Grammar) -> Result<Selector, RuleError> {
         selector.apply(rule, grammar.table)?;
     }
     Ok(selector)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The patterns of each selector.
+    type Patterns<'a> = &'a [&'a [&'a str]];
+
+    fn user(channels: Patterns) -> User {
+        let mut user = User::new(b"ann", false);
+        user.selectors = channels
+            .iter()
+            .map(|patterns| {
+                let mut selector = Selector::new(patterns.contains(&"*"));
+                if let Channels::Matching(known) = &mut selector.channels {
+                    known.extend(patterns.iter().map(|pattern| pattern.as_bytes().to_vec()));
+                }
+                selector
+            })
+            .collect();
+        user
+    }
+
+    #[test]
+    fn a_user_hears_as_much_if_it_has_every_pattern_somewhere() {
+        let cases: &[(Patterns, Patterns, bool)] = &[
+            (&[&["a"]], &[&["a"]], true),
+            (&[&["a", "b"]], &[&["a"]], true),
+            (&[&["a"]], &[&["a", "b"]], false),
+            (&[&["a"], &["b"]], &[&["b", "a"]], true),
+            (&[&["a"]], &[&["a"], &["b"]], false),
+            (&[&["a"], &["*"]], &[&["b"]], true),
+            (&[&["a"]], &[&["a"], &["*"]], false),
+            (&[&[]], &[&[]], true),
+        ];
+        for (new, old, expected) in cases {
+            assert_eq!(user(new).hears_as_much_as(&user(old)), *expected, "{new:?} {old:?}");
+        }
+    }
 }
