@@ -6,7 +6,7 @@ use super::tls::TlsStream;
 use crate::persist::files::said;
 use crate::resp::request;
 use std::ffi::OsStr;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
@@ -32,7 +32,7 @@ impl Connection {
             }
             Target::Unix(path) => Stream::Unix(UnixStream::connect(OsStr::from_bytes(path))?),
             Target::Tcp { host, port } => {
-                let stream = connect(host, *port, options.connect_timeout)?;
+                let stream = connect(host, *port, options)?;
                 stream.set_nodelay(true)?;
                 match &options.tls {
                     Some(tls) => Stream::Tls(Box::new(TlsStream::open(stream, host, tls)?)),
@@ -73,8 +73,22 @@ impl Connection {
         })
     }
 
+    /// Is there something to receive, or does it come within this time? What ends the connection is an error.
+    pub fn has_news(&mut self, within: Duration) -> io::Result<bool> {
+        use io::ErrorKind::{Interrupted, TimedOut, UnexpectedEof, WouldBlock};
+        self.set_patience(Some(within))?;
+        let seen = self.stream.fill_buf().map(|bytes| !bytes.is_empty());
+        self.set_patience(None)?;
+        match seen {
+            Ok(true) => Ok(true),
+            Ok(false) => Err(UnexpectedEof.into()),
+            Err(why) if matches!(why.kind(), WouldBlock | TimedOut | Interrupted) => Ok(false),
+            Err(why) => Err(why),
+        }
+    }
+
     /// How long one look for an answer may take.
-    pub fn set_patience(&self, patience: Option<Duration>) -> io::Result<()> {
+    fn set_patience(&self, patience: Option<Duration>) -> io::Result<()> {
         match self.stream.get_ref() {
             Stream::Tcp(stream) => stream.set_read_timeout(patience),
             Stream::Unix(stream) => stream.set_read_timeout(patience),
@@ -82,39 +96,59 @@ impl Connection {
         }
     }
 
-    /// Connects, and says who is there and in which database and protocol. What the server refuses of that
-    /// is said, and is no reason to stop, as scripts know it.
+    /// Connects, and says who is there and in which database and protocol. What is refused of that is an error: who
+    /// goes on would do it as somebody else, or elsewhere.
     pub fn greet(options: &Options) -> Result<Connection, String> {
-        let mut connection = Connection::open(options).map_err(|why| {
+        let mut connection = Connection::reach(options)?;
+        match connection.introduce(options)? {
+            Some(refusal) => Err(refusal),
+            None => Ok(connection),
+        }
+    }
+
+    /// Connects, and says why that cannot be done.
+    pub fn reach(options: &Options) -> Result<Connection, String> {
+        Connection::open(options).map_err(|why| {
             let place = match &options.target {
                 Target::Tcp { host, port } => format!("{host}:{port}"),
                 Target::Unix(path) => String::from_utf8_lossy(path).into_owned(),
             };
             format!("Could not connect to Redis at {place}: {}", reason(&why))
-        })?;
-        let mut tell = |what: &str, words: &[&[u8]]| -> Result<bool, String> {
-            let reply = connection.ask(words).map_err(told)?;
-            if reply.is_error() {
-                eprintln!("{what} failed: {}", String::from_utf8_lossy(reply.text()));
-            }
-            Ok(!reply.is_error())
+        })
+    }
+
+    /// Says who is there and in which database and protocol, up to what the server refuses, which is returned.
+    pub fn introduce(&mut self, options: &Options) -> Result<Option<String>, String> {
+        let mut refusal = |what: &str, words: &[&[u8]]| -> Result<Option<String>, String> {
+            let reply = self.ask(words).map_err(told)?;
+            let text = String::from_utf8_lossy(reply.text());
+            Ok(reply.is_error().then(|| format!("{what} failed: {text}")))
         };
-        let is_known = match (&options.user, &options.password) {
-            (Some(user), Some(password)) => tell("AUTH", &[b"AUTH", user, password])?,
-            (None, Some(password)) => tell("AUTH", &[b"AUTH", password])?,
-            (_, None) => true,
+        let refused = match (&options.user, &options.password) {
+            (Some(user), Some(password)) => refusal("AUTH", &[b"AUTH", user, password])?,
+            (None, Some(password)) => refusal("AUTH", &[b"AUTH", password])?,
+            (_, None) => None,
         };
-        if !is_known {
-            return Ok(connection);
+        if refused.is_some() {
+            return Ok(refused);
         }
         if options.db != 0 {
             let db = options.db.to_string();
-            tell(&format!("SELECT {db}"), &[b"SELECT", db.as_bytes()])?;
+            let refused = refusal(&format!("SELECT {db}"), &[b"SELECT", db.as_bytes()])?;
+            if refused.is_some() {
+                return Ok(refused);
+            }
         }
-        if options.protocol == Some(3) {
-            tell("HELLO 3", &[b"HELLO", b"3"])?;
+        if options.protocol != Some(3) {
+            return Ok(None);
         }
-        Ok(connection)
+        let refused = refusal("HELLO 3", &[b"HELLO", b"3"])?;
+        // JSON is better with it, and possible without.
+        if let Some(refused) = refused.as_ref().filter(|_| options.protocol_is_a_wish) {
+            eprintln!("{refused}");
+            return Ok(None);
+        }
+        Ok(refused)
     }
 }
 
@@ -132,13 +166,15 @@ pub fn told(error: io::Error) -> String {
     format!("Error: {}", reason(&error))
 }
 
-fn connect(host: &str, port: u16, timeout: Option<Duration>) -> io::Result<TcpStream> {
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "Name or service not known");
-    let found = (host, port)
-        .to_socket_addrs()
-        .map_err(|_| io::Error::new(io::ErrorKind::NotFound, "Name or service not known"))?;
+fn connect(host: &str, port: u16, options: &Options) -> io::Result<TcpStream> {
+    let unknown = || io::Error::new(io::ErrorKind::NotFound, "Name or service not known");
+    let mut failure = unknown();
+    let mut found: Vec<_> = (host, port).to_socket_addrs().map_err(|_| unknown())?.collect();
+    if let Some(prefers_6) = options.prefers_6 {
+        found.sort_by_key(|address| address.is_ipv6() != prefers_6);
+    }
     for address in found {
-        let connected = match timeout {
+        let connected = match options.connect_timeout {
             Some(timeout) if !timeout.is_zero() => TcpStream::connect_timeout(&address, timeout),
             _ => TcpStream::connect(address),
         };

@@ -30,6 +30,20 @@ pub fn shown(reply: &Reply, options: &Options, as_it_is: bool) -> Vec<u8> {
     out
 }
 
+/// The same of what nobody asked for. Keys of which a copy has become stale are told to people in a line.
+pub fn pushed(reply: &Reply, options: &Options) -> Vec<u8> {
+    if let (Output::Pretty, Reply::Push(parts)) = (options.output, reply)
+        && let [name, Reply::Array(keys)] = parts.as_slice()
+        && name.text() == b"invalidate"
+    {
+        let mut out = b"-> invalidate: ".to_vec();
+        joined(keys, b", ", &mut out, |key, out| out.extend([b"'", key.text(), b"'"].concat()));
+        out.push(b'\n');
+        return out;
+    }
+    shown(reply, options, false)
+}
+
 fn pretty(reply: &Reply, indent: &str, out: &mut Vec<u8>) {
     match reply {
         Reply::Status(text) | Reply::Verbatim(text) => out.extend_from_slice(text),

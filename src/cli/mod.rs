@@ -1,7 +1,8 @@
 //! The command-line client: what the program is under the names `redis-cli`, `valkey-cli` and `russet-cli`.
 //!
-//! It is small: what scripts, health checks and people at a terminal use, with the output of redis-cli
-//! to the byte. It knows the protocol and nothing of the server, which may be any.
+//! It is small: what scripts, health checks and people at a terminal use. What it prints, and how it ends, is what
+//! `tests/cli` has seen of redis-cli, to the byte; what it does not have is told in `docs/docker.md`. It knows the
+//! protocol and nothing of the server, which may be any.
 
 mod batch;
 mod connection;
@@ -77,9 +78,13 @@ fn act(mut options: Options) -> Result<i32, String> {
                 format!("Can't open file '{path}': {}", said(&why))
             })?;
             let words = eval_words(script, &options.command);
-            Session::new(options).run_words(words)
+            Session::greet(options)?.run_words(words)
         }
         Mode::Command if options.command.is_empty() => prompt::run(Session::new(options)),
+        Mode::Command if prompt::is_help(&options.command) => {
+            prompt::print_help();
+            0
+        }
         Mode::Command => {
             let words = options.command.clone();
             Session::new(options).run_words(words)

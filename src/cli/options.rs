@@ -22,10 +22,16 @@ pub struct Options {
     pub db: i64,
     /// Asked for; without it nothing is said of versions.
     pub protocol: Option<u8>,
+    /// … but only because maps are worth having in JSON.
+    pub protocol_is_a_wish: bool,
     /// Negative: for ever.
     pub repeat: i64,
     pub interval: Duration,
     pub connect_timeout: Option<Duration>,
+    /// Of a host's addresses those of IPv6 come first, or last.
+    pub prefers_6: Option<bool>,
+    /// What the server says though nobody asked for it is printed.
+    pub shows_pushes: bool,
     pub output: Output,
     /// Between the items of a list, in raw output.
     pub item_delimiter: Vec<u8>,
@@ -86,16 +92,18 @@ pub enum Mode {
     Eval(Vec<u8>),
 }
 
-/// Options of redis-cli that this client does not have: tools for those who look into a server's data, and
-/// replication and cluster.
+/// Options of redis-cli that this client does not have: tools for those who look into a server's data,
+/// replication and cluster, and whatever only they take.
 const ABSENT: &[&str] = &[
     "--askpass",
     "--bigkeys",
     "--cluster",
+    "--cursor",
     "--functions-rdb",
     "--hotkeys",
     "--intrinsic-latency",
     "--keystats",
+    "--keystats-samples",
     "--latency-dist",
     "--latency-history",
     "--ldb",
@@ -105,10 +113,10 @@ const ABSENT: &[&str] = &[
     "--memkeys-samples",
     "--rdb",
     "--replica",
+    "--slave",
     "--tls-ciphers",
     "--tls-ciphersuites",
-    "--slave",
-    "-c",
+    "--top",
 ];
 
 const PIPE_PATIENCE: Duration = Duration::from_secs(30);
@@ -129,9 +137,12 @@ fn read(args: &[Vec<u8>]) -> Result<Parsed, String> {
         warns_of_password: false,
         db: 0,
         protocol: None,
+        protocol_is_a_wish: false,
         repeat: 1,
         interval: Duration::ZERO,
         connect_timeout: None,
+        prefers_6: None,
+        shows_pushes: super::is_terminal(),
         output: if super::is_terminal() { Output::Pretty } else { Output::Raw },
         item_delimiter: b"\n".to_vec(),
         answer_delimiter: b"\n".to_vec(),
@@ -141,7 +152,9 @@ fn read(args: &[Vec<u8>]) -> Result<Parsed, String> {
         mode: Mode::Command,
         command: Vec::new(),
     };
-    let (mut silent, mut quoted) = (false, false);
+    let (mut silent, mut quoted, mut cluster) = (false, false, false);
+    let (mut resp2, mut resp3, mut wishes3, mut ipv4, mut ipv6) =
+        (false, false, false, false, false);
     let mut tls = Tls::default();
     let (mut pattern, mut count, mut patience) = (b"*".to_vec(), None, Some(PIPE_PATIENCE));
     let mut rest = args.iter();
@@ -179,9 +192,13 @@ fn read(args: &[Vec<u8>]) -> Result<Parsed, String> {
             "--user" => options.user = Some(value()?),
             "-u" => take_uri(&text(value()?)?, &mut options)?,
             "-n" => options.db = whole(&text(value()?)?),
-            "-2" => options.protocol = Some(2),
-            "-3" => options.protocol = Some(3),
-            "-t" => options.connect_timeout = Some(seconds(&text(value()?)?)),
+            "-2" => resp2 = true,
+            "-3" => resp3 = true,
+            "-4" => ipv4 = true,
+            "-6" => ipv6 = true,
+            // Redirections are not followed, and a server that stands alone redirects nobody.
+            "-c" => cluster = true,
+            "-t" => options.connect_timeout = Some(timeout(&text(value()?)?)?),
             "-r" => options.repeat = whole(&text(value()?)?),
             "-i" => options.interval = seconds(&text(value()?)?),
             "-d" => options.item_delimiter = value()?,
@@ -195,12 +212,22 @@ fn read(args: &[Vec<u8>]) -> Result<Parsed, String> {
             "--json" | "--quoted-json" => {
                 let ascii = word == "--quoted-json";
                 options.output = if ascii { Output::QuotedJson } else { Output::Json };
-                // Maps are worth having; who wants none says -2.
-                options.protocol = options.protocol.or(Some(3));
+                wishes3 = true;
             }
             "--quoted-input" => quoted = true,
             "--no-auth-warning" => silent = true,
-            "--show-pushes" => drop(value()?),
+            "--show-pushes" => {
+                let answer = String::from_utf8_lossy(&value()?).into_owned();
+                match answer.bytes().next() {
+                    Some(b'y' | b'Y') => options.shows_pushes = true,
+                    Some(b'n' | b'N') => options.shows_pushes = false,
+                    _ => {
+                        eprintln!("Unknown --show-pushes value '{answer}' (valid: '[y]es', '[n]o')")
+                    }
+                }
+            }
+            // It tells of clusters alone.
+            "--verbose" => (),
             "--pipe" => options.mode = Mode::Pipe { patience: None },
             "--pipe-timeout" => {
                 let seconds = whole(&text(value()?)?);
@@ -233,6 +260,22 @@ fn read(args: &[Vec<u8>]) -> Result<Parsed, String> {
             _ => return Err(bad()),
         }
     }
+    let exclusive = [
+        (cluster && matches!(options.target, Target::Unix(_)), "-c and -s"),
+        (resp2 && resp3, "-2 and -3"),
+        (options.last_from_input && options.tag.is_some(), "-x and -X"),
+        (ipv4 && ipv6, "-4 and -6"),
+    ];
+    if let Some((_, both)) = exclusive.iter().find(|(both_are_there, _)| *both_are_there) {
+        return Err(format!("Options {both} are mutually exclusive."));
+    }
+    options.prefers_6 = (ipv4 || ipv6).then_some(ipv6);
+    options.protocol = match (resp2, resp3 || wishes3) {
+        (true, _) => Some(2),
+        (false, true) => Some(3),
+        (false, false) => None,
+    };
+    options.protocol_is_a_wish = !resp3;
     // What is said of TLS is of use with TLS alone.
     options.tls = options.tls.map(|_| tls);
     options.command = rest.cloned().collect();
@@ -274,8 +317,10 @@ fn take_uri(uri: &str, options: &mut Options) -> Result<(), String> {
             Some((user, password)) => (user, password),
             None => ("", login),
         };
-        options.user = (!user.is_empty()).then(|| decoded(user)).or(options.user.take());
-        options.password = Some(decoded(password));
+        if !user.is_empty() {
+            options.user = Some(decoded(user)?);
+        }
+        options.password = Some(decoded(password)?);
         options.warns_of_password = true;
     }
     let (place, db) = place.split_once('/').unwrap_or((place, ""));
@@ -296,24 +341,21 @@ fn take_uri(uri: &str, options: &mut Options) -> Result<(), String> {
 }
 
 /// `%40` is `@`.
-fn decoded(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let hex = after.get(..2).filter(|_| *first == b'%');
-        let byte = hex.and_then(|hex| std::str::from_utf8(hex).ok());
-        match byte.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                out.push(*first);
-                rest = after;
-            }
-        }
+fn decoded(text: &str) -> Result<Vec<u8>, String> {
+    let mut parts = text.split('%');
+    let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let Some((digits, rest)) = part.as_bytes().split_at_checked(2) else {
+            return Err("Incomplete URI encoding".into());
+        };
+        let digit = |at: usize| char::from(digits[at]).to_digit(16);
+        let (Some(high), Some(low)) = (digit(0), digit(1)) else {
+            return Err("Illegal character in URI encoding".into());
+        };
+        out.push((high * 16 + low) as u8);
+        out.extend_from_slice(rest);
     }
-    out
+    Ok(out)
 }
 
 /// One word that may be quoted, for arguments that hold any bytes.
@@ -335,6 +377,13 @@ fn seconds(text: &str) -> Duration {
     Duration::try_from_secs_f64(text.parse().unwrap_or_default()).unwrap_or_default()
 }
 
+/// What is no number of seconds is no time-out either.
+fn timeout(text: &str) -> Result<Duration, String> {
+    let seconds = if text.is_empty() { Some(0.0) } else { text.parse().ok() };
+    let timeout = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    timeout.ok_or_else(|| "Invalid connection timeout for -t.".into())
+}
+
 pub fn help(name: &str) -> String {
     format!(
         "Usage: {name} [OPTIONS] [cmd [arg [arg ...]]]\n\
@@ -348,6 +397,7 @@ pub fn help(name: &str) -> String {
          \u{20} --no-auth-warning  Say nothing of passwords on the command line.\n\
          \u{20} -n <db>            Database.\n\
          \u{20} -2, -3             RESP2 or RESP3.\n\
+         \u{20} -4, -6             Prefer IPv4 or IPv6.\n\
          \u{20} -t <seconds>       How long connecting may take.\n\
          \u{20} -r <times>         Run the command so many times; -1 for ever.\n\
          \u{20} -i <seconds>       Wait so long between runs (also --scan, --stat, --latency).\n\
@@ -438,5 +488,6 @@ mod tests {
         );
         assert_eq!(refusal(&["-n"]), "Unrecognized option or bad number of args for: '-n'");
         assert!(refusal(&["--cluster", "info"]).contains("not in this small client"));
+        assert!(ABSENT.is_sorted());
     }
 }

@@ -25,7 +25,8 @@ pub enum Reply {
 
 /// Replies in replies: deeper than any server goes, and no danger for the stack.
 const DEPTH_MAX: usize = 256;
-const LINE_MAX: u64 = 1 << 20;
+/// As long as the longest string: MONITOR shows whole commands in a line, and a script may say anything in an error.
+const LINE_MAX: u64 = 512 << 20;
 
 impl Reply {
     pub fn read(from: &mut dyn BufRead) -> io::Result<Reply> {
@@ -153,6 +154,13 @@ mod tests {
         assert!(Reply::read(&mut deep.as_bytes()).is_err());
         let deep = "|1\r\n+a\r\n+b\r\n".repeat(100_000);
         assert!(Reply::read(&mut deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_line_may_be_as_long_as_what_it_shows() {
+        let text = vec![b'x'; 2 << 20];
+        let frame = [b"+".as_slice(), &text, b"\r\n"].concat();
+        assert_eq!(Reply::read(&mut frame.as_slice()).expect("a line"), Reply::Status(text));
     }
 
     proptest! {

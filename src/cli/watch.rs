@@ -45,7 +45,9 @@ pub fn latency(options: &Options) -> Result<(), String> {
             Output::Raw => format!("{least} {most} {mean:.2} {count}\n"),
             Output::Csv => format!("{least},{most},{mean:.2},{count}\n"),
             Output::Json | Output::QuotedJson => {
-                format!("{{\"min\":{least},\"max\":{most},\"avg\":{mean:.2},\"count\":{count}}}\n")
+                format!(
+                    "{{\"min\": {least}, \"max\": {most}, \"avg\": {mean:.2}, \"count\": {count}}}\n"
+                )
             }
         };
         let is_read = print(line.as_bytes()).is_ok();
