@@ -72,6 +72,11 @@ impl Kind {
         )
     }
 
+    /// Whether several lines say more than the last of them.
+    pub fn adds_up(self) -> bool {
+        matches!(self, Kind::Save | Kind::Rules | Kind::OutputLimits)
+    }
+
     /// Reads the words. `now` is the present value: `client-output-buffer-limit` changes only the
     /// classes it names.
     pub fn parse(self, words: &[&[u8]], now: &Value) -> Result<Value, Reason> {

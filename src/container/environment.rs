@@ -184,28 +184,33 @@ impl Reader<'_> {
                     self.set(&variable, directive, &value);
                 }
             }
-            self.disabled_commands(family);
             self.save_points(family);
             self.bitnami_tls(family)?;
             self.replication(family)?;
         }
+        self.disabled_commands();
         Ok(())
     }
 
-    /// `FLUSHDB,FLUSHALL`
-    fn disabled_commands(&mut self, family: &str) {
-        let variable = format!("{family}_DISABLE_COMMANDS");
-        let Some(value) = self.plain(&variable) else { return };
-        let names = value.split(|byte| b", ".contains(byte)).filter(|name| !name.is_empty());
-        let lines: Vec<Vec<u8>> = names
-            .map(|name| {
+    /// `FLUSHDB,FLUSHALL`. Whoever names a command twice wants it gone, and no more.
+    fn disabled_commands(&mut self) {
+        let mut known: Vec<Vec<u8>> = Vec::new();
+        for family in &FAMILIES[..2] {
+            let variable = format!("{family}_DISABLE_COMMANDS");
+            let Some(value) = self.plain(&variable) else { continue };
+            let mut lines: Vec<Vec<u8>> = Vec::new();
+            for name in value.split(|byte| b", ".contains(byte)).filter(|name| !name.is_empty()) {
+                if known.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+                    continue;
+                }
+                known.push(name.to_vec());
                 let mut line = b"rename-command ".to_vec();
                 quote(name, &mut line);
                 line.extend(b" \"\"");
-                line
-            })
-            .collect();
-        self.put(&variable, lines.join(&b'\n'));
+                lines.push(line);
+            }
+            self.put(&variable, lines.join(&b'\n'));
+        }
     }
 
     /// `900#1 300#10`, and a switch that takes all of them away.
@@ -389,7 +394,8 @@ fn named(rest: &str) -> Option<String> {
 }
 
 /// Where a directive takes several words the value is those words, and else one word, whatever is in it. What may
-/// stand several times may have a line for each, or none at all.
+/// stand several times may have a line for each, or none at all; elsewhere a line break is a blank, since the last
+/// line alone would count.
 fn lines_of(directive: &str, value: &[u8]) -> Vec<u8> {
     let one = |value: &dyn Fn(&mut Vec<u8>)| {
         let mut line = [directive.as_bytes(), b" "].concat();
@@ -400,17 +406,22 @@ fn lines_of(directive: &str, value: &[u8]) -> Vec<u8> {
     if is_statement && value.is_empty() {
         return Vec::new();
     }
-    let takes_many = (is_statement && directive != "include")
-        || find(directive.as_bytes()).is_some_and(|found| found.kind.takes_many());
+    let kind = find(directive.as_bytes()).map(|found| found.kind);
+    let takes_many =
+        (is_statement && directive != "include") || kind.is_some_and(|kind| kind.takes_many());
     if !takes_many || value.is_empty() {
         return one(&|line| quote(value, line));
     }
-    let given = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    let lines: Vec<Vec<u8>> = given
+    let given: Vec<&[u8]> = value
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
         .filter(|given| !given.is_empty())
-        .map(|given| one(&|line| line.extend_from_slice(given)))
         .collect();
-    lines.join(&b'\n')
+    if kind.is_some_and(|kind| !kind.adds_up()) {
+        return one(&|line| line.extend(given.join(&b' ')));
+    }
+    let lines = given.iter().map(|given| one(&|line| line.extend_from_slice(given)));
+    lines.collect::<Vec<_>>().join(&b'\n')
 }
 
 #[cfg(test)]
@@ -474,6 +485,15 @@ mod tests {
                 &[("REDIS_DISABLE_COMMANDS", "FLUSHDB,FLUSHALL"), ("REDIS_PORT_NUMBER", "7000")],
                 "port \"7000\"\nrename-command \"FLUSHDB\" \"\"\nrename-command \"FLUSHALL\" \"\"",
             ),
+            (
+                &[
+                    ("REDIS_DISABLE_COMMANDS", "KEYS, keys"),
+                    ("VALKEY_DISABLE_COMMANDS", "Keys SAVE"),
+                ],
+                "rename-command \"KEYS\" \"\"\nrename-command \"SAVE\" \"\"",
+            ),
+            (&[("RUSSET_BIND", "127.0.0.1\n  -::1\n")], "bind 127.0.0.1 -::1"),
+            (&[("RUSSET_SAVE", "900 1\n300 10")], "save 900 1\nsave 300 10"),
             (&[("REDIS_AOF_ENABLED", "yes")], "appendonly \"yes\""),
             (&[("REDIS_RDB_POLICY", "900#1 300#10")], "save 900 1 300 10"),
             (&[("VALKEY_RDB_POLICY_DISABLED", "yes")], "save \"\""),
