@@ -9,7 +9,7 @@ use super::fieldsets::Fieldsets;
 use super::heavies::Place;
 use super::ledger::Ledger;
 use super::memory::Weight;
-use super::pending::Pending;
+use super::partial::Partial;
 use super::pubsub::{Space, Subscriptions};
 use super::tracking::Tracking;
 use super::transaction::Transaction;
@@ -160,7 +160,7 @@ pub enum Closing {
 /// What has arrived of a frame that is not complete.
 #[derive(Debug, Default)]
 pub struct Input {
-    pub partial: Pending,
+    pub partial: Partial,
     pub parser: Parser,
     /// Bytes of the buffer whose requests are running right now.
     pub running: usize,

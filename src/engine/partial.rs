@@ -4,13 +4,13 @@
 //! than half of what is held, so that a byte is moved about once, however many requests there are.
 
 #[derive(Debug, Default)]
-pub struct Pending {
+pub struct Partial {
     bytes: Vec<u8>,
     /// So many of them have been run.
     done: usize,
 }
 
-impl Pending {
+impl Partial {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[self.done..]
     }
@@ -42,7 +42,7 @@ impl Pending {
     pub fn pass(&mut self, done: usize) {
         self.done += done;
         if self.is_empty() {
-            *self = Pending::default();
+            *self = Partial::default();
         } else if self.done > self.bytes.len() / 2 {
             self.bytes.drain(..self.done);
             self.done = 0;
@@ -61,42 +61,42 @@ mod tests {
     proptest! {
         #[test]
         fn is_a_queue_of_bytes(steps in prop::collection::vec((0..300usize, 0..=100usize), 1..60)) {
-            let (mut pending, mut model, mut next) = (Pending::default(), Vec::new(), 0u8);
+            let (mut partial, mut model, mut next) = (Partial::default(), Vec::new(), 0u8);
             for (length, percent) in steps {
                 let fresh: Vec<u8> = (0..length).map(|at| next.wrapping_add(at as u8)).collect();
                 next = next.wrapping_add(length as u8);
-                pending.append(&fresh, 0);
+                partial.append(&fresh, 0);
                 model.extend_from_slice(&fresh);
                 let done = model.len() * percent / 100;
-                pending.pass(done);
+                partial.pass(done);
                 model.drain(..done);
-                prop_assert_eq!(pending.bytes(), &model[..]);
-                prop_assert!(pending.capacity() <= 16 * model.len() + 2048);
+                prop_assert_eq!(partial.bytes(), &model[..]);
+                prop_assert!(partial.capacity() <= 16 * model.len() + 2048);
             }
         }
     }
 
     #[test]
     fn what_is_left_is_not_moved_for_each_request() {
-        let (mut pending, mut moved) = (Pending::default(), 0);
-        pending.append(&vec![b'.'; 100_000], 0);
-        while pending.len() > 10 {
-            let before = pending.bytes().as_ptr();
-            pending.pass(10);
-            let stays = before.wrapping_add(10) == pending.bytes().as_ptr();
-            moved += if stays { 0 } else { pending.len() };
+        let (mut partial, mut moved) = (Partial::default(), 0);
+        partial.append(&vec![b'.'; 100_000], 0);
+        while partial.len() > 10 {
+            let before = partial.bytes().as_ptr();
+            partial.pass(10);
+            let stays = before.wrapping_add(10) == partial.bytes().as_ptr();
+            moved += if stays { 0 } else { partial.len() };
         }
         assert!(moved <= 100_000, "{moved} bytes were moved");
     }
 
     #[test]
     fn a_frame_gets_the_room_that_it_needs_and_no_more() {
-        let mut pending = Pending::default();
-        pending.append(&[b'.'; 1000], 2500);
-        assert_eq!(pending.capacity(), 1000);
-        pending.append(&[b'.'; 100], 2500);
-        assert_eq!(pending.capacity(), 2000);
-        pending.append(&[b'.'; 1000], 2500);
-        assert_eq!(pending.capacity(), 2500);
+        let mut partial = Partial::default();
+        partial.append(&[b'.'; 1000], 2500);
+        assert_eq!(partial.capacity(), 1000);
+        partial.append(&[b'.'; 100], 2500);
+        assert_eq!(partial.capacity(), 2000);
+        partial.append(&[b'.'; 1000], 2500);
+        assert_eq!(partial.capacity(), 2500);
     }
 }
