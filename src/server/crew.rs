@@ -7,7 +7,7 @@ use super::affinity::{self, Role};
 use super::connection;
 use super::door::Door;
 use super::transport::Transport;
-use super::{listen, poll, tls};
+use super::{listen, poll, tally, tls};
 use crate::engine::session::Mailbox;
 use crate::engine::{Engine, SessionKey};
 use rustls::ServerConfig;
@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use tokio::net::{TcpStream, UnixStream};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 
@@ -64,6 +65,16 @@ enum Unbound {
     Unix(std::os::unix::net::UnixStream),
 }
 
+/// What a thread runs, of so many.
+pub fn runtime(threads: usize) -> io::Result<Runtime> {
+    let mut builder = Builder::new_current_thread();
+    if threads > 1 {
+        // Others are to know what it allocated or freed since it was in the engine, however long it sleeps now.
+        builder.on_thread_park(tally::publish);
+    }
+    builder.enable_all().build()
+}
+
 impl Crew {
     /// Starts the threads behind the first, on which this runs.
     pub fn start(door: Door, threads: usize) -> io::Result<Crew> {
@@ -71,7 +82,7 @@ impl Crew {
         for thread in 1..threads {
             let (send, moving) = unbounded_channel();
             let door = door.of_thread(thread);
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = runtime(threads)?;
             std::thread::Builder::new().name(format!("io_thd_{thread}")).spawn(move || {
                 affinity::settle(Role::Server);
                 LocalSet::new().block_on(&runtime, work(door, moving));

@@ -20,8 +20,8 @@ static PENDING_UNKNOWN: AtomicU64 = AtomicU64::new(0);
 /// What is on its way back.
 pub fn coming() -> Coming {
     Coming {
-        bytes: PENDING_BYTES.load(Ordering::Relaxed),
-        and_more: PENDING_UNKNOWN.load(Ordering::Relaxed) > 0,
+        bytes: PENDING_BYTES.load(Ordering::Acquire),
+        and_more: PENDING_UNKNOWN.load(Ordering::Acquire) > 0,
     }
 }
 
@@ -69,9 +69,10 @@ fn work(lots: Receiver<Lot>) {
             let (values, bytes) = (trash.values, trash.bytes);
             drop(trash);
             tally::publish();
-            PENDING_BYTES.fetch_sub(bytes.unwrap_or(0), Ordering::Relaxed);
-            PENDING_UNKNOWN.fetch_sub(bytes.is_none() as u64, Ordering::Relaxed);
-            PENDING_FREES.fetch_sub(values, Ordering::Relaxed);
+            // Who finds nothing here any more finds it gone from the sum.
+            PENDING_BYTES.fetch_sub(bytes.unwrap_or(0), Ordering::Release);
+            PENDING_UNKNOWN.fetch_sub(bytes.is_none() as u64, Ordering::Release);
+            PENDING_FREES.fetch_sub(values, Ordering::Release);
         }
     }
 }

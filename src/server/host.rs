@@ -81,7 +81,7 @@ impl Machine {
         scribe: Scribe,
     ) -> Machine {
         let disk = Arc::new(Files);
-        tally::correct(allocated_now());
+        tally::correct(allocated_now);
         Machine { clock, facts, relisten, tls, memory: Cell::default(), disk, scribe }
     }
 }
@@ -111,10 +111,6 @@ impl Host for Machine {
             return known;
         }
         let fresh = memory_now();
-        // While values are freed elsewhere the two figures would be of different moments.
-        if free::PENDING_FREES.load(std::sync::atomic::Ordering::Relaxed) == 0 {
-            tally::correct(fresh.allocated);
-        }
         self.memory.set((now, fresh));
         fresh
     }
@@ -290,7 +286,7 @@ fn memory_now() -> Memory {
     use tikv_jemalloc_ctl::stats;
     let figure = |read: Result<usize, _>| read.unwrap_or(0) as u64;
     Memory {
-        allocated: allocated_now(),
+        allocated: tally::correct(allocated_now),
         active: figure(stats::active::read()),
         resident: figure(stats::resident::read()),
         rss: resident_set(),
@@ -298,7 +294,7 @@ fn memory_now() -> Memory {
     }
 }
 
-fn allocated_now() -> u64 {
+pub(super) fn allocated_now() -> u64 {
     // The allocator's figures are a snapshot that is taken when the epoch advances.
     let _ = tikv_jemalloc_ctl::epoch::advance();
     let allocated = tikv_jemalloc_ctl::stats::allocated::read().unwrap_or(0) as u64;

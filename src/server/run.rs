@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "the seed of all dice is thrown here")]
 
 use super::alarm::Alarm;
-use super::crew::Crew;
+use super::crew::{self, Crew};
 use super::door::Door;
 use super::host::{Clock, Machine};
 use super::listen::{Listener, UnixSocket};
@@ -107,7 +107,7 @@ pub fn start(configured: Configured, prepare: Preparation) -> anyhow::Result<i32
     }
     title::prepare();
     title::show(&config, file.as_deref().unwrap_or_default());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = crew::runtime(config.io_threads as usize)?;
     let local = LocalSet::new();
     let code = local.block_on(&runtime, serve(config, loaded, file))?;
     Ok(code)

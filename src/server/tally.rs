@@ -3,19 +3,24 @@
 //!
 //! jemalloc counts for each thread what it has allocated and freed, in its size classes, and says where the
 //! counters lie. A thread's own counters are plain words for itself. What the others did is in one sum, to which
-//! each thread adds its part when it has done a piece of work (`publish`), and when it ends. So nobody reads
-//! another thread's words, and the sum is exact but for what others are amid of.
+//! each thread adds its part when it has done a piece of work (`publish`), and when it ends. So on the way of a command
+//! nobody reads another thread's words, and the sum is exact but for what others are amid of.
 //!
 //! Threads that never publish, and what was there before the first did, are made up for by `correct`, which is
-//! told the allocator's own figure: that is exact too, but must be brought up to date with each question.
+//! told the allocator's own figure. That one knows also what others are amid of; so it is compared with the words of all
+//! threads, and not with the sum, which would count it once more when they publish.
 #![expect(unsafe_code, reason = "the counters are words that jemalloc points to")]
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tikv_jemalloc_ctl::raw;
 
 /// What threads have published.
 static TOTAL: AtomicI64 = AtomicI64::new(0);
+/// What no thread of these did.
+static REST: AtomicI64 = AtomicI64::new(0);
+static THREADS: Mutex<Threads> = Mutex::new(Threads { alive: Vec::new(), ended: 0 });
 
 thread_local! {
     /// Where the counters of this thread lie: allocated, freed. Null until they were asked for.
@@ -28,11 +33,26 @@ thread_local! {
 
 const ZERO: *const u64 = std::ptr::null();
 
+/// All threads that have counters.
+struct Threads {
+    alive: Vec<Counters>,
+    /// What those did that are no more.
+    ended: i64,
+}
+
+/// Where they lie: allocated, freed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Counters(*const u64, *const u64);
+
+// SAFETY: they are read as atomic words, and only while the thread is among those that are alive.
+unsafe impl Send for Counters {}
+
 /// Bytes that are allocated by all threads together.
 #[inline]
 pub fn allocated() -> u64 {
     let unpublished = own() - PUBLISHED.get();
-    u64::try_from(TOTAL.load(Ordering::Relaxed) + unpublished).unwrap_or(0)
+    let rest = REST.load(Ordering::Relaxed);
+    u64::try_from(TOTAL.load(Ordering::Relaxed) + rest + unpublished).unwrap_or(0)
 }
 
 /// A piece of work is done: what this thread allocated and freed in it is in the sum from here on.
@@ -45,11 +65,21 @@ pub fn publish() {
     }
 }
 
-/// The allocator says that so much is allocated. To be told when no other thread is amid of much.
-pub fn correct(exact: u64) {
-    let known = allocated() as i64;
-    TOTAL.fetch_add(exact as i64 - known, Ordering::Relaxed);
+/// Asks the allocator how much is allocated, and what it says is right from here on.
+pub fn correct(ask: impl FnOnce() -> u64) -> u64 {
+    let threads = threads();
+    let before = threads.sum();
+    let exact = ask();
+    let after = threads.sum();
+    // Else others did much while it was asked, and the figures are of different moments. There will be another time.
+    if after.abs_diff(before) <= BLUR {
+        REST.store(exact as i64 - after, Ordering::Relaxed);
+    }
+    exact
 }
+
+/// As exact as it need be.
+const BLUR: u64 = 4096;
 
 /// What this thread has allocated, less what it has freed: the less so if it frees what others allocate.
 #[inline]
@@ -71,10 +101,12 @@ fn find_counters() -> i64 {
         (find(b"thread.allocatedp\0"), find(b"thread.deallocatedp\0"))
     };
     match (allocated, freed) {
-        (Ok(allocated), Ok(freed)) if !allocated.is_null() && !freed.is_null() => {
+        // A thread that is ending already has no last word any more, and nobody looks at its words.
+        (Ok(allocated), Ok(freed))
+            if !allocated.is_null() && !freed.is_null() && LAST_WORD.try_with(|_| ()).is_ok() =>
+        {
             COUNTERS.set((allocated, freed));
-            // A thread that is ending already has no last word any more.
-            let _ = LAST_WORD.try_with(|_| ());
+            threads().alive.push(Counters(allocated, freed));
             own()
         }
         // An allocator without these counters: then `correct` alone keeps the sum.
@@ -82,11 +114,37 @@ fn find_counters() -> i64 {
     }
 }
 
+fn threads() -> MutexGuard<'static, Threads> {
+    // Nothing in here panics half way.
+    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Threads {
+    /// What all did, those that are no more among them.
+    fn sum(&self) -> i64 {
+        self.alive.iter().map(Counters::sum).sum::<i64>() + self.ended
+    }
+}
+
+impl Counters {
+    fn sum(&self) -> i64 {
+        // SAFETY: a thread is taken from those that are alive before its words are gone. jemalloc writes them one at a
+        // time, aligned, so that each is whole.
+        let word =
+            |at: *const u64| unsafe { AtomicU64::from_ptr(at.cast_mut()) }.load(Ordering::Relaxed);
+        word(self.0).wrapping_sub(word(self.1)) as i64
+    }
+}
+
 struct LastWord;
 
 impl Drop for LastWord {
     fn drop(&mut self) {
+        let mut threads = threads();
         publish();
+        let (allocated, freed) = COUNTERS.get();
+        threads.alive.retain(|thread| *thread != Counters(allocated, freed));
+        threads.ended += PUBLISHED.get();
     }
 }
 
@@ -134,5 +192,33 @@ mod tests {
         assert!(allocated() > before + (BIG - BIG / 4) as u64);
         free(big);
         assert!(allocated() < before + (BIG / 4) as u64);
+    }
+
+    /// What a thread is amid of is known to the allocator, and is counted once nevertheless when it is published.
+    #[test]
+    fn what_a_thread_is_amid_of_is_counted_once() {
+        const BIG: i64 = 1 << 32;
+        let near =
+            |before: u64, more: i64| (allocated() as i64 - before as i64 - more).abs() < BIG / 2;
+        let before = allocated();
+        let (say, hear) = std::sync::mpsc::channel();
+        let (go_on, wait) = std::sync::mpsc::channel();
+        let big = std::thread::spawn(move || {
+            publish();
+            let big = allocate(BIG as usize);
+            say.send(()).expect("somebody hears");
+            wait.recv().expect("somebody says");
+            publish();
+            big
+        });
+        hear.recv().expect("it has allocated");
+        let exact = correct(crate::server::host::allocated_now);
+        assert!(exact > BIG as u64);
+        assert!(near(before, 0), "{before} {}", allocated());
+        go_on.send(()).expect("it waits");
+        let big = big.join().expect("it does not panic");
+        assert!(near(before, BIG), "{before} {}", allocated());
+        free(big);
+        assert!(near(before, 0), "{before} {}", allocated());
     }
 }
