@@ -2,7 +2,7 @@
 //!
 //! Looked at before each request, which costs a comparison while there is room. What counts is what the allocator has
 //! given out, less what will go by itself: answers that clients have not read yet, what the log has not synced,
-//! what a snapshot has gathered or keeps from being freed, and what is being freed elsewhere. Else a few slow readers
+//! what a snapshot has gathered, has not written or keeps from being freed, and what is being freed elsewhere. Else a few slow readers
 //! could drive all data out, and the messages about evicted keys would evict more.
 //!
 //! Eviction goes on for as long as `maxmemory-eviction-tenacity` allows, and then in slices of its own, between
@@ -14,6 +14,7 @@
 //! only moves, and any transaction of such.
 
 use super::limits::OUTPUTS_SHARE;
+use super::persistence::Snapshot;
 use super::{Command, Engine, SessionKey, acl, keys};
 use crate::base::memory_size::share_of;
 use crate::config::{Amount, MaxmemoryPolicy};
@@ -394,7 +395,7 @@ impl Engine {
             limit => unread.min(limit / OUTPUTS_SHARE),
         };
         let leaving = self.ledger.leaving() as u64;
-        unread + leaving + self.log_memory() + self.keyspace.held_by_walk() as u64
+        unread + leaving + self.log_memory() + self.snapshot_memory()
     }
 
     /// Bytes that the log takes in memory: what is not in its file, and what is kept until that was synced.
@@ -403,6 +404,12 @@ impl Engine {
             true => self.effects.memory() as u64 + self.persistence.aof.progress.memory(),
             false => 0,
         }
+    }
+
+    /// Bytes that a snapshot holds which is nobody else's: what the walk gathered or keeps, and what its writer has.
+    fn snapshot_memory(&self) -> u64 {
+        let writers = self.persistence.snapshot.as_ref().map_or(0, Snapshot::in_writers_hands);
+        self.keyspace.held_by_walk() as u64 + writers
     }
 
     /// For how many milliseconds there was too much, in all and since it began.
@@ -452,8 +459,10 @@ impl Engine {
         // Nobody will miss what is due.
         let mut due_first = true;
         loop {
-            let counted =
-                self.host.allocated().saturating_sub(self.not_counted().saturating_add(known));
+            // Who lets go of something takes it from the sum, and then says so: asked the other way round, it might be
+            // in the one still and not in the other any more.
+            let goes = self.not_counted().saturating_add(known);
+            let counted = self.host.allocated().saturating_sub(goes);
             self.room.ceiling = self.room.ceiling.min(counted);
             if counted <= self.room.limit {
                 return State::Fine;

@@ -80,6 +80,14 @@ pub struct Snapshot {
     changes: u64,
     /// Withdrawn when it is given up.
     permit: Arc<Permit>,
+    in_hand: Arc<InHand>,
+}
+
+/// What was handed over to a snapshot's writer and is not written yet.
+#[derive(Debug, Default)]
+pub struct InHand {
+    /// Of memory.
+    bytes: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +115,27 @@ pub struct Head {
     ages: Ages,
     write_back: bool,
     permit: Arc<Permit>,
+}
+
+impl Snapshot {
+    pub fn in_writers_hands(&self) -> u64 {
+        self.in_hand.bytes()
+    }
+}
+
+impl InHand {
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Acquire)
+    }
+
+    pub fn add(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    /// So many bytes are not allocated any more; says how many there were.
+    pub fn remove(&self, bytes: u64) -> u64 {
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel)
+    }
 }
 
 impl Head {
@@ -464,6 +493,7 @@ impl Engine {
             failed: None,
             changes: self.keyspace.changes.dirty,
             permit: Arc::default(),
+            in_hand: Arc::default(),
         });
         self.persistence.begun = true;
         self.stats.snapshots += 1;
@@ -472,7 +502,7 @@ impl Engine {
 
     /// The walk begins: what the keyspace is now, it will hand over. No unit may be open. None if nobody wants
     /// it any more.
-    pub fn begin_walk(&mut self) -> Option<Head> {
+    pub fn begin_walk(&mut self) -> Option<(Head, Arc<InHand>)> {
         let snapshot = self.persistence.snapshot.as_mut()?;
         if snapshot.stage != Stage::Asked {
             return None;
@@ -480,12 +510,13 @@ impl Engine {
         snapshot.stage = Stage::Walking;
         snapshot.changes = self.keyspace.changes.dirty;
         let (purpose, permit) = (snapshot.purpose, snapshot.permit.clone());
+        let in_hand = snapshot.in_hand.clone();
         self.keyspace.begin_walk();
         if purpose == Purpose::Rewrite {
             // What is told from here on goes into another file.
             self.effects.forget_selected();
         }
-        Some(self.head(purpose, self.keyspace.databases_of_walk(), permit))
+        Some((self.head(purpose, self.keyspace.databases_of_walk(), permit), in_hand))
     }
 
     /// The log takes its new base in: what is left may still fail. False if nobody wants it any more.
@@ -644,8 +675,11 @@ impl Engine {
         let pieces = self.keyspace.take_pieces();
         // What was large in a database that was emptied goes to be freed as the walk passes it.
         self.follow_removals();
-        if !more && let Some(snapshot) = &mut self.persistence.snapshot {
-            snapshot.stage = Stage::Writing;
+        if let Some(snapshot) = &mut self.persistence.snapshot {
+            snapshot.in_hand.add(pieces.iter().map(Piece::memory).sum());
+            if !more {
+                snapshot.stage = Stage::Writing;
+            }
         }
         Slice { pieces, state: if more { SliceState::More } else { SliceState::Over }, keys }
     }

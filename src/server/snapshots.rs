@@ -8,7 +8,7 @@
 use super::affinity::{self, Role};
 use super::door::Door;
 use crate::engine::Engine;
-use crate::engine::persistence::{Head, Purpose, SliceState, delay_us};
+use crate::engine::persistence::{Head, InHand, Purpose, SliceState, delay_us};
 use crate::keyspace::walk::Piece;
 use crate::persist::files::said;
 use crate::persist::log::Log;
@@ -18,7 +18,7 @@ use crate::world::disk::Disk;
 use crate::world::time::Now;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
@@ -42,10 +42,10 @@ enum Order {
     End,
 }
 
-/// What waits for the thread, in bytes.
+/// What waits for the thread.
 #[derive(Default)]
 struct Waiting {
-    bytes: AtomicU64,
+    in_hand: Arc<InHand>,
     written: Notify,
     failed: AtomicBool,
 }
@@ -61,19 +61,19 @@ pub async fn take_all(door: Door, disk: Arc<dyn Disk>) {
 async fn take(door: &Door, disk: &Arc<dyn Disk>) {
     let scribe = door.scribe().clone();
     let begin = move |engine: &mut Engine, _: Now| {
-        let head = engine.begin_walk()?;
+        let (head, in_hand) = engine.begin_walk()?;
         if head.purpose == Purpose::Rewrite {
             scribe.with_log(|log, _| log.begin_rewrite(None));
         }
-        Some(head)
+        Some((head, in_hand))
     };
-    let Some(head) = door.between_units(begin).await else {
+    let Some((head, in_hand)) = door.between_units(begin).await else {
         return door.enter(|engine, now| engine.end_snapshot(Err(GIVEN_UP.into()), now)).await;
     };
     let (purpose, is_dump) = (head.purpose, head.is_dump());
     let scribe = door.scribe();
     scribe.with_log(|log, _| log.set_saving(true));
-    let waiting = Arc::new(Waiting::default());
+    let waiting = Arc::new(Waiting { in_hand, ..Waiting::default() });
     let result = write_elsewhere(door, disk, head, &waiting).await;
     scribe.with_log(|log, _| log.set_saving(false));
     match (purpose, result) {
@@ -140,7 +140,6 @@ async fn walk(door: &Door, orders: &Sender<Order>, waiting: &Waiting) {
             })
             .await;
         let (slice, delay) = slice;
-        waiting.add(slice.pieces.iter().map(|piece| piece.bytes() as u64).sum());
         if !slice.pieces.is_empty() && orders.send(Order::Pieces(slice.pieces)).is_err() {
             return;
         }
@@ -153,8 +152,7 @@ async fn walk(door: &Door, orders: &Sender<Order>, waiting: &Waiting) {
             let _ = orders.send(Order::End);
             return;
         }
-        while waiting.bytes.load(Ordering::Acquire) > WAITING_BYTES_MAX
-            && !waiting.failed.load(Ordering::Acquire)
+        while waiting.in_hand.bytes() > WAITING_BYTES_MAX && !waiting.failed.load(Ordering::Acquire)
         {
             waiting.written.notified().await;
         }
@@ -190,12 +188,8 @@ async fn pause(door: &Door, delay: i64, keys: u64) -> bool {
 }
 
 impl Waiting {
-    fn add(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::AcqRel);
-    }
-
     fn remove(&self, bytes: u64) {
-        let before = self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        let before = self.in_hand.remove(bytes);
         if before > WAITING_BYTES_MAX / 2 && before - bytes <= WAITING_BYTES_MAX / 2 {
             self.written.notify_one();
         }
@@ -229,7 +223,7 @@ fn write(
         match order {
             Order::Pieces(pieces) => {
                 for piece in pieces {
-                    let bytes = piece.bytes() as u64;
+                    let bytes = piece.memory();
                     file.write(&piece).map_err(|error| said(&error))?;
                     drop(piece);
                     super::tally::publish();

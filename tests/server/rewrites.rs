@@ -90,3 +90,23 @@ fn a_base_has_what_lines_of_the_log_read_though_it_expires_meanwhile() {
     base.sort();
     assert_eq!(base, ["copied", "list", "united", "weight:a"]);
 }
+
+/// What a snapshot's writer has goes by itself, and is no reason to evict anything.
+#[test]
+fn what_a_writer_has_in_its_hands_does_not_count() {
+    let (mut engine, clock) = new_engine();
+    let who = engine.connect(Peer::default(), clock.now());
+    let (mut frame, mut answers) = (Vec::new(), Vec::new());
+    encode(&["SETRANGE", "long", "3000000", "x"], &mut frame);
+    engine.receive(who, &frame, &mut answers, clock.now());
+    engine.begin_snapshot(Purpose::Save).expect("nothing else is under way");
+    let (_, in_hand) = engine.begin_walk().expect("it was asked for");
+    let slice = engine.snapshot_slice(1000, clock.now());
+    let handed: u64 = slice.pieces.iter().map(Piece::memory).sum();
+    assert!(handed > 100_000, "{handed}");
+    let held = engine.not_counted();
+    assert!(held >= handed, "{held} of {handed}");
+    drop(slice);
+    in_hand.remove(handed);
+    assert_eq!(engine.not_counted(), held - handed);
+}

@@ -7,6 +7,7 @@
 //! Strings, and collections that are one run of bytes, are copied as they lie, one behind another, and read
 //! where they lie then. Large collections are frozen and lie beside, in the same order.
 
+use crate::base::memory_size::of_array;
 use crate::data::{Frozen, Small, SmallForm, Type, View};
 use crate::keyspace::Record;
 use crate::keyspace::record::Raw;
@@ -78,7 +79,7 @@ impl Entries {
 
     /// How much memory it takes, with the room that it has for more.
     pub(super) fn memory(&self) -> usize {
-        self.raw.capacity() + self.weight
+        of_array::<u8>(self.raw.capacity()) + self.weight
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -32,6 +32,7 @@ pub use entries::{Entries, Saved};
 pub(super) use run::Walk;
 
 use super::{Db, Keyspace, Record, free};
+use crate::base::memory_size::of_array;
 use crate::base::table::Place;
 use crate::data::zset::ScoreBatch;
 use crate::world::Millis;
@@ -71,6 +72,16 @@ impl Piece {
             Piece::Part(part) => part.len(),
             Piece::Scores(part) => part.bytes(),
         }
+    }
+
+    /// How much memory it takes, with the room that it has for more.
+    pub fn memory(&self) -> u64 {
+        let bytes = match self {
+            Piece::Entries(entries) => entries.memory(),
+            Piece::Part(part) => of_array::<u8>(part.capacity()),
+            Piece::LongText { .. } | Piece::LongScores { .. } | Piece::Scores(_) => self.bytes(),
+        };
+        bytes as u64
     }
 }
 
