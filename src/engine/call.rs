@@ -61,7 +61,7 @@ impl Engine {
             }
         };
         self.sessions[who].last_command = Some(command);
-        self.make_room();
+        self.make_room(out);
         if let Err(error) = self.admit(who, command, args) {
             self.reject(who, Some(command), &error, out);
             return self.finish(who, start, out);

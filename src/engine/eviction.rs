@@ -1,9 +1,9 @@
 //! The limit on memory: whether there is room, and what is done when there is none.
 //!
 //! Looked at before each request, which costs a comparison while there is room. What counts is what the allocator has
-//! given out, less what will go by itself: answers that clients have not read yet, what the log has not synced,
-//! what a snapshot has gathered, has not written or keeps from being freed, and what is being freed elsewhere. Else a few slow readers
-//! could drive all data out, and the messages about evicted keys would evict more.
+//! given out, less what will go by itself: answers that are being built or that clients have not read yet, what the
+//! log has not synced, what a snapshot has gathered, has not written or keeps from being freed, and what is being freed
+//! elsewhere. Else a few slow readers could drive all data out, and the messages about evicted keys would evict more.
 //!
 //! Eviction goes on for as long as `maxmemory-eviction-tenacity` allows, and then in slices of its own, between
 //! requests. Meanwhile requests are served, but those that would let the data grow wait when there is too much
@@ -21,7 +21,7 @@ use crate::config::{Amount, MaxmemoryPolicy};
 use crate::error::Error;
 use crate::keyspace::Rules;
 use crate::keyspace::evict::{Evicted, Policy, Whose};
-use crate::resp::Args;
+use crate::resp::{Args, Out};
 use crate::spec::{Access, DENYOOM};
 use crate::world::host::Level;
 use crate::world::time::Now;
@@ -42,6 +42,8 @@ pub struct Room {
     wanted: bool,
     /// Clients wait for that.
     awaited: bool,
+    /// By how many bytes the answers to what is running have made their buffer grow, as far as it matters.
+    answers: usize,
     /// Since when there is too much.
     exceeded_since_us: Option<u64>,
     /// For how long there was, before.
@@ -98,9 +100,9 @@ const MOVES: [&str; 7] =
 impl Engine {
     // ── before each request ─────────────────────────────────────────────────────────────────
 
-    /// Makes room, if there is none.
+    /// Makes room, if there is none. What the requests before were answered goes by itself.
     #[inline]
-    pub(super) fn make_room(&mut self) {
+    pub(super) fn make_room(&mut self, out: &Out) {
         if self.keyspace.rules().is_some() && !self.is_busy() {
             let tenacity_us = tenacity_us(self.config.maxmemory_eviction_tenacity);
             self.room.wanted |= self.keep_rules(tenacity_us);
@@ -111,7 +113,14 @@ impl Engine {
         if self.host.allocated() <= self.room.limit && !self.room.is_short() {
             return;
         }
+        self.room.answers = out.grown();
         self.make_room_first();
+    }
+
+    /// The answers are handed over, and others have them counted.
+    #[inline]
+    pub(super) fn answers_are_built(&mut self) {
+        self.room.answers = 0;
     }
 
     #[cold]
@@ -385,17 +394,18 @@ impl Engine {
         self.host.allocated().saturating_sub(goes)
     }
 
-    /// Bytes that go by themselves: what clients have not read, up to the share of the limit that it may take, what is
-    /// still held for clients that were ended, what the log takes until it is synced, and what a snapshot holds that is
-    /// nobody else's.
+    /// Bytes that go by themselves: what clients have not read, up to the share of the limit that it may take, answers
+    /// that are being built or offered to a socket, what is still held for clients that were ended, what the log takes
+    /// until it is synced, and what a snapshot holds that is nobody else's.
     pub fn not_counted(&self) -> u64 {
         let unread = self.outputs_memory() as u64;
         let unread = match self.room.limit {
             0 => unread,
             limit => unread.min(limit / OUTPUTS_SHARE),
         };
+        let answers = (self.room.answers + self.ledger.bytes_in_hand()) as u64;
         let leaving = self.ledger.leaving() as u64;
-        unread + leaving + self.log_memory() + self.snapshot_memory()
+        unread + answers + leaving + self.log_memory() + self.snapshot_memory()
     }
 
     /// Bytes that the log takes in memory: what is not in its file, and what is kept until that was synced.

@@ -2,7 +2,8 @@
 //!
 //! The engine knows what it has queued for a client. What a socket's owner has taken and not written, and
 //! messages that many clients hold together, come and go without the engine: they are counted here, each byte
-//! once. A message leaves the count when the last who holds it lets go.
+//! once. A message leaves the count when the last who holds it lets go. So do the buffers in which answers are built,
+//! apart from the others: what is in one is a client's only when its socket has not taken it.
 //!
 //! A client that is ended takes nothing any more, though whoever has its socket comes to free it only later. What
 //! is held for it until then is on its way out: of messages that others share as well as much as it holds, so that
@@ -25,6 +26,8 @@ struct Counts {
     leaving: AtomicUsize,
     /// … and of messages, for each of those clients.
     let_go: AtomicUsize,
+    /// Bytes by which the buffers have grown in which threads build answers.
+    in_hand: AtomicUsize,
     /// A client that has so many bytes unread is not read from.
     pause_at: AtomicUsize,
 }
@@ -77,6 +80,17 @@ impl Ledger {
         self.0.let_go.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
     }
 
+    /// What threads have built answers in and is no client's yet.
+    #[inline]
+    pub fn bytes_in_hand(&self) -> usize {
+        self.0.in_hand.load(Ordering::Relaxed)
+    }
+
+    /// A thread's buffer has grown by so many bytes now, and had by so many before.
+    pub fn in_hand(&self, before: usize, now: usize) {
+        self.0.in_hand.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+    }
+
     pub fn pause_at(&self) -> usize {
         self.0.pause_at.load(Ordering::Relaxed)
     }
@@ -98,6 +112,7 @@ impl Default for Counts {
             messages: AtomicUsize::new(0),
             leaving: AtomicUsize::new(0),
             let_go: AtomicUsize::new(0),
+            in_hand: AtomicUsize::new(0),
             pause_at: AtomicUsize::new(usize::MAX),
         }
     }

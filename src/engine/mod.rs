@@ -454,6 +454,7 @@ impl Engine {
         let mut batch = std::mem::take(&mut self.batch);
         let done = self.run_requests(who, input, parser, &mut batch, out);
         self.batch = batch;
+        self.answers_are_built();
         self.tell_followers();
         self.tell_own_pushes(out);
         self.end_request(who);

@@ -4,6 +4,7 @@
 //! handler must return, so answering twice or never does not compile. RESP2 is a downgrade that
 //! the writer knows; handlers speak in RESP3's shapes.
 
+use crate::base::memory_size::size_class;
 use crate::base::numbers;
 use crate::data::Type;
 use crate::data::string::{Digits, Text};
@@ -38,6 +39,8 @@ pub struct Out {
     pub most: usize,
     /// What the buffer held before; every length and place is counted from here.
     begin: usize,
+    /// What the buffer had room for before.
+    room: usize,
     /// Where something was left out, so that what is written from there on must not be sent.
     spilled: Option<usize>,
 }
@@ -331,7 +334,7 @@ impl Out {
 
     /// For at most so many bytes, behind what is in a buffer already.
     pub fn within(most: usize, proto: Proto, bytes: Vec<u8>) -> Out {
-        Out { begin: bytes.len(), bytes, proto, most, spilled: None }
+        Out { begin: bytes.len(), room: bytes.capacity(), bytes, proto, most, spilled: None }
     }
 
     pub fn len(&self) -> usize {
@@ -340,6 +343,11 @@ impl Out {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Bytes of memory by which the buffer has grown.
+    pub fn grown(&self) -> usize {
+        size_class(self.bytes.capacity()).saturating_sub(size_class(self.room))
     }
 
     /// Was something left out?
@@ -360,7 +368,7 @@ impl Out {
     pub fn split_off(&mut self, start: usize) -> Out {
         let bytes = self.bytes.split_off(self.begin + start);
         let spilled = self.spilled.take_if(|at| *at >= start).map(|at| at - start);
-        Out { bytes, proto: self.proto, most: self.most, begin: 0, spilled }
+        Out { room: 0, bytes, proto: self.proto, most: self.most, begin: 0, spilled }
     }
 
     /// Takes back what was written from here on, and with it what was left out there.

@@ -8,10 +8,11 @@
 //! With a log, an answer may have to wait until that has what it tells of (`scribe.rs`). It waits among
 //! what the socket did not take, and the client is not read from meanwhile.
 
+use super::answers::Answers;
 use super::door::Door;
 use super::poll;
 use super::transport::Transport;
-use crate::base::lead::{LEAD, Led};
+use crate::base::lead::Led;
 use crate::engine::session::Mailbox;
 use crate::engine::{Closing, Engine, Outbox, SessionKey};
 use crate::world::time::Now;
@@ -28,28 +29,19 @@ const READ_BYTES: usize = 64 * 1024;
 /// Where so much was read there may be more, and others have their turn before it. TLS reads at most 44 KiB at once,
 /// of which up to 16 may be part of a record.
 const MUCH_BYTES: usize = 24 * 1024;
-/// An answer buffer that has grown beyond this is not kept.
-const ANSWER_BYTES_KEPT: usize = 1024 * 1024;
 /// Pieces that one write takes at the most: an array of 1 KiB on the stack.
 const PIECES_MAX: usize = 64;
 
 thread_local! {
     static BUFFERS: RefCell<Buffers> = RefCell::new(Buffers {
         read: Led::new(READ_BYTES),
-        answers: room_for_answers(),
+        answers: Answers::default(),
     });
 }
 
 struct Buffers {
     read: Led,
-    /// Behind a lead too.
-    answers: Vec<u8>,
-}
-
-fn room_for_answers() -> Vec<u8> {
-    let mut answers = Vec::with_capacity(LEAD + READ_BYTES);
-    answers.resize(LEAD, 0);
-    answers
+    answers: Answers,
 }
 
 /// Serves a client until one side ends the connection.
@@ -219,14 +211,8 @@ impl<S: Transport> Connection<S> {
                 return Poll::Ready(Ok(Turn::Over));
             }
             poll::note_event();
-            let answers = &mut buffers.answers;
             let much = fresh.len() >= MUCH_BYTES;
-            answers.truncate(LEAD);
-            let turn = self.run(fresh, answers, cx);
-            // It may have been taken to be sent.
-            if answers.capacity() > ANSWER_BYTES_KEPT || answers.len() < LEAD {
-                *answers = room_for_answers();
-            }
+            let turn = self.run(fresh, &mut buffers.answers, cx);
             Poll::Ready(match turn {
                 Ok(Turn::Again) if much => Ok(Turn::Yield),
                 turn => turn,
@@ -241,19 +227,28 @@ impl<S: Transport> Connection<S> {
         // Mostly it is a message, and many clients get theirs at once.
         match self.door.try_fetch(|engine| messages(engine, who)) {
             Some(Some(news)) => self.settle(&mut Vec::new(), 0, news, cx),
-            _ => self.run(&[], &mut Vec::new(), cx),
+            _ => BUFFERS.with_borrow_mut(|buffers| self.run(&[], &mut buffers.answers, cx)),
         }
     }
 
-    /// Brings the engine what was read, and the client what the engine has for it: what comes behind
-    /// what is in `answers`, and messages.
+    /// Brings the engine what was read, and the client what the engine has for it: answers and messages.
     #[inline]
-    fn run(&mut self, fresh: &[u8], answers: &mut Vec<u8>, cx: &mut Context) -> io::Result<Turn> {
+    fn run(&mut self, fresh: &[u8], answers: &mut Answers, cx: &mut Context) -> io::Result<Turn> {
         let who = self.who;
-        let begin = answers.len();
-        let visit = |engine: &mut Engine, now| visit(engine, who, fresh, answers, now);
+        answers.clear();
+        let begin = answers.bytes.len();
+        let ledger = self.mailbox.ledger();
+        let visit = |engine: &mut Engine, now| {
+            let news = visit(engine, who, fresh, &mut answers.bytes, now);
+            answers.count(ledger);
+            news
+        };
         match self.door.try_enter(visit) {
-            Ok(news) => self.settle(answers, begin, news, cx),
+            Ok(news) => {
+                let turn = self.settle(&mut answers.bytes, begin, news, cx);
+                answers.give_back(&self.door, self.mailbox.ledger());
+                turn
+            }
             Err(_) => {
                 self.leave(fresh.to_vec());
                 Ok(Turn::Again)

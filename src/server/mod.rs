@@ -3,6 +3,7 @@
 pub mod affinity;
 pub mod alarm;
 pub mod allocator;
+pub mod answers;
 pub mod beat;
 pub mod cgroup;
 pub mod connection;

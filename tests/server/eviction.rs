@@ -263,6 +263,46 @@ fn what_the_log_lets_go_of_is_not_missed() {
     assert!((27_000..40_000).contains(&fewest), "{fewest} after {round} rounds");
 }
 
+/// Answers are no reason to evict anything, neither when they are being built, for a whole pipeline, nor between the
+/// engine and the socket, where other threads can look.
+#[test]
+fn answers_drive_no_key_out() {
+    const ASKED: usize = 9;
+    const READERS: usize = 4;
+    for threads in ["1", "2"] {
+        let server = russet(&["--io-threads", threads, "--maxmemory-policy", "allkeys-lru"]);
+        let mut client = server.connect();
+        for at in 0..200 {
+            client.call(&["SETRANGE", &format!("key:{at}"), "99999", "x"]);
+        }
+        let used = info(&mut client, "used_memory").parse::<u64>().expect("a number");
+        let limit = (used + 400_000).to_string();
+        client.call(&["CONFIG", "SET", "maxmemory", &limit]);
+        let mut frames = Vec::new();
+        (0..ASKED).for_each(|at| encode(&["GET", &format!("key:{at}")], &mut frames));
+        std::thread::scope(|scope| {
+            for _ in 0..READERS {
+                let (mut reader, frames) = (server.connect(), &frames);
+                scope.spawn(move || {
+                    for _ in 0..100 {
+                        reader.write_raw(frames).expect("a connection");
+                        for _ in 0..ASKED {
+                            let answer = reader.read_reply().expect("an answer");
+                            assert!(matches!(answer, Value::Bulk(value) if value.len() == 100_000));
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(info(&mut client, "evicted_keys"), "0", "with {threads} threads");
+        assert_eq!(client.call(&["DBSIZE"]), Value::Int(200));
+        // What is not kept of the buffers is not left aside either.
+        let aside =
+            info(&mut client, "mem_not_counted_for_evict").parse::<u64>().expect("a number");
+        assert!(aside <= 2 * MIB, "{aside} with {threads} threads");
+    }
+}
+
 /// A rule is about keys in its database that a line would let grow, wherever it is said, and about no others.
 #[test]
 fn a_full_rule_refuses_what_lets_its_keys_grow() {
