@@ -79,6 +79,9 @@ impl Door {
     ) -> Door {
         engine.persistence.aof.progress = scribe.progress();
         engine.apply_config();
+        if threads > 1 {
+            engine.ledger.share(super::tally::publish);
+        }
         Door {
             room: Arc::new(Room {
                 inside: Mutex::new(Inside { engine, freer: Freer::default(), errands: Vec::new() }),
