@@ -12,6 +12,7 @@
 //! is held for it until then is on its way out: of messages that others share as well as much as it holds, so that
 //! nobody else is ended in its stead. If others do hold on to them, they count again as soon as it is gone.
 
+use crate::base::memory_size::size_class;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -46,7 +47,7 @@ struct Message {
 impl Ledger {
     /// A message that clients are to share.
     pub fn message(&self, bytes: Vec<u8>) -> Bytes {
-        self.0.messages.fetch_add(bytes.capacity(), Ordering::Relaxed);
+        self.0.messages.fetch_add(size_class(bytes.capacity()), Ordering::Relaxed);
         Bytes::from_owner(Message { bytes, ledger: self.clone() })
     }
 
@@ -137,7 +138,7 @@ impl AsRef<[u8]> for Message {
 
 impl Drop for Message {
     fn drop(&mut self) {
-        let bytes = self.bytes.capacity();
+        let bytes = size_class(self.bytes.capacity());
         drop(std::mem::take(&mut self.bytes));
         if let Some(say_freed) = self.ledger.0.say_freed.get() {
             say_freed();
@@ -160,19 +161,19 @@ mod tests {
             let counted = LEDGER.get().expect("there is a message").bytes();
             COUNTED.store(counted, Ordering::Relaxed);
         });
-        drop(ledger.message(vec![7; 1000]));
-        assert_eq!((COUNTED.load(Ordering::Relaxed), ledger.bytes()), (1000, 0));
+        drop(ledger.message(vec![7; 1024]));
+        assert_eq!((COUNTED.load(Ordering::Relaxed), ledger.bytes()), (1024, 0));
     }
 
     #[test]
     fn a_shared_message_counts_once_and_until_the_last_lets_go() {
         let ledger = Ledger::default();
-        let message = ledger.message(vec![7; 1000]);
+        let message = ledger.message(vec![7; 1024]);
         let others: Vec<Bytes> = (0..10).map(|_| message.clone()).collect();
-        let part = message.slice(990..);
-        assert_eq!(ledger.bytes(), 1000);
+        let part = message.slice(1000..);
+        assert_eq!(ledger.bytes(), 1024);
         drop((message, others));
-        assert_eq!(ledger.bytes(), 1000);
+        assert_eq!(ledger.bytes(), 1024);
         drop(part);
         assert_eq!(ledger.bytes(), 0);
         ledger.held(0, 30);

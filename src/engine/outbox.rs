@@ -4,6 +4,7 @@
 //! are copied into a tail of the outbox's own, unless there is only one: what a client that keeps up is
 //! sent takes no memory. The socket takes all pieces with one vectored write.
 
+use crate::base::memory_size::{of_array, size_class};
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -57,7 +58,8 @@ impl Outbox {
 
     /// Bytes of memory that are held for this client alone.
     pub fn own_memory(&self) -> usize {
-        self.own + self.tail.capacity() + self.pieces.capacity() * size_of::<Piece>()
+        let pieces = of_array::<Piece>(self.pieces.capacity());
+        self.own + of_array::<u8>(self.tail.capacity()) + pieces
     }
 
     /// Bytes of memory that others may hold as well.
@@ -77,7 +79,7 @@ impl Outbox {
             self.end_tail();
         }
         if bytes.len() > PIECE_BYTES {
-            return self.push(Bytes::copy_from_slice(bytes), bytes.len(), 0);
+            return self.push(Bytes::copy_from_slice(bytes), size_class(bytes.len()), 0);
         }
         if self.tail.capacity() == 0 {
             self.tail.reserve(TAIL_BYTES.max(bytes.len()));
@@ -94,7 +96,7 @@ impl Outbox {
         }
         self.no_longer_only();
         self.end_tail();
-        let own = buffer.capacity();
+        let own = size_class(buffer.capacity());
         let mut bytes = Bytes::from(std::mem::take(buffer));
         bytes.advance(from);
         self.push(bytes, own, 0);
@@ -195,7 +197,7 @@ impl Outbox {
     fn end_tail(&mut self) {
         if !self.tail.is_empty() {
             let tail = std::mem::take(&mut self.tail);
-            let own = tail.capacity();
+            let own = size_class(tail.capacity());
             self.push(tail.freeze(), own, 0);
         }
     }

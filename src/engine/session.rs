@@ -558,16 +558,16 @@ mod tests {
     #[test]
     fn a_message_to_a_client_that_is_gone_is_leaving_with_it() {
         let ledger = Ledger::default();
-        let message = ledger.message(vec![7; 5000]);
+        let message = ledger.message(vec![7; 5120]);
         let (mailbox, mut unsent) = (Mailbox::new(ledger.clone()), Outbox::default());
         unsent.share(&message);
         unsent.advance(1000);
         mailbox.set_in_flight(&unsent, 0);
         mailbox.close();
-        assert_eq!((ledger.bytes(), ledger.leaving()), (0, 5000));
+        assert_eq!((ledger.bytes(), ledger.leaving()), (0, 5120));
         // Nobody knows of the other one until then.
         drop((mailbox, unsent));
-        assert_eq!((ledger.bytes(), ledger.leaving()), (5000, 0));
+        assert_eq!((ledger.bytes(), ledger.leaving()), (5120, 0));
         drop(message);
         assert_eq!((ledger.bytes(), ledger.leaving()), (0, 0));
     }
