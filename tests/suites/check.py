@@ -134,8 +134,8 @@ with `--tls`, and once with I/O threads (Valkey's with `--io-threads`, Redis' wi
 differs from the counts below:
 
 - in any mode, Redis' `unit/maxmemory`: *is the memory limit honoured? (policy allkeys-random)* fails in one run of a
-  dozen: it comes first, and tables and the histograms of commands that are called for the first time take nearly the
-  100 kB that it allows, so that all keys may go; what takes the rest is not known;
+  dozen. It allows 100 kB, of which the tables of keys and of deadlines, which grow in steps, take up to 60; what takes
+  the rest in such a run is not known;
 - with `--tls` on a busy machine, Valkey's `unit/client-eviction`: *client evicted due to percentage of maxmemory* and
   the test behind it: it looks at what has arrived of a request before all of it has;
 - with `--io-threads` on a busy machine, Valkey's `unit/client-eviction`: *evict clients in right order (large to
