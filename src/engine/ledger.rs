@@ -65,7 +65,7 @@ impl Ledger {
 
     /// Of so many bytes of messages, those that clients which are gone may be the last to hold.
     fn let_go(&self, messages: usize) -> usize {
-        self.0.let_go.load(Ordering::Relaxed).min(messages)
+        self.0.let_go.load(Ordering::Acquire).min(messages)
     }
 
     /// A socket's owner holds so many bytes now, and held so many before.
@@ -88,7 +88,7 @@ impl Ledger {
 
     /// The same of messages that others may hold as well.
     pub fn left_messages(&self, before: usize, now: usize) {
-        self.0.let_go.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        self.0.let_go.fetch_add(now.wrapping_sub(before), Ordering::Release);
     }
 
     /// What threads have built answers in and is no client's yet.

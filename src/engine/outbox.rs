@@ -106,7 +106,7 @@ impl Outbox {
     pub fn share(&mut self, message: &Bytes) {
         if self.is_empty() {
             self.only = message.clone();
-            self.shared = message.len();
+            self.shared = size_class(message.len());
             return;
         }
         self.no_longer_only();
@@ -114,7 +114,7 @@ impl Outbox {
             return self.copy(message);
         }
         self.end_tail();
-        self.push(message.clone(), 0, message.len());
+        self.push(message.clone(), 0, size_class(message.len()));
     }
 
     /// Puts behind what waits all that waits in another.

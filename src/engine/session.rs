@@ -558,7 +558,7 @@ mod tests {
     #[test]
     fn a_message_to_a_client_that_is_gone_is_leaving_with_it() {
         let ledger = Ledger::default();
-        let message = ledger.message(vec![7; 5120]);
+        let message = ledger.message(vec![7; 5000]);
         let (mailbox, mut unsent) = (Mailbox::new(ledger.clone()), Outbox::default());
         unsent.share(&message);
         unsent.advance(1000);
