@@ -151,7 +151,9 @@ class Server:
 
 
 def cpu_us(pid):
-    """Microseconds of processor time of all threads: exact where the kernel counts them, else in ticks."""
+    """Microseconds of processor time of all threads: as the scheduler counts them, else in ticks.
+
+    A thread that runs at this moment is counted up to the last tick."""
     threads = os.listdir(f"/proc/{pid}/task")
     try:
         texts = (Path(f"/proc/{pid}/task/{thread}/schedstat").read_text() for thread in threads)

@@ -6,6 +6,7 @@ python3 -m unittest discover -s benches/compare
 import os
 import socket
 import threading
+import time
 import unittest
 
 import figures
@@ -110,17 +111,20 @@ class Generator(unittest.TestCase):
 
 
 class Kernel(unittest.TestCase):
-    def test_processor_time_and_memory_of_this_process(self):
+    def test_processor_time_of_this_process_grows(self):
         before = servers.cpu_us(os.getpid())
-        sum(range(300_000))
-        self.assertGreater(servers.cpu_us(os.getpid()), before)
+        self.work_until(lambda: servers.cpu_us(os.getpid()) > before)
 
     def test_processor_time_of_the_machine_grows(self):
         before = throughput.machine_busy()
-        end = servers.cpu_us(os.getpid()) + 50_000
-        while servers.cpu_us(os.getpid()) < end:
+        self.work_until(lambda: throughput.machine_busy() > before)
+
+    def work_until(self, holds):
+        """The kernel writes times up at its ticks, so a fixed piece of work may end before one."""
+        end = time.monotonic() + 10
+        while not holds():
+            self.assertLess(time.monotonic(), end, "ten seconds of work were not counted")
             sum(range(10_000))
-        self.assertGreater(throughput.machine_busy(), before)
 
     def test_numbers_of_status(self):
         text = "VmRSS:\t    1234 kB\nRssAnon:\t     56 kB\nvoluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t8\n"
