@@ -104,6 +104,9 @@ impl Outbox {
 
     /// Puts a message behind what waits that others get as well.
     pub fn share(&mut self, message: &Bytes) {
+        if message.is_empty() {
+            return;
+        }
         if self.is_empty() {
             self.only = message.clone();
             self.shared = size_class(message.len());
