@@ -83,6 +83,8 @@ impl Histogram {
 
     #[cold]
     fn grow(&mut self, bucket: usize) {
+        // No more than is needed: there is one for each command.
+        self.counts.reserve_exact(bucket + 1 - self.counts.len());
         self.counts.resize(bucket + 1, 0);
         self.counts[bucket] = 1;
     }
