@@ -69,7 +69,7 @@ pub struct Machine {
 /// Opens other sockets when `bind` or `port` is changed.
 pub type Relisten = Box<dyn FnMut(&crate::config::Config) -> io::Result<()> + Send>;
 
-/// Who asks before and after a large command must see the difference.
+/// The allocator and the kernel take long to say what pages there are.
 const MEMORY_AGE_MAX_US: u64 = 1_000;
 
 impl Machine {
@@ -106,13 +106,15 @@ impl Host for Machine {
 
     fn memory(&self) -> Memory {
         let now = self.clock.now().mono_us;
-        let (at, known) = self.memory.get();
-        if at != 0 && now < at + MEMORY_AGE_MAX_US {
-            return known;
+        let (at, mut memory) = self.memory.get();
+        if at == 0 || now >= at + MEMORY_AGE_MAX_US {
+            tally::correct(allocated_now);
+            memory = pages_now();
+            self.memory.set((now, memory));
         }
-        let fresh = memory_now();
-        self.memory.set((now, fresh));
-        fresh
+        // Who asks before and after a command must see the difference.
+        memory.allocated = tally::allocated_by_all();
+        memory
     }
 
     #[inline]
@@ -282,11 +284,12 @@ fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     write().inspect_err(|_| drop(std::fs::remove_file(&temporary)))
 }
 
-fn memory_now() -> Memory {
+/// All but what is allocated. The allocator says it as it was when it was last asked.
+fn pages_now() -> Memory {
     use tikv_jemalloc_ctl::stats;
     let figure = |read: Result<usize, _>| read.unwrap_or(0) as u64;
     Memory {
-        allocated: tally::correct(allocated_now),
+        allocated: 0,
         active: figure(stats::active::read()),
         resident: figure(stats::resident::read()),
         rss: resident_set(),
@@ -298,15 +301,18 @@ pub(super) fn allocated_now() -> u64 {
     // The allocator's figures are a snapshot that is taken when the epoch advances.
     let _ = tikv_jemalloc_ctl::epoch::advance();
     let allocated = tikv_jemalloc_ctl::stats::allocated::read().unwrap_or(0) as u64;
-    // What threads keep for their next requests is in nobody's use, though it counts as such.
-    allocated.saturating_sub(cached_by_threads())
+    // What threads keep for their next requests is in nobody's use, though it counts as such; and where they keep it
+    // is the allocator's own, with each thread that starts some 56 KiB, which no limit on data is to feel.
+    let own = of_all_arenas(b"stats.arenas.4096.tcache_bytes\0")
+        + of_all_arenas(b"stats.arenas.4096.internal\0");
+    allocated.saturating_sub(own)
 }
 
-fn cached_by_threads() -> u64 {
-    // 4096 stands for all arenas together.
-    #[expect(unsafe_code, reason = "a figure that jemalloc's wrapper has no name for")]
-    // SAFETY: the figure is a `size_t`.
-    let bytes = unsafe { tikv_jemalloc_ctl::raw::read(b"stats.arenas.4096.tcache_bytes\0") };
+/// A figure that stands under 4096 for all arenas together.
+fn of_all_arenas(name: &[u8]) -> u64 {
+    #[expect(unsafe_code, reason = "figures that jemalloc's wrapper has no names for")]
+    // SAFETY: both that are asked for are a `size_t`.
+    let bytes = unsafe { tikv_jemalloc_ctl::raw::read(name) };
     bytes.map_or(0, |bytes: usize| bytes as u64)
 }
 

@@ -110,6 +110,56 @@ fn usage_is_what_the_allocator_gave() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Whoever asks before and after a command sees what it took, however soon.
+#[test]
+fn what_a_command_took_shows_at_once() {
+    const BYTES: i64 = 500_000;
+    /// Answers that wait for the end of the transaction, and figures about commands that never ran before.
+    const OTHERS: i64 = 100_000;
+    let server = Server::start(Program::Russet, &[]).expect("a server");
+    let mut client = server.connect();
+    let grow = (BYTES - 1).to_string();
+    for line in [
+        &["MULTI"][..],
+        &["INFO", "memory"],
+        &["SETRANGE", "key", &grow, "x"],
+        &["INFO", "memory"],
+        &["DEL", "key"],
+        &["INFO", "memory"],
+    ] {
+        client.call(line);
+    }
+    let answers = client.call(&["EXEC"]);
+    let used: Vec<i64> =
+        answers.items().expect("an array").iter().step_by(2).map(used_memory).collect();
+    let [before, with, after] = used[..] else { panic!("{answers}") };
+    assert!((with - before - BYTES).abs() < OTHERS, "{used:?}");
+    assert!((after - before).abs() < OTHERS, "{used:?}");
+}
+
+/// A limit that leaves little room is not used up by a thread of the server's own that begins.
+#[test]
+fn a_thread_that_begins_is_not_in_use() {
+    /// Less than jemalloc needs to keep blocks for a thread.
+    const OTHERS: i64 = 40_000;
+    let server = Server::start(Program::Russet, &[]).expect("a server");
+    let mut client = server.connect();
+    for line in [&["INFO", "memory"][..], &["FLUSHALL", "SYNC"], &["SET", "key", "value"]] {
+        client.call(line);
+    }
+    let before = used_memory(&client.call(&["INFO", "memory"]));
+    client.call(&["FLUSHALL", "ASYNC"]);
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let after = used_memory(&client.call(&["INFO", "memory"]));
+    assert!((after - before).abs() < OTHERS, "{before} {after}");
+}
+
+fn used_memory(info: &Value) -> i64 {
+    let text = String::from_utf8_lossy(info.text().expect("a text")).into_owned();
+    let line = text.lines().find_map(|line| line.strip_prefix("used_memory:"));
+    line.expect("the field").parse().expect("a number")
+}
+
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| word.to_string()).collect()
 }
