@@ -133,9 +133,6 @@ its `src` folder under the name of `redis-server` or `valkey-server`:
 with `--tls`, and once with I/O threads (Valkey's with `--io-threads`, Redis' with `--config io-threads 2`). What
 differs from the counts below:
 
-- in any mode, Redis' `unit/maxmemory`: *is the memory limit honoured? (policy allkeys-random)* fails in one run of a
-  dozen. It allows 100 kB, of which the tables of keys and of deadlines, which grow in steps, take up to 60; what takes
-  the rest in such a run is not known;
 - with `--tls` on a busy machine, Valkey's `unit/client-eviction`: *client evicted due to percentage of maxmemory* and
   the test behind it: it looks at what has arrived of a request before all of it has;
 - with `--io-threads` on a busy machine, Valkey's `unit/client-eviction`: *evict clients in right order (large to
