@@ -246,7 +246,7 @@ impl<S: Transport> Connection<S> {
         match self.door.try_enter(visit) {
             Ok(news) => {
                 let turn = self.settle(&mut answers.bytes, begin, news, cx);
-                answers.give_back(&self.door, self.mailbox.ledger());
+                answers.give_back(self.mailbox.ledger(), || self.door.publish_memory());
                 turn
             }
             Err(_) => {
