@@ -194,9 +194,10 @@ fn clients(engine: &Engine, text: &mut String) {
 }
 
 fn memory(engine: &Engine, text: &mut String) {
-    let memory = engine.host.memory();
+    let mut memory = engine.host.memory();
     // What the text takes is no part of what it tells.
-    let used = memory.allocated.saturating_sub(size_class(text.capacity()) as u64);
+    memory.allocated = memory.allocated.saturating_sub(size_class(text.capacity()) as u64);
+    let used = memory.allocated;
     let peak = engine.stats.peak_memory.max(used);
     let startup = engine.startup_memory;
     let overhead = startup + engine.keyspace_overhead() as u64 + engine.clients_memory() as u64;

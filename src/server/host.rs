@@ -106,15 +106,14 @@ impl Host for Machine {
 
     fn memory(&self) -> Memory {
         let now = self.clock.now().mono_us;
-        let (at, mut memory) = self.memory.get();
+        let (at, mut pages) = self.memory.get();
         if at == 0 || now >= at + MEMORY_AGE_MAX_US {
             tally::correct(allocated_now);
-            memory = pages_now();
-            self.memory.set((now, memory));
+            pages = pages_now();
+            self.memory.set((now, pages));
         }
         // Who asks before and after a command must see the difference.
-        memory.allocated = tally::allocated_by_all();
-        memory
+        Memory { allocated: tally::allocated_by_all(), ..pages }
     }
 
     #[inline]
