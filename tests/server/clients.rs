@@ -437,7 +437,8 @@ pub fn stat(client: &mut Client, name: &str) -> i64 {
     number(&lines(client, &["INFO"]), name)
 }
 
-fn number(info: &str, name: &str) -> i64 {
+/// A field of what INFO has answered.
+pub fn number(info: &str, name: &str) -> i64 {
     let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     value.and_then(|it| it.trim().parse().ok()).unwrap_or_else(|| panic!("{name} in {info}"))
 }

@@ -1,6 +1,8 @@
 //! MEMORY USAGE against the allocator: what all keys are said to take is what was taken for them.
 
+use crate::clients;
 use crate::hostile::ALONE;
+use crate::process::until;
 use crate::support::client::{Client, encode};
 use crate::support::server::{Program, Server};
 use crate::support::value::Value;
@@ -144,20 +146,20 @@ fn a_thread_that_begins_is_not_in_use() {
     const OTHERS: i64 = 40_000;
     let server = Server::start(Program::Russet, &[]).expect("a server");
     let mut client = server.connect();
-    for line in [&["INFO", "memory"][..], &["FLUSHALL", "SYNC"], &["SET", "key", "value"]] {
+    for line in [&["INFO"][..], &["FLUSHALL", "SYNC"], &["SET", "key", "value"]] {
         client.call(line);
     }
-    let before = used_memory(&client.call(&["INFO", "memory"]));
+    let before = clients::stat(&mut client, "used_memory");
     client.call(&["FLUSHALL", "ASYNC"]);
-    std::thread::sleep(std::time::Duration::from_millis(100));
-    let after = used_memory(&client.call(&["INFO", "memory"]));
+    until("it has begun, and is done", || {
+        clients::stat(&mut client, "lazyfree_pending_objects") == 0
+    });
+    let after = clients::stat(&mut client, "used_memory");
     assert!((after - before).abs() < OTHERS, "{before} {after}");
 }
 
 fn used_memory(info: &Value) -> i64 {
-    let text = String::from_utf8_lossy(info.text().expect("a text")).into_owned();
-    let line = text.lines().find_map(|line| line.strip_prefix("used_memory:"));
-    line.expect("the field").parse().expect("a number")
+    clients::number(&String::from_utf8_lossy(info.text().expect("a text")), "used_memory")
 }
 
 fn words(words: &[&str]) -> Vec<String> {

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
+use crate::clients;
 use crate::process::until;
 use crate::support::client::{Client, encode};
 use crate::support::dice::Dice;
@@ -498,10 +499,7 @@ fn moved(client: &mut Client) -> usize {
 
 /// How many clients wait in a blocking command.
 fn blocked(client: &mut Client) -> usize {
-    let reply = client.call(&["INFO", "clients"]);
-    let text = String::from_utf8_lossy(reply.text().unwrap_or_default()).into_owned();
-    let line = text.lines().find_map(|line| line.strip_prefix("blocked_clients:"));
-    line.and_then(|it| it.parse().ok()).unwrap_or_else(|| panic!("no blocked_clients in {text}"))
+    usize::try_from(clients::stat(client, "blocked_clients")).expect("a count")
 }
 
 /// Whether the one line of a CLIENT LIST is that of a blocked client.

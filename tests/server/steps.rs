@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use crate::clients;
 use crate::process::until;
 use crate::support::client::Client;
 use crate::support::server::{Program, Server};
@@ -56,9 +57,5 @@ fn one_thread_frees_whatever_is_given_away() {
 /// A field of INFO, as a number.
 #[track_caller]
 fn info(client: &mut Client, name: &str) -> u64 {
-    let reply = client.call(&["INFO"]);
-    let text = String::from_utf8_lossy(reply.text().expect("INFO is text"));
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    let value = line.unwrap_or_else(|| panic!("INFO has no {name}"));
-    value.parse().unwrap_or_else(|_| panic!("{name} is {value}"))
+    u64::try_from(clients::stat(client, name)).expect("a count")
 }
